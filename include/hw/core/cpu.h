@@ -1,0 +1,155 @@
+/*
+ * A virtual CPU as the rest of the machine sees it, whatever its architecture and accelerator.
+ */
+#ifndef HW_CORE_CPU_H
+#define HW_CORE_CPU_H
+
+#include "hw/core/qdev.h"
+#include "system/memory.h"
+
+typedef struct Vcpu Vcpu;
+typedef struct VcpuInfo VcpuInfo;
+typedef struct TcgCpuOps TcgCpuOps;     /* accel/tcg/cpu-ops.h */
+typedef struct TcgCpuState TcgCpuState; /* accel/tcg, private */
+
+/* Reasons a vCPU should look up from running; bits of Vcpu.interrupt_request. */
+enum {
+    CPU_INTERRUPT_HARD   = 1 << 0,      /* the interrupt controller has something */
+    CPU_INTERRUPT_EXITTB = 1 << 1,      /* leave the present block (mode changed from outside) */
+    CPU_INTERRUPT_HALT   = 1 << 2,
+    CPU_INTERRUPT_DEBUG  = 1 << 3,
+    CPU_INTERRUPT_RESET  = 1 << 4,
+    CPU_INTERRUPT_NMI    = 1 << 5,      /* x86 names for the target-specific ones */
+    CPU_INTERRUPT_SMI    = 1 << 6,
+    CPU_INTERRUPT_MCE    = 1 << 7,
+    CPU_INTERRUPT_INIT   = 1 << 8,
+    CPU_INTERRUPT_SIPI   = 1 << 9,
+    CPU_INTERRUPT_POLL   = 1 << 10,     /* x86: APIC needs a look on the vCPU thread */
+    CPU_INTERRUPT_TPR    = 1 << 11,
+};
+
+struct VcpuInfo {
+    struct DeviceInfo;
+    size_t env_offset;                  /* of the env struct, whose first member is TcgEnv, in the CPU object */
+    const TcgCpuOps *tcg;               /* NULL: this CPU cannot run under TCG */
+    bool (*has_work)(Vcpu *cpu);        /* would it leave a halt? */
+    uint64_t (*get_pc)(Vcpu *cpu);      /* linear pc */
+    void (*set_pc)(Vcpu *cpu, uint64_t pc);
+    void (*dump_state)(Vcpu *cpu, FILE *f, unsigned flags);
+    /* Debugger's view: gva -> gpa, ~0 if unmapped; no side effects. */
+    hwaddr (*translate_debug)(Vcpu *cpu, vaddr va);
+    int64_t (*get_arch_id)(Vcpu *cpu);
+    const char *arch;                   /* "x86_64" as query-target says */
+};
+
+struct Vcpu {
+    Device dev;
+
+    /* constant after realize */
+    unsigned index;
+    AddressSpace *as;
+    void *env;                          /* points into this object */
+    unsigned core_id, socket_id, thread_id, die_id, node_id;
+    bool start_powered_off;             /* an AP: waits for its start-up message */
+
+    /* BQL */
+    bool stop;                          /* asked to stop (vm_stop) */
+    bool stopped;                       /* and did */
+    bool created, unplug;
+    GThread *thread;
+    int host_tid;
+    GCond *halt_cond;                   /* with the BQL: woken by cpu_kick */
+    GQueue *work;                       /* of CpuWork: run_on_cpu; own mutex */
+    GMutex work_lock;
+
+    /* written under the BQL, read anywhere: atomic */
+    uint32_t interrupt_request;
+    uint32_t halted;
+    bool running;                       /* in guest code */
+
+    /* owner thread */
+    int32_t exception_index;            /* -1 none; EXCP_* for run-loop exits */
+    bool singlestep;
+    uint32_t mem_io_pc_valid;
+    TcgCpuState *tcg;
+
+    /* debugger */
+    GArray *breakpoints;                /* of vaddr */
+};
+
+OBJECT_DECLARE(Vcpu, VCPU, vcpu)        /* "cpu", abstract */
+static inline const VcpuInfo *vcpu_info(const Vcpu *cpu)
+{
+    return (const VcpuInfo *)cpu->dev.obj.type->info;
+}
+#define VCPU_DEFINE(CType, snake, type_name, parent_snake, ...) \
+    TYPE_DEFINE_FAMILY(VcpuInfo, CType, snake, type_name, parent_snake, false, __VA_ARGS__)
+
+/* exception_index values beyond every architecture's own. */
+enum {
+    EXCP_INTERRUPT = 0x10000,   /* asked to leave */
+    EXCP_HLT,                   /* halted */
+    EXCP_DEBUG,
+    EXCP_HALTED,
+    EXCP_YIELD,
+};
+
+/* Every vCPU of the machine in index order. */
+unsigned cpu_count(void);
+Vcpu *cpu_by_index(unsigned i);                 /* NULL if none */
+#define CPU_FOREACH(cpu) \
+    for (unsigned cpu_i_ = 0; ((cpu) = cpu_by_index(cpu_i_)) != NULL; cpu_i_++)
+Vcpu *cpu_current(void);                        /* of the calling thread; NULL elsewhere */
+void cpu_list_add(Vcpu *cpu);
+void cpu_list_remove(Vcpu *cpu);
+
+/* Set or clear request bits; sets kick the vCPU out of guest code.  BQL held. */
+void cpu_interrupt(Vcpu *cpu, uint32_t mask);
+void cpu_reset_interrupt(Vcpu *cpu, uint32_t mask);
+/* Make @cpu look at its requests soon: out of guest code and out of a halt.  Any thread. */
+void cpu_kick(Vcpu *cpu);
+
+/* Run @fn on @cpu's thread between blocks, BQL held there; run_on_cpu waits (dropping the BQL). */
+typedef void CpuWorkFn(Vcpu *cpu, void *opaque);
+void run_on_cpu(Vcpu *cpu, CpuWorkFn *fn, void *opaque);
+void async_run_on_cpu(Vcpu *cpu, CpuWorkFn *fn, void *opaque);
+
+/* Threads: made by the accelerator when a CPU is realized; all start stopped. */
+void cpu_thread_create(Vcpu *cpu);
+void cpu_thread_join(Vcpu *cpu);                /* BQL held, dropped meanwhile */
+void cpus_resume_all(void);                     /* BQL */
+void cpus_pause_all(void);                      /* BQL; returns when every vCPU has stopped */
+
+/*
+ * Accelerators: "tcg", "kvm", "qtest".  One is chosen per process; it owns vCPU threads.
+ */
+typedef struct Accel Accel;
+typedef struct AccelInfo {
+    struct ObjectInfo;
+    const char *accel_name;                     /* what -accel says */
+    bool (*start)(Accel *accel, Error **errp);  /* properties are set */
+    bool (*cpu_realize)(Accel *accel, Vcpu *cpu, Error **errp);    /* before its thread starts */
+    void (*cpu_unrealize)(Accel *accel, Vcpu *cpu);
+    /* Body of the vCPU thread: run until something wants the outer loop; BQL held on entry and exit, dropped inside. */
+    void (*cpu_exec)(Accel *accel, Vcpu *cpu);
+    void (*cpu_kick)(Accel *accel, Vcpu *cpu);
+    /* Register state may have been changed from outside (reset, debugger). */
+    void (*cpu_state_changed)(Accel *accel, Vcpu *cpu);
+    void (*info)(Accel *accel, FILE *f);        /* `info jit`, `info kvm` */
+} AccelInfo;
+
+struct Accel {
+    Object obj;
+};
+OBJECT_DECLARE(Accel, ACCEL, accel)             /* "accel", abstract */
+#define ACCEL_DEFINE(CType, snake, type_name, ...) \
+    TYPE_DEFINE_FAMILY(AccelInfo, CType, snake, type_name, accel, false, __VA_ARGS__)
+static inline const AccelInfo *accel_info(const Accel *a)
+{
+    return (const AccelInfo *)a->obj.type->info;
+}
+Accel *current_accel(void);
+/* Choose by name with a dict of properties (borrowed, may be NULL). */
+bool accel_select(const char *name, const Value *props, Error **errp) MUST_USE;
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * Character devices: the host end (Chardev, by -chardev id) and the guest device's end (CharBackend).
+ *
+ * Output never blocks the guest for ever and never grows memory: chr_write takes what the host end
+ * accepts now and returns how much; the front end keeps the rest in its own fixed FIFO and is called
+ * back when there is room.  Main loop, BQL held, unless said otherwise.
+ */
+#ifndef SYSTEM_CHARDEV_H
+#define SYSTEM_CHARDEV_H
+
+#include "util/qom/object.h"
+
+typedef struct Chardev Chardev;
+OBJECT_DECLARE(Chardev, CHARDEV, chardev)       /* "chardev", abstract */
+
+typedef enum CharEvent {
+    CHAR_EVENT_OPENED, CHAR_EVENT_CLOSED, CHAR_EVENT_BREAK, CHAR_EVENT_MUX_IN, CHAR_EVENT_MUX_OUT,
+} CharEvent;
+
+typedef struct CharHandlers {
+    /* How many bytes the front end takes now; 0 = stop reading until char_accept_input(). */
+    size_t (*can_receive)(void *opaque);
+    void (*receive)(void *opaque, const uint8_t *buf, size_t len);
+    void (*event)(void *opaque, CharEvent ev);
+    void (*writable)(void *opaque);             /* room after a short write; once per short write */
+} CharHandlers;
+
+typedef struct CharBackend {
+    Chardev *chr;               /* counted; NULL = none: output discarded, no input */
+    const CharHandlers *handlers;
+    void *opaque;
+    int tag;                    /* mux slot */
+    bool open;
+} CharBackend;
+
+/* Connect; fails if @chr is taken by another front end (and is no mux). */
+bool char_backend_init(CharBackend *be, Chardev *chr, Error **errp) MUST_USE;
+void char_backend_deinit(CharBackend *be);
+void char_backend_set_handlers(CharBackend *be, const CharHandlers *h, void *opaque);
+/* Bytes taken, 0..len; a host end without reader (disconnected socket) takes and drops all. */
+size_t char_write(CharBackend *be, const uint8_t *buf, size_t len);
+void char_accept_input(CharBackend *be);
+void char_set_break(CharBackend *be, bool on);
+
+/* "-chardev" dict {backend,id,...} or legacy text ("stdio", "unix:path,server=on", "mon:stdio", "null"). */
+Chardev *chardev_new_from_opts(const Value *opts, Error **errp);
+Chardev *chardev_new_legacy(const char *id, const char *text, Error **errp);
+Chardev *chardev_find(const char *id);
+bool chardev_remove(const char *id, Error **errp) MUST_USE;
+void chardev_cleanup_all(void);     /* restore the terminal, unlink sockets */
+
+/* A property holding a CharBackend by chardev id. */
+extern const PropertyType prop_chardev;
+#define PROP_CHARDEV(name, S, field, ...) PROP_(prop_chardev, name, S, field, ##__VA_ARGS__)
+
+#endif

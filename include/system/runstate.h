@@ -1,0 +1,62 @@
+/*
+ * The machine's run state, and requests to change it.
+ */
+#ifndef SYSTEM_RUNSTATE_H
+#define SYSTEM_RUNSTATE_H
+
+#include "util/error.h"
+
+/* QMP RunState, in QMP's order. */
+typedef enum RunState {
+    RUN_STATE_DEBUG, RUN_STATE_INMIGRATE, RUN_STATE_INTERNAL_ERROR, RUN_STATE_IO_ERROR,
+    RUN_STATE_PAUSED, RUN_STATE_POSTMIGRATE, RUN_STATE_PRELAUNCH, RUN_STATE_FINISH_MIGRATE,
+    RUN_STATE_RESTORE_VM, RUN_STATE_RUNNING, RUN_STATE_SAVE_VM, RUN_STATE_SHUTDOWN,
+    RUN_STATE_SUSPENDED, RUN_STATE_WATCHDOG, RUN_STATE_GUEST_PANICKED, RUN_STATE_COLO,
+    RUN_STATE_MAX,
+} RunState;
+
+/* QMP ShutdownCause. */
+typedef enum ShutdownCause {
+    SHUTDOWN_CAUSE_NONE, SHUTDOWN_CAUSE_HOST_ERROR, SHUTDOWN_CAUSE_HOST_QMP_QUIT,
+    SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET, SHUTDOWN_CAUSE_HOST_SIGNAL, SHUTDOWN_CAUSE_HOST_UI,
+    SHUTDOWN_CAUSE_GUEST_SHUTDOWN, SHUTDOWN_CAUSE_GUEST_RESET, SHUTDOWN_CAUSE_GUEST_PANIC,
+    SHUTDOWN_CAUSE_SUBSYSTEM_RESET, SHUTDOWN_CAUSE_SNAPSHOT_LOAD,
+} ShutdownCause;
+
+RunState runstate_get(void);
+bool runstate_is_running(void);
+const char *runstate_name(RunState s);
+void runstate_set(RunState s);
+
+/* BQL held.  Clock, vCPUs, notifiers. */
+void vm_start(void);
+void vm_stop(RunState s);
+typedef void VmStateFn(void *opaque, bool running, RunState s);
+void vm_state_notify_add(VmStateFn *fn, void *opaque);
+
+/* Ask the main loop; any thread. */
+void system_reset_request(ShutdownCause cause);
+void system_shutdown_request(ShutdownCause cause);
+/* isa-debug-exit: end the process with @status after the shutdown. */
+void system_shutdown_request_with_code(ShutdownCause cause, int status);
+void system_powerdown_request(void);
+void system_suspend_request(void);
+bool system_wakeup_request(Error **errp) MUST_USE;
+void system_guest_panicked(void);
+void system_powerdown_notify_add(void (*fn)(void *opaque), void *opaque);
+void system_wakeup_notify_add(void (*fn)(void *opaque), void *opaque);
+/* vm_stop from a vCPU thread. */
+void vm_stop_request(RunState s);
+
+/* The main loop until shutdown; returns the exit status. */
+int system_main_loop(void);
+
+/* -action / set-action */
+typedef enum RebootAction { REBOOT_ACTION_RESET, REBOOT_ACTION_SHUTDOWN } RebootAction;
+typedef enum ShutdownAction { SHUTDOWN_ACTION_POWEROFF, SHUTDOWN_ACTION_PAUSE } ShutdownAction;
+typedef enum PanicAction { PANIC_ACTION_PAUSE, PANIC_ACTION_SHUTDOWN, PANIC_ACTION_EXIT_FAILURE, PANIC_ACTION_NONE } PanicAction;
+extern RebootAction reboot_action;
+extern ShutdownAction shutdown_action;
+extern PanicAction panic_action;
+
+#endif

@@ -1,0 +1,9 @@
+/*
+ * Entry point.
+ */
+#include "util/base.h"
+
+int main(void)
+{
+    return 0;
+}
