@@ -44,10 +44,10 @@ void log_unlock(FILE *f);
     do { if (log_enabled(mask)) { log_write(__VA_ARGS__); } } while (0)
 
 /* "in_asm,op" -> bits; 0 and errp on an unknown item.  "help" is the caller's to handle. */
-struct Error;
-bool log_parse_items(const char *items, unsigned *mask, struct Error **errp) MUST_USE;
-bool log_set_file(const char *path, struct Error **errp) MUST_USE;
-bool log_set_filter(const char *ranges, struct Error **errp) MUST_USE;
+typedef struct Error Error;
+bool log_parse_items(const char *items, unsigned *mask, Error **errp) MUST_USE;
+bool log_set_file(const char *path, Error **errp) MUST_USE;
+bool log_set_filter(const char *ranges, Error **errp) MUST_USE;
 void log_print_items(FILE *f);
 
 /*

@@ -11,7 +11,6 @@
 
 #include "util/base.h"
 
-void bql_init(void);
 void bql_lock(void);
 void bql_unlock(void);
 bool bql_locked(void);          /* by the calling thread */
