@@ -268,6 +268,14 @@ void x86_set_mxcsr(CPUX86State *env, uint32_t v);       /* env, hflags, tcg.gues
 uint32_t x86_get_mxcsr(CPUX86State *env);               /* with sticky bits; reads the live host MXCSR when in translated code */
 void x86_enter_mmx(CPUX86State *env);
 
+/* --- what tcg/translate.c's x86_tcg_ops takes from the files outside tcg/ --- */
+bool x86_tlb_fill(Vcpu *cpu, vaddr va, unsigned size, MmuAccess access, unsigned mmu_idx, bool probe, uintptr_t ra);
+void x86_do_exception(Vcpu *cpu);
+bool x86_exec_interrupt(Vcpu *cpu, uint32_t request);
+void x86_unaligned(Vcpu *cpu, vaddr va, MmuAccess access, unsigned mmu_idx, uintptr_t ra);
+void x86_debug_hit(Vcpu *cpu, vaddr va, unsigned len, MmuAccess access, uintptr_t ra);
+bool x86_has_work(Vcpu *cpu);
+
 extern const TcgCpuOps x86_tcg_ops;                     /* tcg/translate.c */
 extern const IrTarget x86_ir_target;
 
