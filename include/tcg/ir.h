@@ -114,7 +114,10 @@ void ir_insn_start(IrBlock *b, uint32_t pc_delta, uint32_t p0, uint32_t p1);
 
 IrVal ir_get(IrBlock *b, unsigned global);                  /* index in IrTarget.globals */
 void  ir_put(IrBlock *b, unsigned global, IrVal v);
-/* Fields of env that are not globals: plain memory, never cached in registers.  @size_op: IrMemOp size and sign. */
+/*
+ * Fields of env that are not globals: plain memory, never cached in registers.  @size_op: IrMemOp
+ * size and sign; vectors with IR_MO_32 or IR_MO_64 as in ir_ld.
+ */
 IrVal ir_env_ld(IrBlock *b, IrType t, unsigned offset, IrMemOp size_op);
 void  ir_env_st(IrBlock *b, IrVal v, unsigned offset, IrMemOp size_op);
 
@@ -190,6 +193,7 @@ void  ir_brcondi(IrBlock *b, IrCond c, IrVal x, uint64_t k, IrLabel l);
  * @t: I32, I64, V128 or V256.  @mmu_idx: the target's TLB index.  A load or store is one access
  * with the guest's memory order for plain accesses (x86: TSO, which an x86 host keeps by itself);
  * naturally aligned ones up to 8 bytes (16 where the host can) are atomic.
+ * A vector with IR_MO_32 or IR_MO_64: a load zero-extends into the vector, a store takes the low bytes.
  */
 IrVal ir_ld(IrBlock *b, IrType t, IrVal addr, unsigned mmu_idx, IrMemOp op);
 void  ir_st(IrBlock *b, IrVal v, IrVal addr, unsigned mmu_idx, IrMemOp op);
