@@ -1,5 +1,8 @@
 /*
  * A machine: the board's type with its options, and the one running instance.
+ *
+ * Life: object_new(type) -> options set as properties or fields -> machine_build() -> -device
+ * devices -> machine_run_done_notifiers() -> reset -> runs.  All under the BQL.
  */
 #ifndef HW_CORE_MACHINE_H
 #define HW_CORE_MACHINE_H
@@ -17,12 +20,13 @@ struct MachineInfo {
     const char *arch;                   /* "x86_64" */
     unsigned max_cpus;
     const char *default_cpu_type;       /* "qemu64-x86_64-cpu" */
-    const char *default_ram_id;         /* "pc.ram" */
+    const char *default_ram_id;         /* "pc.ram"; NULL: the machine has no RAM of its own */
     uint64_t default_ram_size;
     uint64_t ram_size_max;              /* 0 = host limits only */
     bool no_serial, no_parallel, no_floppy, no_cdrom;   /* default devices it does not have */
     const char *default_nic, *default_display;
     bool has_hotpluggable_cpus;
+    bool has_memory_hotplug;            /* -m slots=,maxmem= mean something */
     bool (*setup)(Machine *m, Error **errp);    /* build the board; CPUs and devices realized inside */
     void (*reset)(Machine *m, ResetType type);  /* default: machine_reset_all */
     void (*wakeup)(Machine *m);
@@ -33,6 +37,14 @@ typedef struct SmpConfig {
     unsigned cpus, sockets, dies, clusters, cores, threads, max_cpus;
 } SmpConfig;
 
+/* One -numa node; @mem_bytes of all nodes add up to the RAM size. */
+typedef struct NumaNode {
+    uint64_t mem_bytes;
+    uint64_t cpus;                      /* bit mask over CPU indexes, 0..63 */
+    Object *memdev;                     /* counted; NULL = a part of the machine's RAM */
+} NumaNode;
+#define NUMA_MAX_NODES 64
+
 struct Machine {
     Object obj;
     /* options */
@@ -40,17 +52,20 @@ struct Machine {
     unsigned ram_slots;
     SmpConfig smp;
     char *cpu_type;                     /* full type name */
-    Value *cpu_props;                   /* dict of -cpu properties */
+    Value *cpu_props;                   /* owned dict of -cpu properties, or NULL */
     char *kernel, *initrd, *append, *firmware, *dtb;
     char *boot_order;                   /* "cad", NULL = default */
     bool boot_menu, boot_strict, boot_once;
     MemoryRegion *ram;                  /* from memory-backend= or made by default; mapped by the board */
     Object *memory_backend;             /* -machine memory-backend= */
+    NumaNode numa[NUMA_MAX_NODES];
+    unsigned n_numa;
     bool dump_guest_core, mem_merge, usb, graphics, suppress_vmdesc;
-    OnOffAuto acpi, pit, pic, rtc, smm, hpet, vmport, i8042, kernel_irqchip;
+    uint8_t uuid[16];                   /* -uuid, in text order */
+    bool uuid_set;
     /* board's */
     Device *fw_cfg;
-    IrqLine power_button;
+    IrqLine power_button;               /* pulsed by system_powerdown */
 };
 
 OBJECT_DECLARE(Machine, MACHINE, machine)       /* "machine", abstract */
@@ -66,9 +81,24 @@ void current_machine_set(Machine *m);
 const TypeInfo *machine_type_find(const char *name);
 const TypeInfo *machine_type_default(const char *arch);
 
+/*
+ * -smp as a dict of cpus, sockets, dies, clusters, cores, threads, maxcpus (each optional): fill what is
+ * missing, prefer cores over sockets over threads, check the product and the machine's maximum.
+ */
+bool machine_set_smp(Machine *m, const Value *opts, Error **errp) MUST_USE;
+
+/*
+ * Build the board: checks sizes, makes the default RAM unless m->ram is set (from a memory backend),
+ * defaults the CPU type, and calls the type's setup.  On failure the process is expected to end.
+ */
+bool machine_build(Machine *m, Error **errp) MUST_USE;
+
 /* "System is done building": run once after -device; boards place tables here. */
 typedef void MachineDoneFn(void *opaque);
 void machine_done_notify(MachineDoneFn *fn, void *opaque);
 void machine_run_done_notifiers(void);
+
+/* The whole-system reset as this machine type does it. */
+void machine_reset(Machine *m, ResetType type);
 
 #endif

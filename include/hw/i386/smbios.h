@@ -1,0 +1,17 @@
+/*
+ * SMBIOS tables (DMTF DSP0134) for PC boards.
+ */
+#ifndef HW_I386_SMBIOS_H
+#define HW_I386_SMBIOS_H
+
+#include "util/error.h"
+#include "util/value.h"
+
+/*
+ * One -smbios option as a dict: "type" plus that structure's fields (type=0: vendor, version, date, release, uefi;
+ * 1: manufacturer, product, version, serial, uuid, sku, family; 2, 3, 4, 11, 17 alike), or "file".
+ * Later options override earlier ones field by field.  Checked at once.
+ */
+bool smbios_option_add(const Value *opts, Error **errp) MUST_USE;
+
+#endif
