@@ -92,8 +92,8 @@ typedef struct IrHelper {
 
 /*
  * The pieces of a guest architecture that the IR layer needs; const, one per guest.  @helpers are
- * called through a table of pointers inside env (env_helpers_offset, n_helpers entries), so that
- * generated code holds no address.
+ * called through a table of pointers inside env (TcgEnv.helpers), so that generated code holds no
+ * address.
  */
 typedef struct IrTarget {
     const char *name;
@@ -102,6 +102,7 @@ typedef struct IrTarget {
     const IrHelper *helpers;
     unsigned n_helpers;
     unsigned n_insn_params;         /* extra words per ir_insn_start, 0..2 */
+    unsigned page_bits;             /* of the smallest page; 0 = 12 */
 } IrTarget;
 
 /* --- guest instructions and registers --- */

@@ -3,7 +3,10 @@
  *
  * A TcgContext belongs to one thread; it is reused for block after block, so that translation
  * allocates nothing.  Output goes to caller-given memory: the code is position-independent and
- * may be copied elsewhere (all of TcgCode.size bytes), then re-linked.
+ * may be copied elsewhere (all of TcgCode.size bytes, to a 16-byte-aligned place), then re-linked.
+ *
+ * While translated code runs, a host register holds env (biased by TCG_ENV_BIAS) and another the
+ * architectural pc of the running block's start; every way into a block sets the latter.
  */
 #ifndef TCG_TCG_H
 #define TCG_TCG_H
@@ -12,11 +15,6 @@
 
 typedef struct TcgContext TcgContext;
 
-/*
- * What generated code shares with the run loop, embedded at the very start of every guest's env.
- * Generated code addresses env as host register + small displacements; `hot` fields come first.
- * Offsets are known to the emitter by offsetof.
- */
 #define TCG_MMU_IDX_MAX 8
 #define TCG_MAX_HELPERS 1024
 
@@ -27,8 +25,9 @@ typedef struct TcgTlbEntry {
     uint64_t addr_code;
     uintptr_t addend;       /* host address = guest virtual address + addend */
 } TcgTlbEntry;
+_Static_assert(sizeof(TcgTlbEntry) == 32, "the emitter scales by 32");
 
-/* Flag bits in the low 12 bits of the comparators; any set bit sends the access to the slow path. */
+/* Flag bits in the low bits of the comparators; any set bit sends the access to the slow path. */
 enum {
     TLB_INVALID  = 1 << 11, /* entry not valid for this kind of access */
     TLB_NOTDIRTY = 1 << 10, /* write: dirty log or translated code on the page */
@@ -37,7 +36,10 @@ enum {
     TLB_FORCE_SLOW = 1 << 7,
 };
 
-/* The table of one mmu index in the current address-space context. */
+/*
+ * The table of one mmu index in the current address-space context.  Entry of @va:
+ * table + ((va >> (page_bits - 5)) & mask); at most 2^20 entries.
+ */
 typedef struct TcgTlbFast {
     uintptr_t mask;         /* (n_entries - 1) * sizeof(TcgTlbEntry) */
     TcgTlbEntry *table;
@@ -46,38 +48,82 @@ typedef struct TcgTlbFast {
 /* Inline jump cache: tag is pc ^ mode_tag; code is the block's entry. */
 typedef struct TcgJumpCacheEntry {
     uint64_t tag;
-    void *code;             /* in the executable mapping */
+    void *code;             /* in the executable mapping; a matching tag promises that it is good */
 } TcgJumpCacheEntry;
 #define TCG_JUMP_CACHE_BITS 12
 /* index of @pc in the jump cache; the emitter does the same */
-#define TCG_JUMP_CACHE_HASH(pc) (((pc) ^ ((pc) >> 12)) & ((1u << TCG_JUMP_CACHE_BITS) - 1))
+#define TCG_JUMP_CACHE_HASH(pc) (((pc) ^ ((pc) >> TCG_JUMP_CACHE_BITS)) & ((1u << TCG_JUMP_CACHE_BITS) - 1))
 
+/*
+ * Slow paths of guest memory accesses: TLB misses, MMIO, page crossings, dirty tracking.
+ * @oi: see tcg_oi_memop() and tcg_oi_mmu_idx().  @ra: return address in block code, for
+ * tcg_unwind() when the access faults (then the functions do not return).  MXCSR is the guest's.
+ */
+typedef struct TcgSlowOps {
+    /* Zero- or sign-extended to 64 bits as the memop says. */
+    uint64_t (*ld)(void *env, uint64_t va, uint32_t oi, uintptr_t ra);
+    void (*st)(void *env, uint64_t va, uint64_t value, uint32_t oi, uintptr_t ra);
+    /* IR_MO_128 and IR_MO_256; @out and @in in guest memory order. */
+    void (*ld_vec)(void *env, uint64_t va, void *out, uint32_t oi, uintptr_t ra);
+    void (*st_vec)(void *env, uint64_t va, const void *in, uint32_t oi, uintptr_t ra);
+    /* Both return the old value, zero-extended. */
+    uint64_t (*rmw)(void *env, uint64_t va, IrAtomic kind, uint64_t operand, uint32_t oi, uintptr_t ra);
+    uint64_t (*cas)(void *env, uint64_t va, uint64_t expected, uint64_t desired, uint32_t oi, uintptr_t ra);
+} TcgSlowOps;
+
+static inline IrMemOp tcg_oi_memop(uint32_t oi) { return (IrMemOp)(oi & 0xff); }
+static inline unsigned tcg_oi_mmu_idx(uint32_t oi) { return oi >> 8; }
+static inline uint32_t tcg_make_oi(IrMemOp op, unsigned mmu_idx) { return op | mmu_idx << 8; }
+
+/* Trampolines in the code cache's prologue, reached through TcgEnv.stub. */
+enum {
+    TCG_STUB_EXIT0, TCG_STUB_EXIT1,     /* unlinked direct exits */
+    TCG_STUB_LOOKUP, TCG_STUB_LOOP, TCG_STUB_POLL, TCG_STUB_STATE,
+    TCG_STUB_SLOW,                      /* memory slow paths */
+    TCG_N_STUBS,
+};
+
+/*
+ * What generated code shares with the run loop, embedded at the very start of every guest's env.
+ * The last 96 bytes and the first 160 bytes of what follows in the guest's env are reached with
+ * one-byte displacements: so cold fields come first, and hot ones and the guest's integer
+ * registers lie around the end.
+ */
 typedef struct TcgEnv {
-    /* written by any thread, polled by translated code: nonzero = leave to the run loop */
-    uint32_t exit_request;
-    uint32_t page_bits;                     /* of the guest's smallest page (12 on x86) */
-    uint64_t mode_tag;                      /* see TcgJumpCacheEntry; set by the run loop with the mode */
-    TcgJumpCacheEntry *jump_cache;          /* of the current address-space context */
-    TcgTlbFast tlb[TCG_MMU_IDX_MAX];
-    uint64_t pc;                            /* architectural pc: valid outside translated code and at loop exits */
+    void *helpers[TCG_MAX_HELPERS];         /* tcg_env_init() */
+    void *stub[TCG_N_STUBS];                /* tcg_env_set_prologue() */
+    void *slow_dispatch;                    /* tcg_env_init() */
+    const TcgSlowOps *slow;                 /* set by accel/tcg */
+    uint64_t *saved_regs;                   /* host registers at the running slow path, for tcg_unwind() */
+    uint32_t exit_block;                    /* at TCG_EXIT_DIRECT*: the id word of the block that left */
     uint32_t guest_fpcr;                    /* x86 host: MXCSR for translated code, exceptions all masked */
     uint32_t host_fpcr;                     /* x86 host: MXCSR of C code */
-    void *exit_block;                       /* at an exit: which block and slot left (accel/tcg reads it) */
-    uint64_t scratch[8];                    /* vector arguments and results of helpers, 16-aligned by position */
-    /* slow paths of ir_ld/st/atomics: filled by accel/tcg, called by the trampolines */
-    void *(*slow[16])(void);
-    void *stub[16];                         /* trampolines in the code cache's prologue */
-    void *helpers[TCG_MAX_HELPERS];
+    uint32_t page_bits;                     /* of the guest's smallest page (12 on x86) */
+    uint64_t pc;                            /* architectural pc: valid outside translated code and at exits */
+    _Alignas(32) uint64_t scratch[8];       /* free for the target between two IR ops; not used by tcg */
+
+    TcgTlbFast tlb_reversed[TCG_MMU_IDX_MAX];   /* through tcg_env_tlb(): index 0 is the closest to the end */
+    uint64_t block_pc;                      /* pc of the running block's start, during helpers and slow paths that may fault */
+    uint64_t mode_tag;                      /* see TcgJumpCacheEntry; set by the run loop with the mode */
+    TcgJumpCacheEntry *jump_cache;          /* of the current address-space context */
+    /* written by any thread, polled by translated code: nonzero = leave to the run loop */
+    uint32_t exit_request;
+    uint32_t exit_reserved;
 } TcgEnv;
+
+static inline TcgTlbFast *tcg_env_tlb(TcgEnv *env, unsigned mmu_idx)
+{
+    return &env->tlb_reversed[TCG_MMU_IDX_MAX - 1 - mmu_idx];
+}
 
 /* What tcg produced for one block. */
 typedef struct TcgCode {
-    uint32_t size;                  /* bytes of code */
-    uint32_t entry;                 /* offset of the entry (after any poll) */
-    uint32_t unwind_offset;         /* compact fault table, within @size */
+    uint32_t size;                  /* bytes of code with its fault table */
+    uint32_t entry;                 /* offset of the entry */
+    uint32_t unwind_offset;         /* compact fault table, the last part of @size */
     uint32_t unwind_size;
     struct {
-        int32_t jump_offset;        /* offset of the rel32 to patch when linking; -1 = slot unused */
+        int32_t jump_offset;        /* offset of the rel32 to patch when linking (4-aligned); -1 = slot unused */
         int32_t exit_offset;        /* where it points while unlinked */
         int64_t pc_delta;
     } direct[2];
@@ -92,27 +138,44 @@ unsigned tcg_block_n_ops(const IrBlock *b);
 #define TCG_MAX_OPS 4096
 #define TCG_OPS_SOFT_LIMIT 2500
 /*
- * Optimize and emit into @buf (@max bytes, executed later at an address of the caller's choice).
- * False if it does not fit @max (try again with more room or fewer guest instructions).
- * Logs according to -d.
+ * Optimize and emit into @buf (16-byte aligned, as the place of execution will be; @max bytes,
+ * executed later at an address of the caller's choice).  The 8 bytes before @buf are the caller's
+ * (see TCG_BLOCK_ID_OFFSET).  False if it does not fit @max or the translator's own tables (try
+ * again with more room, or fewer guest instructions).  Logs according to -d.
  */
 bool tcg_block_compile(TcgContext *ctx, IrBlock *b, uint8_t *buf, size_t max, TcgCode *out) MUST_USE;
 
+/* NULL if this host CPU can run generated code, else what it lacks. */
+const char *tcg_host_missing(void);
+
 /*
  * The shared entry and exit code: emitted once at the start of the cache.  Position-independent.
- *   uintptr_t enter(env, code): runs the block at @code; returns (block descriptor word | slot):
- *   see TCG_EXIT_*.
+ * @enter_offset is a TcgEnterFn: runs the block at @code, with TcgEnv.pc its architectural pc;
+ * returns one of TCG_EXIT_*.
  */
 typedef uintptr_t TcgEnterFn(void *env, const void *code);
 typedef struct TcgPrologue {
     uint32_t size;
     uint32_t enter_offset;
-    uint32_t stub_offset[16];       /* for TcgEnv.stub */
+    uint32_t stub_offset[TCG_N_STUBS];
 } TcgPrologue;
 bool tcg_emit_prologue(uint8_t *buf, size_t max, TcgPrologue *out) MUST_USE;
 
-/* How a block came back.  For TCG_EXIT_DIRECT the low bits say the slot and TcgEnv.exit_block the block. */
+/* Fill what translated code needs of @env: helper table, C entry of the slow paths. */
+void tcg_env_init(TcgEnv *env, const IrTarget *target);
+/* The prologue @p now executes at @rx. */
+void tcg_env_set_prologue(TcgEnv *env, const TcgPrologue *p, const uint8_t *rx);
+
+/*
+ * How a block came back.  TcgEnv.pc is always the pc to go on at.  After DIRECT0/1,
+ * TcgEnv.exit_block holds the id word of the block that left by slot 0/1; link it or not.
+ * LOOKUP: the jump cache missed.  LOOP: look at mode and interrupts afresh.  POLL: exit_request was set.
+ * A fault leaves by longjmp past the entry trampoline: call tcg_fp_leave() then.
+ */
 enum { TCG_EXIT_DIRECT0 = 0, TCG_EXIT_DIRECT1 = 1, TCG_EXIT_LOOKUP = 2, TCG_EXIT_LOOP = 3, TCG_EXIT_POLL = 4 };
+
+/* Save the guest's FP control from the host register to guest_fpcr and restore the host's. */
+void tcg_fp_leave(TcgEnv *env);
 
 /*
  * Each block's code is preceded, at a fixed negative distance from its start, by a 4-byte block id
@@ -121,16 +184,18 @@ enum { TCG_EXIT_DIRECT0 = 0, TCG_EXIT_DIRECT1 = 1, TCG_EXIT_LOOKUP = 2, TCG_EXIT
 #define TCG_BLOCK_ID_OFFSET (-8)
 
 /*
- * Undo: @host_pc is a return address inside block code at @code; @regs the host registers as the
- * slow-path trampoline saved them.  Writes all dirty globals to env and returns the pc delta and
- * insn parameters of the faulting instruction.  False if @host_pc is in no fault table row.
+ * Undo: @ra_offset is a return address (a slow path's or a helper's) relative to the block's code
+ * at @code, whose fault table is at @unwind_offset.  Writes all dirty globals to env and returns
+ * the pc delta and insn parameters of the faulting instruction.  Must be called before anything
+ * else enters generated code on this env.  False if the address is in no fault table row.
  */
 typedef struct TcgUnwound {
-    uint32_t pc_delta;
+    uint64_t block_pc;      /* architectural pc of the block's start */
+    uint32_t pc_delta;      /* of the instruction from there; the sum wraps as the mode's pc does */
     uint32_t params[2];
 } TcgUnwound;
-bool tcg_unwind(const IrTarget *target, void *env, const uint8_t *code, const TcgCode *tc,
-                uintptr_t host_pc_offset, const uint64_t *saved_regs, TcgUnwound *out);
+bool tcg_unwind(const IrTarget *target, void *env, const uint8_t *code, uint32_t unwind_offset,
+                uint32_t ra_offset, TcgUnwound *out);
 
 /* Patch the rel32 at @jump_rw (writable alias, executed at @jump_rx) to jump to @target_rx.  Atomic. */
 void tcg_patch_jump(uint8_t *jump_rw, const uint8_t *jump_rx, const uint8_t *target_rx);
