@@ -25,13 +25,22 @@ enum {      /* TbRequest.cflags */
     TB_NO_CHAIN    = 2,
 };
 
-/* One translation to be done.  Filled by the accelerator, completed by the front end. */
+/*
+ * One translation to be done.  Filled by the accelerator, completed by the front end.
+ *
+ * An instruction may begin only at a delta below @page_left; the last one may reach into the next
+ * page.  ir_exit_direct() is linked only where the target lies in the same guest page (of both pc
+ * and linear address) as the block's start; every other direct jump or fall-through should be
+ * ir_exit_indirect(ir_pc(delta)), whose inline lookup is much cheaper than the way through the run
+ * loop that an unlinked exit takes.
+ */
 typedef struct TbRequest {
     Vcpu *cpu;                  /* for configuration only; run-time state is not to be read */
     uint64_t pc;                /* architectural pc of the start (for logs and fetch; never into code) */
     TbMode mode;
     unsigned cflags;
     unsigned max_insns;
+    uint32_t page_left;         /* bytes from the block's start to the end of its (smallest) page */
     IrBlock *ir;
     TcgContext *ctx;
     /*
@@ -74,7 +83,10 @@ struct TcgCpuOps {
     void (*unaligned)(Vcpu *cpu, vaddr va, MmuAccess access, unsigned mmu_idx, uintptr_t retaddr);
     /* A device or nothing answered with an error (x86: never called with reads as all-ones instead). */
     void (*bus_error)(Vcpu *cpu, hwaddr addr, vaddr va, unsigned size, MmuAccess access, uintptr_t retaddr);
-    /* A watchpoint or breakpoint set by the guest's debug registers was hit. */
+    /*
+     * A watchpoint (tcg_watchpoint_set) was hit.  Called between instructions, after the accessing
+     * one was completed: set cpu->exception_index to raise a trap, or leave it.  No BQL.
+     */
     void (*debug_hit)(Vcpu *cpu, vaddr va, unsigned len, MmuAccess access, uintptr_t retaddr);
     /* Entering and leaving cpu_exec on the owner thread (x86: move MXCSR). */
     void (*exec_enter)(Vcpu *cpu);
@@ -106,6 +118,7 @@ void tcg_tlb_set_page(Vcpu *cpu, vaddr va, hwaddr pa, MemTxAttrs attrs, unsigned
  * the target so that equal tags mean equal translations; the accelerator keeps a bounded number
  * of contexts per vCPU.
  */
+/* @flush_new_context drops the context's non-global entries (a root load that invalidates). */
 void tcg_tlb_switch(Vcpu *cpu, uint64_t tag, bool flush_new_context);
 void tcg_tlb_flush(Vcpu *cpu);                          /* all contexts */
 void tcg_tlb_flush_current(Vcpu *cpu, bool keep_global);/* this context (global pages may stay) */

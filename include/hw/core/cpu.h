@@ -58,9 +58,12 @@ struct Vcpu {
     bool created, unplug;
     GThread *thread;
     int host_tid;
-    GCond *halt_cond;                   /* with the BQL: woken by cpu_kick */
-    GQueue *work;                       /* of CpuWork: run_on_cpu; own mutex */
+    GCond halt_cond;                    /* with work_lock: woken by cpu_kick */
+
+    /* work_lock (innermost: nothing is taken under it) */
     GMutex work_lock;
+    bool kicked;                        /* since the thread last looked */
+    GQueue work;                        /* of CpuWork: run_on_cpu */
 
     /* written under the BQL, read anywhere: atomic */
     uint32_t interrupt_request;
@@ -118,6 +121,7 @@ void async_run_on_cpu(Vcpu *cpu, CpuWorkFn *fn, void *opaque);
 void cpu_thread_create(Vcpu *cpu);
 void cpu_thread_join(Vcpu *cpu);                /* BQL held, dropped meanwhile */
 void cpus_resume_all(void);                     /* BQL */
+void cpu_resume(Vcpu *cpu);                     /* BQL; one CPU, after hotplug */
 void cpus_pause_all(void);                      /* BQL; returns when every vCPU has stopped */
 
 /*
