@@ -1,0 +1,197 @@
+/*
+ * What generators build with: the state of one translation, and the ways to reach operands,
+ * memory, flags, exceptions and exits.
+ *
+ * A generator void gen_MNEM(Gen *g, const Insn *i) finds its operands loaded (decode.h) and every
+ * check made that its row states.  It computes, stores by gen_writeback(), and states the flags.
+ * If it ends the block, it uses the exits below, which set g->ended.
+ *
+ * ORDER: everything that may fault (loads, stores, helpers that raise) comes before any register or
+ * flag is changed, so that a fault leaves the state of the instruction's start.  gen_writeback() to
+ * memory may fault: write memory first, then registers, then flags.
+ */
+#ifndef TARGET_I386_TCG_GEN_H
+#define TARGET_I386_TCG_GEN_H
+
+#include "target/i386/tcg/decode.h"
+#include "target/i386/tcg/helper.h"
+
+/* TbMode.flags: env->hflags in the low half, and these above. */
+#define HF_TB_CODE_BP (1ull << 32)      /* DR7 has an execution breakpoint enabled */
+
+struct Gen {
+    IrBlock *b;
+    TbRequest *req;
+    const CPUX86State *env;     /* constant configuration only: features */
+
+    /* from TbMode.flags */
+    uint64_t flags;
+    bool code64, code32;        /* neither: 16-bit code */
+    bool ss32;                  /* stack pointer is ESP, not SP (64-bit mode has RSP) */
+    bool addseg;                /* DS, ES, SS bases are not all zero */
+    bool pe, vm86, lma;
+    uint8_t cpl, iopl;
+    uint8_t mmu_idx;            /* for the instruction's own data accesses */
+
+    /* where we are, as deltas from the block's start */
+    uint32_t delta;             /* of this instruction */
+    uint32_t next;              /* of the next one */
+    bool ended;                 /* an exit was emitted on the path of the last instruction */
+    unsigned n_insns;
+
+    /*
+     * Lazy flags (cc.c).  @cc_op is static; CC_OP_DYNAMIC: in the global.  The values are those
+     * put to the cc globals last in this block, or IR_NONE when they must be read from there;
+     * @cc_a is the first operand of a SUB, if at hand.  @cc_op_put: the global cc_op has @cc_op.
+     */
+    CCOp cc_op;
+    bool cc_op_put;
+    IrVal cc_dst, cc_src, cc_src2, cc_a;
+};
+
+/* Prototypes of all generators. */
+#define TABLE(...)
+#define END
+#define INSN0(index, mnem, ...) GenFn gen_##mnem;
+#define INSN1(index, mnem, ...) GenFn gen_##mnem;
+#define INSN2(index, mnem, ...) GenFn gen_##mnem;
+#define INSN3(index, mnem, ...) GenFn gen_##mnem;
+#define SUB(...)
+#include "target/i386/tcg/opmap.h"
+#undef TABLE
+#undef END
+#undef INSN0
+#undef INSN1
+#undef INSN2
+#undef INSN3
+#undef SUB
+
+/* --- configuration and mode --- */
+
+static inline bool gen_has(const Gen *g, unsigned feature)      /* XF_* */
+{
+    return x86_has(g->env, (feature - 1) >> 5, (feature - 1) & 31);
+}
+static inline bool gen_real_or_vm86(const Gen *g)
+{
+    return !g->pe || g->vm86;
+}
+/* I32 for accesses and operations of up to 32 bits, else I64. */
+static inline IrType gen_type(unsigned size)        /* IR_MO_8.. */
+{
+    return size == IR_MO_64 ? IR_I64 : IR_I32;
+}
+static inline unsigned gen_bits(unsigned size)
+{
+    return 8u << size;
+}
+/* Mask of the low bits of @size. */
+static inline uint64_t gen_mask(unsigned size)
+{
+    return ~0ull >> (64 - gen_bits(size));
+}
+
+/* --- exceptions: faults of this instruction; the rest of the path is dead --- */
+
+void gen_raise(Gen *g, int vector);
+void gen_raise_err(Gen *g, int vector, int error_code);
+static inline void gen_ud(Gen *g) { gen_raise(g, EXCP06_ILLOP); }
+static inline void gen_nm(Gen *g) { gen_raise(g, EXCP07_PREX); }
+static inline void gen_gp0(Gen *g) { gen_raise_err(g, EXCP0D_GPF, 0); }
+/* #VECTOR (error code 0 where the vector has one) if the condition holds; the block goes on otherwise. */
+void gen_raise_if(Gen *g, IrCond c, IrVal x, IrVal y, int vector);
+
+/* --- general registers --- */
+
+/* Register @reg at @size as operands are (8, 16 bits zero-extended I32).  Byte registers 4..7 are AH..BH unless REX. */
+IrVal gen_ld_reg(Gen *g, const Insn *i, unsigned reg, unsigned size);
+/* Write; 8 and 16 bits merge (upper bits of @v ignored), 32 bits zero-extend. */
+void gen_st_reg(Gen *g, const Insn *i, unsigned reg, unsigned size, IrVal v);
+/* The same for registers that are never AH..BH (rCX, rSP...). */
+IrVal gen_ld_gpr(Gen *g, unsigned reg, unsigned size);
+void gen_st_gpr(Gen *g, unsigned reg, unsigned size, IrVal v);
+
+/* --- memory --- */
+
+/* Linear address of @offset (I64) in @seg with @asize-bit addressing: wraps the offset, adds the base. */
+IrVal gen_linear(Gen *g, unsigned seg, IrVal offset, unsigned asize);
+/* i->addr + @delta, wrapped as linear addresses are (to 32 bits outside 64-bit mode). */
+IrVal gen_addr_plus(Gen *g, const Insn *i, int64_t delta);
+/* Load and store at a linear address, in the mode's mmu index; @size: IR_MO_8.. and IR_MO_SIGN; result as operands are. */
+IrVal gen_ld(Gen *g, IrVal addr, unsigned size);
+void gen_st(Gen *g, IrVal addr, IrVal v, unsigned size);
+/* V128. */
+IrVal gen_ld128(Gen *g, IrVal addr, bool aligned);
+void gen_st128(Gen *g, IrVal addr, IrVal v, bool aligned);
+
+/* --- operands --- */
+
+/* Operand @n's value now, as if common code loaded it (for rows that say WRITE). */
+IrVal gen_operand(Gen *g, const Insn *i, unsigned n);
+/* Store to operand 0 (or @n): register or memory, integer or SIMD. */
+void gen_writeback(Gen *g, const Insn *i, IrVal v);
+void gen_writeback_to(Gen *g, const Insn *i, unsigned n, IrVal v);
+
+/* SIMD operands: XMM register number (V128), MMX register number (I64; does not enter MMX mode by itself). */
+IrVal gen_ld_xmm(Gen *g, unsigned reg);
+void gen_st_xmm(Gen *g, unsigned reg, IrVal v);
+IrVal gen_ld_mm(Gen *g, unsigned reg);
+void gen_st_mm(Gen *g, unsigned reg, IrVal v);
+
+/* --- flags --- */
+
+/* @family is the B member (CC_OP_ADDB...); @size picks the others.  Values of any upper bits, I32 or I64. */
+void gen_flags(Gen *g, CCOp family, unsigned size, IrVal dst, IrVal src);
+void gen_flags3(Gen *g, CCOp family, unsigned size, IrVal dst, IrVal src, IrVal src2);
+/* SUB and CMP, with the first operand at hand for fused conditions; @a and @src zero-extended. */
+void gen_flags_sub(Gen *g, unsigned size, IrVal dst, IrVal a, IrVal src);
+/* All six from an I32 image of EFLAGS (other bits ignored). */
+void gen_flags_eflags(Gen *g, IrVal flags);
+/* Z from dst == 0, all others clear (POPCNT); all clear but Z and P (xor r,r). */
+void gen_flags_popcnt(Gen *g, IrVal dst);
+void gen_flags_clr(Gen *g);
+/* The six flags now, as an I32 image; CF as 0 or 1. */
+IrVal gen_get_flags(Gen *g);
+IrVal gen_get_cf(Gen *g);
+/* Bring the global cc_op up to date (before helpers that look at EFLAGS, before exits: those do it themselves). */
+void gen_sync_flags(Gen *g);
+/* A helper wrote the cc globals and cc_op itself; or paths with different static states meet. */
+void gen_flags_dynamic(Gen *g);
+
+/* Condition code @cc (0..15 as encoded in Jcc, SETcc). */
+typedef struct GenCond { IrCond c; IrVal x, y; } GenCond;
+GenCond gen_cond(Gen *g, unsigned cc);
+
+/* --- leaving the block --- */
+
+/* Architectural pc of the next instruction, I64. */
+IrVal gen_next_pc(Gen *g);
+/* Go on at block start + @delta (a static target).  @slot 0 or 1, each once per block. */
+void gen_exit_direct(Gen *g, unsigned slot, int64_t delta);
+/* Go on at a computed offset in CS (I64), truncated to @size. */
+void gen_exit_indirect(Gen *g, IrVal pc);
+/* After this instruction back to the run loop, which looks at mode and interrupts afresh. */
+void gen_exit_loop_next(Gen *g);
+/* After a helper that set env->tcg.pc and everything else. */
+void gen_exit_state_set(Gen *g);
+/* An instruction that is complete but must be the block's last, with no change of mode: goes on by a direct exit. */
+void gen_end_block(Gen *g);
+
+/* --- stack --- */
+
+unsigned gen_stack_size(const Gen *g);          /* bits of the stack pointer: 16, 32, 64 */
+/* Push one value of @size: store at rSP - bytes, then move rSP. */
+void gen_push(Gen *g, IrVal v, unsigned size);
+/* Load what rSP points at (does not move it), and then move it. */
+IrVal gen_pop_value(Gen *g, unsigned size);
+void gen_pop_done(Gen *g, unsigned size);
+
+/* --- string instructions, shared with INS and OUTS (gen-string.c) --- */
+
+/* --- the block's loop (translate.c) --- */
+
+void x86_translate(TbRequest *req);
+/* What common code does around a generator (gen.c). */
+void gen_insn(Gen *g, Insn *i, X86Refusal refusal);
+
+#endif

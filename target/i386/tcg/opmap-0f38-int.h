@@ -1,0 +1,1 @@
+/* General-purpose rows of 0F 38. */

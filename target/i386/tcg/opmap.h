@@ -1,0 +1,49 @@
+/*
+ * All opcode maps, for whoever defined TABLE, END, INSN0..3 and SUB.  decode.h explains the rows.
+ */
+
+/* Attributes of rows; fields of X86Entry. */
+#define WRITE       .write = 1
+#define LOCKABLE    .lockable = 1
+#define NOT64       .i64 = 1
+#define ONLY64      .o64 = 1
+#define D64         .d64 = 1
+#define F64         .f64 = 1
+#define PROT        .prot = 1
+#define CPL0        .cpl0 = 1
+#define UMIP        .umip = 1
+#define NP          .np = 1
+#define UNALIGNED   .no_align = 1
+#define ENDS        .ends = 1
+#define ARG(n)      .arg = (n)
+#define FEAT(f)     .feature = XF_##f
+#define X87         .unit = UNIT_X87, .feature = XF_FPU
+#define MMX         .unit = UNIT_MMX, .feature = XF_MMX
+#define SSE(f)      .unit = UNIT_SSE, .feature = XF_##f     /* SSE(SSE2): the unit and the feature */
+#define MMX_SSE(f)  .unit = UNIT_MMX, .feature = XF_##f     /* an MMX-register form that came with an SSE feature */
+
+#include "opmap-x87.h"
+#include "opmap-0f-simd-groups.h"
+#include "opmap-0f38.h"
+#include "opmap-0f3a.h"
+#include "opmap-0f.h"
+#include "opmap-root.h"
+
+#undef WRITE
+#undef LOCKABLE
+#undef NOT64
+#undef ONLY64
+#undef D64
+#undef F64
+#undef PROT
+#undef CPL0
+#undef UMIP
+#undef NP
+#undef UNALIGNED
+#undef ENDS
+#undef ARG
+#undef FEAT
+#undef X87
+#undef MMX
+#undef SSE
+#undef MMX_SSE
