@@ -53,7 +53,6 @@ struct Device {
     bool realized;
     bool hotplugged;
     bool pending_deleted_event;
-    GArray *irq_in;             /* of IrqLine: named inputs are device functions */
 };
 
 OBJECT_DECLARE(Device, DEVICE, device)

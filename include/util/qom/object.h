@@ -31,7 +31,7 @@ struct ObjectInfo {
     const Property *properties;             /* PROPS(table) */
     unsigned n_properties;
     const TypeInfo *const *interfaces;      /* NULL-terminated, or NULL */
-    void (*init)(Object *obj);              /* memory is zeroed, property defaults are set after all inits ran */
+    void (*init)(Object *obj);              /* memory is zeroed, then property defaults are set, then inits run */
     void (*fini)(Object *obj);              /* last reference gone */
     /* For -object types: all properties are set, make it work.  Root first. */
     bool (*complete)(Object *obj, Error **errp);
@@ -53,7 +53,9 @@ struct Object {
     char *name;                     /* last component of the path; NULL while unparented */
     Object *parent;                 /* borrowed: the parent owns the child */
     GPtrArray *children;            /* owned; NULL = none */
-    GPtrArray *dynamic_properties;  /* of struct DynamicProperty; NULL = none */
+    GPtrArray *dynamic_properties;  /* of Property *, owned copies; NULL = none */
+    bool embedded;                  /* memory belongs to another object */
+    bool frozen;                    /* realized: only settable_live properties may change */
 };
 
 extern const TypeInfo object_type;      /* "object" */
@@ -75,7 +77,7 @@ extern const TypeInfo container_type;   /* "container" */
 
 #define TYPE_REGISTER(snake)                                                                  \
     static const TypeInfo *const snake##_type_entry                                           \
-        __attribute__((section("quern_types"), used)) = &snake##_type
+        __attribute__((section("quern_types"), used)) = &snake##_type;
 
 /* Family macros are built from this: FamilyInfo begins with `struct ObjectInfo;`. */
 #define TYPE_DEFINE_FAMILY(FamilyInfo, CType, snake, type_name, parent_snake, is_abstract, ...) \
@@ -117,7 +119,6 @@ static inline bool object_is(const void *obj, const TypeInfo *type)
 {
     return obj && type_is_a(((const Object *)obj)->type, type);
 }
-/* The interface table an object's type (or an ancestor) offers; see OBJECT_INTERFACE users. */
 
 /* --- the tree --- */
 
@@ -142,7 +143,8 @@ void object_foreach_child(void *obj, bool recurse, bool (*fn)(Object *child, voi
  */
 struct PropertyType {
     const char *name;               /* as QMP shows it: "uint32", "bool", "str", "size", "link<...>" */
-    const char *const *enum_names;  /* NULL-terminated, for enums */
+    /* Command-line text to a value for set(); NULL: the text as a string. */
+    Value *(*parse)(const Property *p, const char *text, Error **errp);
     bool (*set)(Object *obj, const Property *p, const Value *v, Error **errp);
     Value *(*get)(Object *obj, const Property *p);
     void (*set_default)(Object *obj, const Property *p);
