@@ -1,0 +1,45 @@
+/*
+ * JSON text (RFC 8259), strictly: parsed from a byte stream into Values, printed from Values.
+ *
+ * What is refused besides bad grammar: text that is not UTF-8, lone surrogates, "\u0000" (a string
+ * is a C string), control characters in strings, duplicate keys, and whatever exceeds the limits.
+ * Numbers become integers when they are written as such and fit 64 bits, else doubles.
+ */
+#ifndef QAPI_JSON_H
+#define QAPI_JSON_H
+
+#include "util/value.h"
+
+#define JSON_MAX_DEPTH       1024           /* nested arrays and objects */
+#define JSON_MAX_TOKENS      (2 * 1024 * 1024)  /* in one top-level value */
+#define JSON_MAX_BYTES       (64 * MiB)     /* of one top-level value */
+
+/*
+ * Called for each complete top-level value (@v owned by the callee, @err NULL) and for each error
+ * (@v NULL, @err owned by the callee).  After an error the parser skips to the end of the line.
+ */
+typedef void JsonEmit(void *opaque, Value *v, Error *err);
+
+typedef struct JsonParser JsonParser;
+JsonParser *json_parser_new(JsonEmit *emit, void *opaque);
+void json_parser_free(JsonParser *p);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(JsonParser, json_parser_free)
+/* Any pieces, cut anywhere.  A byte 0xff outside a value resets the parser silently. */
+void json_parser_feed(JsonParser *p, const char *buf, size_t len);
+/* The stream ended: a started value is an error. */
+void json_parser_end(JsonParser *p);
+/* Forget a started value, begin again at line 1. */
+void json_parser_reset(JsonParser *p);
+
+/* Exactly one value with nothing but white space around it. */
+Value *json_parse(const char *text, size_t len, Error **errp);
+static inline Value *json_parse_str(const char *text, Error **errp)
+{
+    return json_parse(text, strlen(text), errp);
+}
+
+/* One line without a line end, or indented by four spaces when @pretty. */
+void json_print(GString *out, const Value *v, bool pretty);
+char *json_to_string(const Value *v, bool pretty);
+
+#endif
