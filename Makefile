@@ -1,0 +1,46 @@
+# Quern: the few commands a newcomer needs.  The build itself is meson's (see ./configure --help).
+#
+#   make            build build/quern
+#   make demo       install what is needed, build, boot a Debian kernel to a shell   [ARGS="-smp 4"]
+#   make check      install what is needed, build, run every quick suite
+#   make bench      boot time and workloads beside QEMU (if it is installed)
+#   make docs       the manual as HTML
+#   make install    [DESTDIR=...] [PREFIX=/usr/local]
+
+BUILD ?= build
+PREFIX ?= /usr/local
+
+.PHONY: all demo check bench docs install clean
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) quern quern-system-x86_64
+
+$(BUILD)/build.ninja:
+	@scripts/install-deps build
+	@./configure --builddir=$(BUILD) --prefix=$(PREFIX)
+
+demo: all
+	@scripts/install-deps demo
+	@scripts/make-guest $(BUILD)/guest
+	@scripts/demo $(BUILD) $(ARGS)
+
+check: $(BUILD)/build.ninja
+	@scripts/install-deps check
+	@ninja -C $(BUILD)
+	@scripts/make-guest $(BUILD)/guest
+	@scripts/check $(BUILD)
+
+bench: all
+	@scripts/install-deps demo
+	@scripts/make-guest $(BUILD)/guest
+	@python3 tests/bench/boot.py --build $(BUILD)
+
+docs:
+	@scripts/install-deps docs
+	@sphinx-build -q -W -b html docs $(BUILD)/docs && echo "$(BUILD)/docs/index.html"
+
+install: all
+	@meson install -C $(BUILD)
+
+clean:
+	@rm -rf $(BUILD)
