@@ -88,8 +88,9 @@ const TypeInfo *machine_type_default(const char *arch);
 bool machine_set_smp(Machine *m, const Value *opts, Error **errp) MUST_USE;
 
 /*
- * Build the board: checks sizes, makes the default RAM unless m->ram is set (from a memory backend),
- * defaults the CPU type, and calls the type's setup.  On failure the process is expected to end.
+ * Build the board: makes @m the current machine at /machine, checks sizes, makes the default RAM unless
+ * m->ram is set (from a memory backend), defaults the CPU type, and calls the type's setup.  On failure
+ * the process is expected to end.
  */
 bool machine_build(Machine *m, Error **errp) MUST_USE;
 

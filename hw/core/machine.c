@@ -1,0 +1,402 @@
+/*
+ * The abstract machine type: options every board has, the running instance, and the "none" board.
+ *
+ * Sizes and CPU topology are checked here, once, before any board's setup runs; a board may
+ * rely on them.  Locks: everything under the BQL.
+ */
+#include "hw/core/machine.h"
+#include "system/hostmem.h"
+
+#include <sys/mman.h>
+
+static Machine *the_machine;
+
+Machine *current_machine(void)
+{
+    return the_machine;
+}
+
+void current_machine_set(Machine *m)
+{
+    the_machine = m;
+}
+
+/* --- looking types up --- */
+
+typedef struct FindMachine {
+    const char *name, *arch;
+    const TypeInfo *found;
+} FindMachine;
+
+static bool match_name(const TypeInfo *type, void *opaque)
+{
+    FindMachine *f = opaque;
+    const MachineInfo *mi = (const MachineInfo *)type->info;
+
+    if (g_strcmp0(mi->machine_name, f->name) == 0 || g_strcmp0(mi->alias, f->name) == 0) {
+        f->found = type;
+    }
+    return !f->found;
+}
+
+const TypeInfo *machine_type_find(const char *name)
+{
+    FindMachine f = { .name = name };
+
+    if (name) {
+        type_foreach(&machine_type, false, match_name, &f);
+    }
+    return f.found;
+}
+
+static bool match_default(const TypeInfo *type, void *opaque)
+{
+    FindMachine *f = opaque;
+    const MachineInfo *mi = (const MachineInfo *)type->info;
+
+    if (mi->is_default && g_strcmp0(mi->arch, f->arch) == 0) {
+        f->found = type;
+    }
+    return !f->found;
+}
+
+const TypeInfo *machine_type_default(const char *arch)
+{
+    FindMachine f = { .arch = arch };
+
+    type_foreach(&machine_type, false, match_default, &f);
+    return f.found;
+}
+
+/* --- CPU topology --- */
+
+typedef struct SmpKey {
+    const char *name;
+    size_t offset;
+} SmpKey;
+
+static const SmpKey smp_keys[] = {
+    { "cpus",     offsetof(SmpConfig, cpus) },
+    { "sockets",  offsetof(SmpConfig, sockets) },
+    { "dies",     offsetof(SmpConfig, dies) },
+    { "clusters", offsetof(SmpConfig, clusters) },
+    { "cores",    offsetof(SmpConfig, cores) },
+    { "threads",  offsetof(SmpConfig, threads) },
+    { "maxcpus",  offsetof(SmpConfig, max_cpus) },
+};
+
+/* A dict value as number; command-line text arrives as strings. */
+static bool smp_value(const Value *v, uint64_t *out)
+{
+    if (value_type(v) == VALUE_STRING) {
+        const char *s = value_get_string(v);
+        char *end;
+
+        errno = 0;
+        *out = g_ascii_strtoull(s, &end, 10);
+        return g_ascii_isdigit(*s) && *end == '\0' && errno == 0;
+    }
+    return value_get_uint(v, out);
+}
+
+static bool smp_read(SmpConfig *c, const Value *opts, Error **errp)
+{
+    for (size_t i = 0; i < value_dict_len(opts); i++) {
+        const char *key = value_dict_key_at(opts, i);
+        const SmpKey *k = NULL;
+        uint64_t n;
+
+        for (size_t j = 0; j < ARRAY_SIZE(smp_keys) && !k; j++) {
+            k = strcmp(smp_keys[j].name, key) == 0 ? &smp_keys[j] : NULL;
+        }
+        if (!k) {
+            error_setg(errp, "-smp has no option '%s'", key);
+            return false;
+        }
+        if (!smp_value(value_dict_value_at(opts, i), &n) || n == 0 || n > 65535) {
+            error_setg(errp, "-smp %s must be a number 1..65535", key);
+            return false;
+        }
+        *(unsigned *)((char *)c + k->offset) = (unsigned)n;
+    }
+    return true;
+}
+
+/* What is missing follows from what is given; cores are preferred, then sockets, then threads. */
+static void smp_complete(SmpConfig *c)
+{
+    unsigned inner;
+
+    c->dies = MAX(c->dies, 1);
+    c->clusters = MAX(c->clusters, 1);
+    inner = c->dies * c->clusters;
+    if (!c->cpus && !c->max_cpus) {
+        c->sockets = MAX(c->sockets, 1);
+        c->cores = MAX(c->cores, 1);
+        c->threads = MAX(c->threads, 1);
+    } else {
+        unsigned total = c->max_cpus ? c->max_cpus : c->cpus;
+
+        if (!c->cores) {
+            c->sockets = MAX(c->sockets, 1);
+            c->threads = MAX(c->threads, 1);
+            c->cores = total / MAX((uint64_t)inner * c->sockets * c->threads, 1);
+        } else if (!c->sockets) {
+            c->threads = MAX(c->threads, 1);
+            c->sockets = total / MAX((uint64_t)inner * c->cores * c->threads, 1);
+        }
+        if (!c->threads) {
+            c->threads = total / MAX((uint64_t)inner * c->sockets * c->cores, 1);
+        }
+    }
+    if (!c->max_cpus) {
+        uint64_t product = (uint64_t)inner * c->sockets * c->cores * c->threads;
+
+        c->max_cpus = product > 65535 ? 65536 : (unsigned)product;
+    }
+    if (!c->cpus) {
+        c->cpus = c->max_cpus;
+    }
+}
+
+bool machine_set_smp(Machine *m, const Value *opts, Error **errp)
+{
+    const MachineInfo *mi = machine_info(m);
+    SmpConfig c = { 0 };
+    uint64_t product;
+
+    if (!smp_read(&c, opts, errp)) {
+        return false;
+    }
+    if (c.dies > 1024 || c.clusters > 1024) {
+        error_setg(errp, "-smp dies and clusters must be at most 1024");
+        return false;
+    }
+    smp_complete(&c);
+    product = (uint64_t)c.dies * c.clusters * c.sockets;
+    product = product > 65535 ? 65536 : product * c.cores;
+    product = product > 65535 ? 65536 : product * c.threads;
+    if (product != c.max_cpus) {
+        error_setg(errp, "-smp sockets (%u) * dies (%u) * clusters (%u) * cores (%u) * threads (%u) must be maxcpus (%u)",
+                   c.sockets, c.dies, c.clusters, c.cores, c.threads, c.max_cpus);
+        return false;
+    }
+    if (c.cpus > c.max_cpus) {
+        error_setg(errp, "-smp cpus (%u) exceeds maxcpus (%u)", c.cpus, c.max_cpus);
+        return false;
+    }
+    if (mi->max_cpus && c.max_cpus > mi->max_cpus) {
+        error_setg(errp, "machine '%s' has at most %u CPUs, -smp asks for %u", mi->machine_name, mi->max_cpus,
+                   c.max_cpus);
+        return false;
+    }
+    m->smp = c;
+    return true;
+}
+
+/* --- building --- */
+
+static bool machine_check_ram(Machine *m, Error **errp)
+{
+    const MachineInfo *mi = machine_info(m);
+
+    if (!m->ram_size) {
+        m->ram_size = mi->default_ram_size;
+    }
+    if (mi->ram_size_max && m->ram_size > mi->ram_size_max) {
+        error_setg(errp, "machine '%s' takes at most %" PRIu64 " MiB of RAM, -m asks for %" PRIu64 " MiB",
+                   mi->machine_name, (uint64_t)(mi->ram_size_max / MiB), (uint64_t)(m->ram_size / MiB));
+        return false;
+    }
+    if (m->maxram_size < m->ram_size) {
+        m->maxram_size = m->ram_size;
+    }
+    if ((m->ram_slots || m->maxram_size > m->ram_size) && !mi->has_memory_hotplug) {
+        error_setg(errp, "machine '%s' has no memory slots: -m slots= and maxmem= do not apply", mi->machine_name);
+        return false;
+    }
+    return true;
+}
+
+/* mem-merge= and dump-guest-core= for RAM that the machine makes itself; a backend has options of its own. */
+static void machine_advise_ram(Machine *m)
+{
+    void *host = memory_region_get_ram_ptr(m->ram);
+
+    if (m->mem_merge) {
+        madvise(host, m->ram_size, MADV_MERGEABLE);     /* a host kernel without KSM answers EINVAL: nothing to merge */
+    }
+    if (!m->dump_guest_core && madvise(host, m->ram_size, MADV_DONTDUMP) < 0) {
+        warn_report("dump-guest-core=off: %s", g_strerror(errno));
+    }
+}
+
+static bool machine_take_backend(Machine *m, Error **errp)
+{
+    HostMemoryBackend *b = HOST_MEMORY_BACKEND(m->memory_backend);
+
+    if (m->ram_size && m->ram_size != b->size) {
+        error_setg(errp, "-m asks for %" PRIu64 " bytes, but memory-backend '%s' has %" PRIu64, m->ram_size, b->obj.name, b->size);
+        return false;
+    }
+    m->ram_size = b->size;
+    m->ram = host_memory_backend_take(b, errp);
+    return m->ram != NULL;
+}
+
+static bool machine_make_ram(Machine *m, Error **errp)
+{
+    const MachineInfo *mi = machine_info(m);
+    MemoryRegion *mr;
+
+    if (m->ram || !mi->default_ram_id || !m->ram_size) {
+        return true;
+    }
+    mr = g_new0(MemoryRegion, 1);
+    if (!memory_region_init_ram(mr, m, mi->default_ram_id, m->ram_size, errp)) {
+        g_free(mr);
+        return false;
+    }
+    m->ram = mr;
+    machine_advise_ram(m);
+    return true;
+}
+
+bool machine_build(Machine *m, Error **errp)
+{
+    const MachineInfo *mi = machine_info(m);
+
+    if (!m->obj.parent) {
+        object_add_child(object_root(), "machine", m);
+    }
+    current_machine_set(m);
+    if (!m->cpu_type) {
+        m->cpu_type = g_strdup(mi->default_cpu_type);
+    }
+    if (m->memory_backend && !m->ram && !machine_take_backend(m, errp)) {
+        return false;
+    }
+    return machine_check_ram(m, errp) && machine_make_ram(m, errp) && mi->setup(m, errp);
+}
+
+void machine_reset(Machine *m, ResetType type)
+{
+    const MachineInfo *mi = machine_info(m);
+
+    if (mi->reset) {
+        mi->reset(m, type);
+    } else {
+        machine_reset_all(type);
+    }
+}
+
+/* --- done notifiers --- */
+
+typedef struct DoneNotifier {
+    MachineDoneFn *fn;
+    void *opaque;
+} DoneNotifier;
+
+static GArray *done_notifiers;
+
+void machine_done_notify(MachineDoneFn *fn, void *opaque)
+{
+    DoneNotifier n = { fn, opaque };
+
+    if (!done_notifiers) {
+        done_notifiers = g_array_new(false, false, sizeof(DoneNotifier));
+    }
+    g_array_append_val(done_notifiers, n);
+}
+
+void machine_run_done_notifiers(void)
+{
+    for (unsigned i = 0; done_notifiers && i < done_notifiers->len; i++) {
+        DoneNotifier n = g_array_index(done_notifiers, DoneNotifier, i);
+
+        n.fn(n.opaque);
+    }
+    g_clear_pointer(&done_notifiers, g_array_unref);
+}
+
+/* --- the type --- */
+
+static void machine_init(Object *obj)
+{
+    Machine *m = MACHINE(obj);
+
+    m->smp = (SmpConfig){ 1, 1, 1, 1, 1, 1, 1 };
+}
+
+static void machine_fini(Object *obj)
+{
+    Machine *m = MACHINE(obj);
+
+    for (unsigned i = 0; i < m->n_numa; i++) {
+        g_clear_pointer(&m->numa[i].memdev, object_unref);
+    }
+    g_free(m->cpu_type);
+    g_free(m->dtb);
+    g_free(m->boot_order);
+    value_unref(m->cpu_props);
+    if (the_machine == m) {
+        the_machine = NULL;
+    }
+}
+
+static bool usb_changed(Object *obj, const Property *p, Error **errp)
+{
+    if (MACHINE(obj)->usb) {
+        error_setg(errp, "cannot be on: no USB controller is available");
+        return false;
+    }
+    return true;
+}
+
+static const Property machine_properties[] = {
+    PROP_STRING("kernel", Machine, kernel, .help = "kernel image booted without firmware (-kernel)"),
+    PROP_STRING("initrd", Machine, initrd, .help = "initial RAM disk, or multiboot modules (-initrd)"),
+    PROP_STRING("append", Machine, append, .help = "kernel command line (-append)"),
+    PROP_STRING("firmware", Machine, firmware, .help = "firmware image (-bios)"),
+    PROP_LINK("memory-backend", Machine, memory_backend, host_memory_backend, .help = "object that provides the main RAM"),
+    PROP_BOOL("usb", Machine, usb, false, .changed = usb_changed, .help = "add a USB controller"),
+    PROP_BOOL("graphics", Machine, graphics, true, .help = "default display; off with -nographic"),
+    PROP_BOOL("dump-guest-core", Machine, dump_guest_core, true, .help = "guest RAM is part of a core dump"),
+    PROP_BOOL("mem-merge", Machine, mem_merge, true, .help = "guest RAM may be merged by KSM"),
+    PROP_BOOL("suppress-vmdesc", Machine, suppress_vmdesc, false,
+              .help = "leave the self-description out of saved states"),
+};
+
+TYPE_DEFINE_FAMILY(MachineInfo, Machine, machine, "machine", object, true,
+    .desc       = "machine",
+    .init       = machine_init,
+    .fini       = machine_fini,
+    .properties = PROPS(machine_properties),
+);
+
+/* --- "none": nothing but the address spaces, for tools that only ask questions --- */
+
+static bool none_setup(Machine *m, Error **errp)
+{
+    if (m->kernel || m->initrd || m->firmware) {
+        error_setg(errp, "machine 'none' cannot load '%s': it has no CPU to run it",
+                   m->kernel ? m->kernel : m->initrd ? m->initrd : m->firmware);
+        return false;
+    }
+    if (m->ram) {
+        memory_region_add_subregion(system_memory(), 0, m->ram);
+    }
+    return true;
+}
+
+MACHINE_DEFINE(Machine, none_machine, "none-machine", machine,
+    .desc           = "empty machine",
+    .machine_name   = "none",
+    .max_cpus       = 1,
+    .default_ram_id = "ram",
+    .no_serial      = true,
+    .no_parallel    = true,
+    .no_floppy      = true,
+    .no_cdrom       = true,
+    .setup          = none_setup,
+);
