@@ -79,8 +79,12 @@ struct PCIDevice {
     MemoryRegion rom;
     bool has_rom;
 
-    uint8_t intx_level;                 /* of the one INTx pin */
+    uint8_t intx_level;                 /* what the device asks of its one INTx pin */
+    uint8_t intx_driven;                /* what the bus sees of it */
     MsixState *msix;
+    uint8_t *msix_table;                /* as the guest sees it; msix_table_size bytes */
+    uint64_t *msix_pba;                 /* msix_pba_words words */
+    uint32_t msix_table_size, msix_pba_words;
 };
 
 OBJECT_DECLARE(PCIDevice, PCI_DEVICE, pci_device)       /* "pci-device", abstract */
@@ -125,6 +129,8 @@ bool pcie_cap_init(PCIDevice *d, uint8_t offset, uint8_t port_type, uint8_t port
 /* Extended capability at @offset >= 0x100 (caller lays them out in ascending order). */
 void pcie_add_capability(PCIDevice *d, uint16_t cap_id, uint8_t version, uint16_t offset, uint16_t size);
 bool pci_is_express(const PCIDevice *d);        /* has 4 KiB of configuration space */
+/* A bridge's secondary side; NULL for anything else. */
+PCIBus *pci_bridge_secondary_bus(const PCIDevice *d);
 /* Power Management capability, D0 and D3hot. */
 bool pci_pm_init(PCIDevice *d, uint8_t offset, Error **errp) MUST_USE;
 
