@@ -1,0 +1,84 @@
+/*
+ * What the PC-like boards share: CPUs, memory map, interrupt wires, direct boot.
+ */
+#ifndef HW_I386_X86_H
+#define HW_I386_X86_H
+
+#include "hw/acpi/pm.h"
+#include "hw/core/machine.h"
+#include "hw/i386/boot-image.h"
+#include "hw/i386/e820.h"
+#include "hw/intc/apic.h"
+#include "hw/isa/isa.h"
+#include "hw/nvram/fw_cfg.h"
+#include "hw/rtc/mc146818.h"
+#include "hw/timer/hpet.h"
+#include "hw/timer/i8254.h"
+
+#define X86_N_GSI 24
+
+/* ACPI SCI and the ISA numbers of the board's fixed devices. */
+enum { X86_GSI_SCI = 9 };
+
+typedef struct X86Machine {
+    Machine m;
+
+    /* options */
+    OnOffAuto acpi, smm, pit, pic, rtc;
+    uint64_t max_ram_below_4g;          /* 0 = the board's own split */
+
+    /* memory map: RAM [0, below_4g) and [4 GiB, 4 GiB + above_4g) */
+    uint64_t below_4g, above_4g;
+    MemoryRegion ram_below, ram_above;
+    E820Map e820;
+    hwaddr pci_hole_start;              /* first address of the 32-bit PCI window; 0 = no PCI */
+    hwaddr ecam_base;                   /* 0 = none */
+    uint64_t ecam_size;
+
+    /* devices; borrowed */
+    ApicBus *apic_bus;
+    Device *i8259, *ioapic;             /* i8259 NULL with pic=off */
+    IsaBus *isa;
+    Mc146818 *mc146818;
+    Hpet *hpet;
+    I8254 *i8254;
+    FwCfg *fw_cfg;
+    MemoryRegion rom, rom_alias;
+    bool has_rom;
+
+    unsigned a20_drivers;               /* bits of the gate's drivers that hold it open */
+
+    /* direct boot: what is put in memory, and the CPU's entry state, at each reset */
+    BootImages images;
+    bool direct_boot;
+    X86BootState boot_state;
+    hwaddr rsdp;                        /* 0 = no ACPI tables in memory */
+} X86Machine;
+
+OBJECT_DECLARE(X86Machine, X86_MACHINE, x86_machine)    /* "x86-machine", abstract */
+
+/* Board steps, in this order. */
+
+/* Split RAM at @split (or max-ram-below-4g) and map it; fills the e820 map's RAM entries above 1 MiB and below 640 KiB. */
+bool x86_map_ram(X86Machine *x, uint64_t split, Error **errp) MUST_USE;
+/* APIC bus and CPUs. */
+bool x86_create_cpus(X86Machine *x, Error **errp) MUST_USE;
+/* IOAPIC and, unless pic=off, the 8259 pair; makes x86_gsi() usable. */
+bool x86_create_interrupt_controllers(X86Machine *x, Error **errp) MUST_USE;
+/* Global system interrupt @n: 0..15 go to the PICs too, 0 to IOAPIC pin 2. */
+IrqLine x86_gsi(X86Machine *x, unsigned n);
+/* A driver (0..7) of the A20 gate; the gate is open while any driver says so. */
+IrqLine x86_a20_line(X86Machine *x, unsigned driver);
+
+/* APIC id of CPU @index under the machine's topology (SDM Vol.3 8.9.1: fields sized to powers of two). */
+uint32_t x86_apic_id_for_cpu(const SmpConfig *smp, unsigned index);
+uint32_t x86_apic_id_limit(const SmpConfig *smp);       /* one more than the greatest */
+
+/* -bios FILE, or the default firmware @name: top of 4 GiB and the last 128 KiB below 1 MiB. */
+bool x86_load_firmware(X86Machine *x, const char *name, Error **errp) MUST_USE;
+/* -kernel: recognise the format and lay everything out.  Needs the e820 map and tables' address (x->rsdp). */
+bool x86_load_kernel(X86Machine *x, Error **errp) MUST_USE;
+/* Installs the reset handler that reloads images and puts the boot CPU in its entry state. */
+void x86_register_boot_reset(X86Machine *x);
+
+#endif
