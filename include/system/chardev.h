@@ -48,6 +48,8 @@ Chardev *chardev_new_legacy(const char *id, const char *text, Error **errp);
 Chardev *chardev_find(const char *id);
 bool chardev_remove(const char *id, Error **errp) MUST_USE;
 void chardev_cleanup_all(void);     /* restore the terminal, unlink sockets */
+/* The process has no terminal any more: stdio is refused from now on. */
+void chardev_forbid_stdio(void);
 
 /* A property holding a CharBackend by chardev id. */
 extern const PropertyType prop_chardev;

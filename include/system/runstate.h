@@ -48,6 +48,8 @@ void system_wakeup_notify_add(void (*fn)(void *opaque), void *opaque);
 /* vm_stop from a vCPU thread. */
 void vm_stop_request(RunState s);
 
+/* SIGTERM, SIGINT and SIGHUP end the process in order; SIGPIPE is ignored. */
+void system_signals_init(void);
 /* The main loop until shutdown; returns the exit status. */
 int system_main_loop(void);
 
@@ -55,6 +57,11 @@ int system_main_loop(void);
 typedef enum RebootAction { REBOOT_ACTION_RESET, REBOOT_ACTION_SHUTDOWN } RebootAction;
 typedef enum ShutdownAction { SHUTDOWN_ACTION_POWEROFF, SHUTDOWN_ACTION_PAUSE } ShutdownAction;
 typedef enum PanicAction { PANIC_ACTION_PAUSE, PANIC_ACTION_SHUTDOWN, PANIC_ACTION_EXIT_FAILURE, PANIC_ACTION_NONE } PanicAction;
+typedef enum WatchdogAction {
+    WATCHDOG_ACTION_RESET, WATCHDOG_ACTION_SHUTDOWN, WATCHDOG_ACTION_POWEROFF, WATCHDOG_ACTION_PAUSE,
+    WATCHDOG_ACTION_DEBUG, WATCHDOG_ACTION_NONE, WATCHDOG_ACTION_INJECT_NMI,
+} WatchdogAction;
+extern WatchdogAction watchdog_action;
 extern RebootAction reboot_action;
 extern ShutdownAction shutdown_action;
 extern PanicAction panic_action;

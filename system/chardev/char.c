@@ -1,0 +1,377 @@
+/*
+ * Character devices: the objects under /chardevs, and the two ends' ways to each other.
+ *
+ * Invariants:
+ *  I1  a Chardev that is no multiplexer has at most one front end
+ *  I2  handlers->writable is called once for each short write, when there is room again
+ */
+#include "system/chardev/internal.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+/* --- front end --- */
+
+bool char_backend_init(CharBackend *be, Chardev *chr, Error **errp)
+{
+    const ChardevClass *k = chr ? chardev_class(chr) : NULL;
+
+    *be = (CharBackend){ 0 };
+    if (!chr) {
+        return true;
+    }
+    if (k->attach) {
+        if (!k->attach(chr, be, errp)) {
+            return false;
+        }
+    } else if (chr->fe) {
+        error_setg(errp, "Device '%s' is in use", chr->label);
+        return false;
+    } else {
+        chr->fe = be;
+    }
+    object_ref(chr);
+    be->chr = chr;
+    return true;
+}
+
+void char_backend_deinit(CharBackend *be)
+{
+    Chardev *c = be->chr;
+
+    if (!c) {
+        return;
+    }
+    if (chardev_class(c)->detach) {
+        chardev_class(c)->detach(c, be);
+    } else if (c->fe == be) {
+        c->fe = NULL;
+        c->short_write = false;
+    }
+    *be = (CharBackend){ 0 };
+    if (!c->closing && chardev_class(c)->update) {
+        chardev_class(c)->update(c);
+    }
+    object_unref(c);
+}
+
+void char_backend_set_handlers(CharBackend *be, const CharHandlers *h, void *opaque)
+{
+    Chardev *c = be->chr;
+
+    be->handlers = h;
+    be->opaque = opaque;
+    be->open = h != NULL;
+    if (!c) {
+        return;
+    }
+    if (chardev_class(c)->handlers_set) {
+        chardev_class(c)->handlers_set(c, be);
+    } else if (c->is_open && h && h->event) {
+        h->event(opaque, CHAR_EVENT_OPENED);
+    }
+    if (chardev_class(c)->update) {
+        chardev_class(c)->update(c);
+    }
+}
+
+static void log_output(Chardev *c, const uint8_t *buf, size_t len)
+{
+    while (len) {
+        ssize_t n = write(c->log_fd, buf, len);
+
+        if (n <= 0) {
+            if (n < 0 && errno == EINTR) {
+                continue;
+            }
+            warn_report("chardev '%s': writing the log file: %s; logging ends", c->label, g_strerror(errno));
+            close(c->log_fd);
+            c->log_fd = -1;
+            return;
+        }
+        buf += n;
+        len -= n;
+    }
+}
+
+size_t char_write(CharBackend *be, const uint8_t *buf, size_t len)
+{
+    Chardev *c = be->chr;
+    const ChardevClass *k = c ? chardev_class(c) : NULL;
+    size_t n;
+
+    if (!c || c->closing) {
+        return len;
+    }
+    n = k->write_from ? k->write_from(c, be, buf, len) : k->write(c, buf, len);
+    if (n && c->log_fd >= 0) {
+        log_output(c, buf, n);
+    }
+    if (n < len && !k->write_from) {
+        c->short_write = true;
+        k->update(c);
+    }
+    return n;
+}
+
+void char_accept_input(CharBackend *be)
+{
+    Chardev *c = be->chr;
+
+    if (!c || c->closing) {
+        return;
+    }
+    if (chardev_class(c)->accept_from) {
+        chardev_class(c)->accept_from(c, be);
+    } else if (chardev_class(c)->update) {
+        chardev_class(c)->update(c);
+    }
+}
+
+/* No present back end has a wire on which a break could be seen. */
+void char_set_break(CharBackend *be, bool on)
+{
+}
+
+/* --- back end --- */
+
+size_t chardev_can_receive(Chardev *c)
+{
+    const CharBackend *be = c->fe;
+
+    return be && be->handlers && be->handlers->can_receive ? be->handlers->can_receive(be->opaque) : 0;
+}
+
+void chardev_receive(Chardev *c, const uint8_t *buf, size_t len)
+{
+    const CharBackend *be = c->fe;
+
+    if (be && be->handlers && be->handlers->receive) {
+        be->handlers->receive(be->opaque, buf, len);
+    }
+}
+
+void chardev_event(Chardev *c, CharEvent ev)
+{
+    const CharBackend *be = c->fe;
+
+    if (ev == CHAR_EVENT_OPENED || ev == CHAR_EVENT_CLOSED) {
+        c->is_open = ev == CHAR_EVENT_OPENED;
+    }
+    if (be && be->handlers && be->handlers->event) {
+        be->handlers->event(be->opaque, ev);
+    }
+}
+
+void chardev_writable(Chardev *c)
+{
+    const CharBackend *be = c->fe;
+
+    if (!c->short_write) {
+        return;
+    }
+    c->short_write = false;
+    if (be && be->handlers && be->handlers->writable) {
+        be->handlers->writable(be->opaque);
+    }
+}
+
+/* --- objects --- */
+
+static void chardev_init(Object *obj)
+{
+    CHARDEV(obj)->log_fd = -1;
+}
+
+static void chardev_fini(Object *obj)
+{
+    Chardev *c = CHARDEV(obj);
+
+    if (!c->closing && chardev_class(c)->close) {
+        chardev_class(c)->close(c);
+    }
+    if (c->log_fd >= 0) {
+        close(c->log_fd);
+    }
+    g_free(c->label);
+}
+
+TYPE_DEFINE_FAMILY(ChardevClass, Chardev, chardev, "chardev", object, true,
+    .init = chardev_init, .fini = chardev_fini)
+
+Chardev *chardev_find(const char *id)
+{
+    return CHARDEV(object_child(object_container("/chardevs"), id));
+}
+
+typedef struct DriverSearch {
+    QapiChardevDriver driver;
+    const TypeInfo *found;
+} DriverSearch;
+
+static bool match_driver(const TypeInfo *type, void *opaque)
+{
+    DriverSearch *s = opaque;
+
+    if (((const ChardevClass *)type->info)->backend == s->driver && ((const ChardevClass *)type->info)->open) {
+        s->found = type;
+    }
+    return !s->found;
+}
+
+static bool open_log(Chardev *c, const QapiChardevOptions *o, Error **errp)
+{
+    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (o->has_logappend && o->logappend ? O_APPEND : O_TRUNC);
+
+    if (o->logfile) {
+        c->log_fd = open(o->logfile, flags, 0666);
+        if (c->log_fd < 0) {
+            error_setg_errno(errp, errno, "Unable to open '%s'", o->logfile);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool id_is_wellformed(const char *id)
+{
+    if (!g_ascii_isalpha(id[0])) {
+        return false;
+    }
+    return id[strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")] == '\0';
+}
+
+static Chardev *chardev_open(const char *id, const QapiChardevOptions *o, Error **errp)
+{
+    DriverSearch search = { .driver = o->backend == QAPI_CHARDEV_DRIVER_MEMORY ? QAPI_CHARDEV_DRIVER_RINGBUF
+                                                                               : o->backend };
+    Chardev *c;
+
+    type_foreach(&chardev_type, false, match_driver, &search);
+    c = CHARDEV(object_new(search.found));
+    c->label = g_strdup(id);
+    if (!open_log(c, o, errp) || !chardev_class(c)->open(c, o, errp)) {
+        object_unref(c);
+        return NULL;
+    }
+    object_add_child(object_container("/chardevs"), id, c);
+    object_unref(c);
+    return c;
+}
+
+/* The new device, borrowed from the tree. */
+Chardev *chardev_new(const QapiChardevOptions *o, Error **errp)
+{
+    g_autofree char *base_id = g_strdup_printf("%s-base", o->id);
+    bool with_mux = o->has_mux && o->mux;
+    Chardev *c, *mux;
+
+    if (chardev_find(o->id) || (with_mux && chardev_find(base_id))) {
+        error_setg(errp, "Chardev with id '%s' already exists", o->id);
+        return NULL;
+    }
+    c = chardev_open(with_mux ? base_id : o->id, o, errp);
+    if (!c || !with_mux) {
+        return c;
+    }
+    mux = mux_new(o->id, c, errp);
+    if (!mux) {
+        object_unparent(c);
+    }
+    return mux;
+}
+
+Chardev *chardev_new_from_opts(const Value *opts, Error **errp)
+{
+    g_autoptr(QapiChardevOptions) o = NULL;
+
+    if (!value_dict_get_str(opts, "id") || !value_dict_get_str(opts, "backend")) {
+        error_setg(errp, "Parameter '%s' is missing", value_dict_get_str(opts, "backend") ? "id" : "backend");
+        return NULL;
+    }
+    if (!id_is_wellformed(value_dict_get_str(opts, "id"))) {
+        error_setg(errp, "Parameter 'id' expects an identifier, got '%s'", value_dict_get_str(opts, "id"));
+        error_append_hint(errp, "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.\n");
+        return NULL;
+    }
+    o = qapi_parse_chardev_options(opts, QAPI_FROM_TEXT, errp);
+    return o ? chardev_new(o, errp) : NULL;
+}
+
+bool chardev_remove(const char *id, Error **errp)
+{
+    Chardev *c = chardev_find(id);
+
+    if (!c) {
+        error_setg(errp, "Chardev '%s' not found", id);
+        return false;
+    }
+    if (c->fe || chardev_class(c)->attach) {
+        error_setg(errp, "Chardev '%s' is busy", id);
+        return false;
+    }
+    object_unparent(c);
+    return true;
+}
+
+static bool close_one(Object *child, void *opaque)
+{
+    Chardev *c = CHARDEV(child);
+
+    if (!c->closing && chardev_class(c)->close) {
+        chardev_class(c)->close(c);
+    }
+    c->closing = true;
+    return true;
+}
+
+void chardev_cleanup_all(void)
+{
+    object_foreach_child(object_container("/chardevs"), false, close_one, NULL);
+}
+
+/* --- the property --- */
+
+static CharBackend *prop_field(Object *obj, const Property *p)
+{
+    return (CharBackend *)((char *)obj + p->offset);
+}
+
+static bool prop_chardev_set(Object *obj, const Property *p, const Value *v, Error **errp)
+{
+    CharBackend *be = prop_field(obj, p);
+    const char *id;
+    Chardev *c;
+
+    if (value_type(v) != VALUE_STRING) {
+        error_setg(errp, "expects a string, the id of a chardev");
+        return false;
+    }
+    id = value_get_string(v);
+    c = *id ? chardev_find(id) : NULL;
+    if (*id && !c) {
+        error_setg(errp, "'%s' is no chardev", id);
+        return false;
+    }
+    char_backend_deinit(be);
+    return char_backend_init(be, c, errp);
+}
+
+static Value *prop_chardev_get(Object *obj, const Property *p)
+{
+    const CharBackend *be = prop_field(obj, p);
+
+    return value_string(be->chr ? be->chr->label : "");
+}
+
+static void prop_chardev_release(Object *obj, const Property *p)
+{
+    char_backend_deinit(prop_field(obj, p));
+}
+
+const PropertyType prop_chardev = {
+    .name = "str",
+    .set = prop_chardev_set,
+    .get = prop_chardev_get,
+    .release = prop_chardev_release,
+};

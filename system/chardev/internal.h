@@ -1,0 +1,80 @@
+/*
+ * Between the character device core and its back ends.
+ *
+ * A back end is a type made by CHARDEV_DEFINE.  Its write takes what the host end accepts now; after
+ * a short write it calls chardev_writable() once there is room.  It reads only what the front end
+ * takes (chardev_can_receive()), and is told by .update that this may have changed.
+ */
+#ifndef SYSTEM_CHARDEV_INTERNAL_H
+#define SYSTEM_CHARDEV_INTERNAL_H
+
+#include "qapi/qapi-types.h"
+#include "system/chardev.h"
+
+typedef struct ChardevClass {
+    struct ObjectInfo;
+    QapiChardevDriver backend;
+    bool (*open)(Chardev *c, const QapiChardevOptions *o, Error **errp);
+    void (*close)(Chardev *c);                  /* copes with a failed open */
+    size_t (*write)(Chardev *c, const uint8_t *buf, size_t len);
+    void (*update)(Chardev *c);                 /* watch for input or for room, or no longer */
+    char *(*filename)(Chardev *c);              /* for humans; NULL = the back end's name */
+    /* Multiplexers take several front ends. */
+    bool (*attach)(Chardev *c, CharBackend *be, Error **errp);
+    void (*detach)(Chardev *c, CharBackend *be);
+    void (*handlers_set)(Chardev *c, CharBackend *be);
+    size_t (*write_from)(Chardev *c, CharBackend *be, const uint8_t *buf, size_t len);
+    void (*accept_from)(Chardev *c, CharBackend *be);
+} ChardevClass;
+
+struct Chardev {
+    Object obj;
+    char *label;
+    CharBackend *fe;            /* borrowed; NULL = none */
+    bool is_open;               /* the host end has somebody */
+    bool short_write;           /* the front end waits for room */
+    bool closing;
+    int log_fd;                 /* -1 = none */
+};
+
+#define CHARDEV_DEFINE(CType, snake, type_name, parent_snake, ...) \
+    TYPE_DEFINE_FAMILY(ChardevClass, CType, snake, type_name, parent_snake, false, __VA_ARGS__)
+
+static inline const ChardevClass *chardev_class(const Chardev *c)
+{
+    return (const ChardevClass *)c->obj.type->info;
+}
+
+/* --- for back ends --- */
+
+size_t chardev_can_receive(Chardev *c);
+void chardev_receive(Chardev *c, const uint8_t *buf, size_t len);
+void chardev_event(Chardev *c, CharEvent ev);
+void chardev_writable(Chardev *c);
+
+/* --- back ends that are file descriptors --- */
+
+typedef struct FdChardev {
+    Chardev chr;
+    int in, out;                /* -1 = none; may be the same */
+    int in_flags, out_flags;    /* as found, put back on closing; -1 = not ours to restore */
+    bool owned;                 /* close on closing */
+    bool in_ended;
+    bool stalled;               /* the last write was short */
+} FdChardev;
+
+OBJECT_DECLARE(FdChardev, FD_CHARDEV, chardev_fd)   /* "chardev-fd", abstract */
+/* Take descriptors over and make them non-blocking. */
+void fd_chardev_setup(FdChardev *f, int in, int out, bool owned);
+void fd_chardev_close(Chardev *c);
+size_t fd_chardev_write(Chardev *c, const uint8_t *buf, size_t len);
+void fd_chardev_update(Chardev *c);
+
+/* --- between files --- */
+
+Chardev *chardev_new(const QapiChardevOptions *o, Error **errp);
+/* The multiplexer "ID" over @base. */
+Chardev *mux_new(const char *id, Chardev *base, Error **errp);
+size_t ringbuf_read(Chardev *c, uint8_t *buf, size_t len);
+
+#endif

@@ -1,0 +1,460 @@
+/*
+ * "socket": a stream socket of the unix or internet family, as server or client.
+ *
+ * A server serves one client at a time; when it goes, the next is taken.  A client may reconnect.
+ * While there is no connection output is dropped.
+ */
+#include "system/chardev/internal.h"
+#include "util/main-loop.h"
+#include "util/timer.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+typedef struct SocketChardev {
+    Chardev chr;
+    int listen_fd, fd;              /* -1 = none */
+    bool connecting;                /* fd: the connection is being made */
+    bool stalled;
+    bool nodelay;
+    QapiChardevSocket *options;     /* owned */
+    char *unlink_path;              /* of a listening unix socket that we made */
+    char *where;                    /* "unix:PATH,server=on" */
+    int64_t reconnect_ns;           /* 0 = never */
+    Timer timer;
+} SocketChardev;
+
+OBJECT_DECLARE(SocketChardev, SOCKET_CHARDEV, chardev_socket)
+
+static void socket_update(Chardev *c);
+static void start_connecting(void *opaque);
+
+/* --- the connection --- */
+
+static void disconnected(SocketChardev *s)
+{
+    main_loop_set_fd(s->fd, NULL, NULL, NULL);
+    close(s->fd);
+    s->fd = -1;
+    s->connecting = s->stalled = false;
+    if (s->chr.is_open) {
+        chardev_event(&s->chr, CHAR_EVENT_CLOSED);
+        chardev_writable(&s->chr);  /* what waited for room may go: it is dropped */
+    }
+    socket_update(&s->chr);
+    if (s->reconnect_ns) {
+        timer_mod(&s->timer, clock_get_ns(CLOCK_TYPE_REALTIME) + s->reconnect_ns);
+    }
+}
+
+static void connected(SocketChardev *s, int fd)
+{
+    int one = 1;
+
+    s->fd = fd;
+    s->connecting = false;
+    if (s->nodelay) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    }
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    chardev_event(&s->chr, CHAR_EVENT_OPENED);
+    socket_update(&s->chr);
+}
+
+static void on_client(void *opaque)
+{
+    SocketChardev *s = opaque;
+    int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd >= 0) {
+        connected(s, fd);
+    }
+}
+
+static void on_readable(void *opaque)
+{
+    SocketChardev *s = opaque;
+    uint8_t buf[8 * KiB];
+    size_t room = MIN(chardev_can_receive(&s->chr), sizeof(buf));
+    ssize_t n = room ? recv(s->fd, buf, room, 0) : -1;
+
+    if (room && (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))) {
+        disconnected(s);
+        return;
+    }
+    if (n > 0) {
+        chardev_receive(&s->chr, buf, n);
+    }
+    socket_update(&s->chr);
+}
+
+static void on_writable(void *opaque)
+{
+    SocketChardev *s = opaque;
+
+    s->stalled = false;
+    chardev_writable(&s->chr);
+    socket_update(&s->chr);
+}
+
+static void on_connect_result(void *opaque)
+{
+    SocketChardev *s = opaque;
+    int err = 0;
+    socklen_t len = sizeof(err);
+    int fd = s->fd;
+
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
+    if (err) {
+        disconnected(s);
+    } else {
+        connected(s, fd);
+    }
+}
+
+static void socket_update(Chardev *c)
+{
+    SocketChardev *s = SOCKET_CHARDEV(c);
+
+    if (s->listen_fd >= 0) {
+        main_loop_set_fd(s->listen_fd, s->fd < 0 ? on_client : NULL, NULL, s);
+    }
+    if (s->fd >= 0 && s->connecting) {
+        main_loop_set_fd(s->fd, NULL, on_connect_result, s);
+    } else if (s->fd >= 0) {
+        main_loop_set_fd(s->fd, chardev_can_receive(c) ? on_readable : NULL, s->stalled ? on_writable : NULL, s);
+    }
+}
+
+static size_t socket_write(Chardev *c, const uint8_t *buf, size_t len)
+{
+    SocketChardev *s = SOCKET_CHARDEV(c);
+    ssize_t n;
+
+    if (s->fd < 0 || s->connecting) {
+        return len;
+    }
+    n = send(s->fd, buf, len, MSG_NOSIGNAL);
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        /* The reader sees the end on its own; until then nothing arrives any more. */
+        return len;
+    }
+    n = MAX(n, 0);
+    s->stalled = n < (ssize_t)len;
+    return n;
+}
+
+/* --- addresses --- */
+
+typedef union SockAddr {
+    struct sockaddr sa;
+    struct sockaddr_un un;
+    struct sockaddr_storage storage;
+} SockAddr;
+
+static bool unix_address(const QapiChardevSocket *o, SockAddr *a, socklen_t *len, Error **errp)
+{
+    size_t n = strlen(o->path);
+    bool abstract = o->has_abstract && o->abstract;
+
+    *a = (SockAddr){ .un.sun_family = AF_UNIX };
+    if (n + 1 > sizeof(a->un.sun_path)) {
+        error_setg(errp, "UNIX socket path '%s' is too long: at most %zu bytes", o->path, sizeof(a->un.sun_path) - 1);
+        return false;
+    }
+    memcpy(a->un.sun_path + abstract, o->path, n);
+    *len = offsetof(struct sockaddr_un, sun_path) + n + 1;
+    return true;
+}
+
+static struct addrinfo *inet_addresses(const QapiChardevSocket *o, bool server, Error **errp)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = server ? AI_PASSIVE : 0 }, *list;
+    bool only4 = (o->has_ipv4 && o->ipv4 && !(o->has_ipv6 && o->ipv6)) || (o->has_ipv6 && !o->ipv6);
+    bool only6 = (o->has_ipv6 && o->ipv6 && !(o->has_ipv4 && o->ipv4)) || (o->has_ipv4 && !o->ipv4);
+    int rc;
+
+    hints.ai_family = only4 ? AF_INET : only6 ? AF_INET6 : AF_UNSPEC;
+    rc = getaddrinfo(o->host && *o->host ? o->host : NULL, o->port, &hints, &list);
+    if (rc) {
+        error_setg(errp, "address resolution failed for %s:%s: %s", o->host ? o->host : "", o->port, gai_strerror(rc));
+        return NULL;
+    }
+    return list;
+}
+
+/* A bound, listening or connecting socket; -1 and errno. */
+static int open_socket(const struct sockaddr *sa, socklen_t len, bool server, bool nonblock)
+{
+    int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0), 0);
+    int one = 1, rc, saved;
+
+    if (fd < 0) {
+        return -1;
+    }
+    if (server) {
+        if (sa->sa_family != AF_UNIX) {
+            setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+        }
+        if (sa->sa_family == AF_INET6) {
+            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+        }
+        rc = bind(fd, sa, len) || listen(fd, 1);
+    } else {
+        rc = connect(fd, sa, len) && errno != EINPROGRESS;
+    }
+    if (rc) {
+        saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+static int open_unix(SocketChardev *s, bool server, bool nonblock, Error **errp)
+{
+    const char *path = s->options->path;
+    socklen_t len;
+    SockAddr a;
+    int fd;
+
+    if (!unix_address(s->options, &a, &len, errp)) {
+        return -1;
+    }
+    if (server && a.un.sun_path[0]) {
+        unlink(path);               /* left over from one that died */
+    }
+    fd = open_socket(&a.sa, len, server, nonblock);
+    if (fd < 0) {
+        error_setg_errno(errp, errno, "Failed to %s socket '%s'", server ? "bind" : "connect to", path);
+    } else if (server && a.un.sun_path[0]) {
+        s->unlink_path = g_strdup(path);
+    }
+    return fd;
+}
+
+static void set_port(struct sockaddr *sa, unsigned port)
+{
+    if (sa->sa_family == AF_INET) {
+        ((struct sockaddr_in *)sa)->sin_port = htons(port);
+    } else {
+        ((struct sockaddr_in6 *)sa)->sin6_port = htons(port);
+    }
+}
+
+static int open_inet(SocketChardev *s, bool server, bool nonblock, Error **errp)
+{
+    const QapiChardevSocket *o = s->options;
+    struct addrinfo *list = inet_addresses(o, server, errp);
+    unsigned first = strtoul(o->port, NULL, 10);
+    unsigned last = server && o->has_to ? MAX(o->to, first) : first;
+    int fd = -1;
+
+    if (!list) {
+        return -1;
+    }
+    for (unsigned port = first; fd < 0 && port <= last; port++) {
+        for (struct addrinfo *a = list; fd < 0 && a; a = a->ai_next) {
+            if (port != first) {
+                set_port(a->ai_addr, port);
+            }
+            fd = open_socket(a->ai_addr, a->ai_addrlen, server, nonblock);
+        }
+    }
+    if (fd < 0) {
+        error_setg_errno(errp, errno, "Failed to %s '%s:%s'", server ? "listen on" : "connect to",
+                         o->host ? o->host : "", o->port);
+    }
+    freeaddrinfo(list);
+    return fd;
+}
+
+static int open_by_address(SocketChardev *s, bool server, bool nonblock, Error **errp)
+{
+    return s->options->path ? open_unix(s, server, nonblock, errp) : open_inet(s, server, nonblock, errp);
+}
+
+/* An inherited socket, checked to be what it is said to be. */
+static int open_fd(const char *text, bool server, Error **errp)
+{
+    uint64_t fd;
+    int accepting = 0;
+    socklen_t len = sizeof(accepting);
+
+    if (!qapi_parse_uint("fd", text, &fd, errp)) {
+        return -1;
+    }
+    if (fd > INT_MAX || getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &len) < 0) {
+        error_setg(errp, "File descriptor '%s' is not a socket", text);
+        return -1;
+    }
+    if (accepting != server) {
+        error_setg(errp, "File descriptor '%s' is %slistening", text, accepting ? "" : "not ");
+        return -1;
+    }
+    fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+    return (int)fd;
+}
+
+/* --- opening --- */
+
+static void start_connecting(void *opaque)
+{
+    SocketChardev *s = opaque;
+
+    s->fd = open_by_address(s, false, true, NULL);
+    if (s->fd < 0) {
+        timer_mod(&s->timer, clock_get_ns(CLOCK_TYPE_REALTIME) + s->reconnect_ns);
+        return;
+    }
+    s->connecting = true;
+    socket_update(&s->chr);
+}
+
+static bool open_server(SocketChardev *s, Error **errp)
+{
+    const QapiChardevSocket *o = s->options;
+    int fd;
+
+    s->listen_fd = o->fd ? open_fd(o->fd, true, errp) : open_by_address(s, true, false, errp);
+    if (s->listen_fd < 0) {
+        return false;
+    }
+    if (!o->has_wait || o->wait) {
+        info_report("QEMU waiting for connection on: %s", s->where);
+        do {
+            fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+        } while (fd < 0 && errno == EINTR);
+        if (fd < 0) {
+            error_setg_errno(errp, errno, "Failed to accept a connection on '%s'", s->where);
+            return false;
+        }
+        connected(s, fd);
+    }
+    fcntl(s->listen_fd, F_SETFL, fcntl(s->listen_fd, F_GETFL) | O_NONBLOCK);
+    socket_update(&s->chr);
+    return true;
+}
+
+static bool open_client(SocketChardev *s, Error **errp)
+{
+    const QapiChardevSocket *o = s->options;
+    int fd;
+
+    if (s->reconnect_ns) {
+        start_connecting(s);
+        return true;
+    }
+    fd = o->fd ? open_fd(o->fd, false, errp) : open_by_address(s, false, false, errp);
+    if (fd < 0) {
+        return false;
+    }
+    connected(s, fd);
+    return true;
+}
+
+static bool check_options(const QapiChardevSocket *o, Error **errp)
+{
+    unsigned addresses = (o->path != NULL) + (o->host || o->port) + (o->fd != NULL);
+    bool server = o->has_server && o->server;
+
+    if (addresses != 1) {
+        error_setg(errp, addresses ? "'path', 'host'/'port' and 'fd' exclude each other"
+                                   : "one of 'path', 'host' with 'port', and 'fd' is required");
+    } else if (o->host && !o->port) {
+        error_setg(errp, "Parameter 'port' is missing");
+    } else if ((o->has_telnet && o->telnet) || (o->has_websocket && o->websocket) || o->tls_creds) {
+        error_setg(errp, "Parameter '%s' is not supported by socket chardevs",
+                   o->tls_creds ? "tls-creds" : o->has_telnet && o->telnet ? "telnet" : "websocket");
+    } else if (!server && o->has_wait) {
+        error_setg(errp, "'wait' option is incompatible with socket in client connect mode");
+    } else if (o->has_reconnect && o->has_reconnect_ms) {
+        error_setg(errp, "'reconnect' and 'reconnect-ms' are mutually exclusive");
+    } else if (server && ((o->has_reconnect && o->reconnect) || (o->has_reconnect_ms && o->reconnect_ms))) {
+        error_setg(errp, "'reconnect-ms' option is incompatible with socket in server listen mode");
+    } else if (o->fd && (o->has_reconnect || o->has_reconnect_ms)) {
+        error_setg(errp, "'reconnect-ms' option is not supported with 'fd'");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool socket_open(Chardev *c, const QapiChardevOptions *opts, Error **errp)
+{
+    SocketChardev *s = SOCKET_CHARDEV(c);
+    const QapiChardevSocket *o = &opts->u.socket;
+    bool server = o->has_server && o->server;
+
+    if (!check_options(o, errp)) {
+        return false;
+    }
+    s->options = qapi_clone(&qapi_type_ChardevSocket, o);
+    s->nodelay = !o->path && !o->fd && (!o->has_nodelay || o->nodelay);
+    s->reconnect_ns = (o->has_reconnect_ms ? o->reconnect_ms : o->has_reconnect ? o->reconnect * INT64_C(1000) : 0)
+        * INT64_C(1000000);
+    s->where = o->path ? g_strdup_printf("unix:%s%s", o->path, server ? ",server=on" : "")
+        : o->fd ? g_strdup_printf("fd:%s%s", o->fd, server ? ",server=on" : "")
+        : g_strdup_printf("tcp:%s:%s%s", o->host ? o->host : "", o->port, server ? ",server=on" : "");
+    timer_init(&s->timer, CLOCK_TYPE_REALTIME, start_connecting, s);
+    return server ? open_server(s, errp) : open_client(s, errp);
+}
+
+static void socket_close(Chardev *c)
+{
+    SocketChardev *s = SOCKET_CHARDEV(c);
+
+    if (s->where) {
+        timer_del(&s->timer);
+    }
+    if (s->fd >= 0) {
+        main_loop_set_fd(s->fd, NULL, NULL, NULL);
+        close(s->fd);
+        s->fd = -1;
+    }
+    if (s->listen_fd >= 0) {
+        main_loop_set_fd(s->listen_fd, NULL, NULL, NULL);
+        close(s->listen_fd);
+        s->listen_fd = -1;
+    }
+    if (s->unlink_path) {
+        unlink(s->unlink_path);
+        g_clear_pointer(&s->unlink_path, g_free);
+    }
+    c->is_open = false;
+}
+
+static void socket_init(Object *obj)
+{
+    SOCKET_CHARDEV(obj)->listen_fd = SOCKET_CHARDEV(obj)->fd = -1;
+}
+
+static void socket_fini(Object *obj)
+{
+    SocketChardev *s = SOCKET_CHARDEV(obj);
+
+    qapi_free_chardev_socket(s->options);
+    g_free(s->where);
+}
+
+static char *socket_filename(Chardev *c)
+{
+    return g_strdup_printf("%s%s", c->is_open ? "" : "disconnected:", SOCKET_CHARDEV(c)->where);
+}
+
+CHARDEV_DEFINE(SocketChardev, chardev_socket, "chardev-socket", chardev,
+    .desc = "a unix or TCP stream socket",
+    .init = socket_init,
+    .fini = socket_fini,
+    .backend = QAPI_CHARDEV_DRIVER_SOCKET,
+    .open = socket_open,
+    .close = socket_close,
+    .write = socket_write,
+    .update = socket_update,
+    .filename = socket_filename);
