@@ -273,7 +273,8 @@ static bool do_shutdown(ShutdownCause cause)
 static void do_suspend(void)
 {
     if (runstate_is_running()) {
-        vm_stop(RUN_STATE_SUSPENDED);
+        cpus_pause_all();               /* guest time goes on: an alarm may wake it */
+        runstate_set(RUN_STATE_SUSPENDED);
         qapi_event_send_suspend();
     }
 }
@@ -288,8 +289,9 @@ static void do_wakeup(void)
         machine_reset(m, RESET_WAKEUP);
     }
     notify(wakeup_notifiers);
+    runstate_set(RUN_STATE_RUNNING);
+    cpus_resume_all();
     qapi_event_send_wakeup();
-    vm_start();
 }
 
 static void do_powerdown(void)
