@@ -107,7 +107,8 @@ static void fill_obuf(I8042 *s)
     } else if (fill_from_kbd(s)) {
         return;
     } else if (!(s->ram[0] & CFG_AUX_OFF) && ps2_queue_has_data(&s->mouse.q)) {
-        put_obuf(s, ps2_mouse_pop(&s->mouse), true);
+        put_obuf(s, 0, true);   /* full before the pop, which may announce the next packet */
+        s->obuf = ps2_mouse_pop(&s->mouse);
     }
 }
 
