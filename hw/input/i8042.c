@@ -244,7 +244,7 @@ static void execute_with_parameter(I8042 *s, uint8_t command, uint8_t val)
         ps2_mouse_write(&s->mouse, val);
         break;
     default:
-        write_ram(s, command - CMD_WRITE_RAM, val);
+        write_ram(s, (command - CMD_WRITE_RAM) % RAM_LEN, val);
         break;
     }
 }
