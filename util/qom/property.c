@@ -5,7 +5,7 @@
 
 /* --- lookup --- */
 
-const Property *type_find_property(const TypeInfo *type, const char *name)
+static const Property *chain_find_property(const TypeInfo *type, const char *name)
 {
     for (; type; type = type->parent) {
         for (unsigned i = 0; i < type->info->n_properties; i++) {
@@ -17,9 +17,16 @@ const Property *type_find_property(const TypeInfo *type, const char *name)
     return NULL;
 }
 
-static bool type_foreach_property_(const TypeInfo *type, bool (*fn)(const Property *p, void *opaque), void *opaque)
+const Property *type_find_property(const TypeInfo *type, const char *name)
 {
-    if (type->parent && !type_foreach_property_(type->parent, fn, opaque)) {
+    const Property *p = chain_find_property(type, name);
+
+    return p || !type->info->embeds ? p : type_find_property(type->info->embeds, name);
+}
+
+static bool chain_foreach_property(const TypeInfo *type, bool (*fn)(const Property *p, void *opaque), void *opaque)
+{
+    if (type->parent && !chain_foreach_property(type->parent, fn, opaque)) {
         return false;
     }
     for (unsigned i = 0; i < type->info->n_properties; i++) {
@@ -32,27 +39,38 @@ static bool type_foreach_property_(const TypeInfo *type, bool (*fn)(const Proper
 
 void type_foreach_property(const TypeInfo *type, bool (*fn)(const Property *p, void *opaque), void *opaque)
 {
-    type_foreach_property_(type, fn, opaque);
+    if (chain_foreach_property(type, fn, opaque) && type->info->embeds) {
+        type_foreach_property(type->info->embeds, fn, opaque);
+    }
 }
 
-static const Property *object_find_property(Object *obj, const char *name)
+/* @obj moves to the object inside if the property is that one's. */
+static const Property *object_find_property(Object **objp, const char *name)
 {
-    for (unsigned i = 0; obj->dynamic_properties && i < obj->dynamic_properties->len; i++) {
-        const Property *p = g_ptr_array_index(obj->dynamic_properties, i);
+    Object *obj = *objp;
+    const Property *p;
 
+    for (unsigned i = 0; obj->dynamic_properties && i < obj->dynamic_properties->len; i++) {
+        p = g_ptr_array_index(obj->dynamic_properties, i);
         if (!strcmp(p->name, name)) {
             return p;
         }
     }
-    return type_find_property(obj->type, name);
+    p = chain_find_property(obj->type, name);
+    if (!p && obj->type->info->embeds) {
+        *objp = (Object *)((char *)obj + obj->type->info->embeds_offset);
+        p = object_find_property(objp, name);
+    }
+    return p;
 }
 
-static const Property *object_want_property(Object *obj, const char *name, Error **errp)
+static const Property *object_want_property(Object **objp, const char *name, Error **errp)
 {
-    const Property *p = object_find_property(obj, name);
+    const char *type_name = (*objp)->type->name;
+    const Property *p = object_find_property(objp, name);
 
     if (!p) {
-        error_setg(errp, "%s has no property '%s'", obj->type->name, name);
+        error_setg(errp, "%s has no property '%s'", type_name, name);
     }
     return p;
 }
@@ -70,7 +88,7 @@ void object_property_add(void *opaque, const Property *p)
     Object *obj = opaque;
     Property *copy = g_memdup2(p, sizeof(*p));
 
-    assert(!object_find_property(obj, p->name));
+    assert(!object_find_property(&(Object *){ obj }, p->name));
     copy->name = g_strdup(p->name);
     if (!obj->dynamic_properties) {
         obj->dynamic_properties = g_ptr_array_new_with_free_func(dynamic_property_free);
@@ -117,14 +135,15 @@ static bool property_store(Object *obj, const Property *p, const Value *value, E
 bool object_property_set(void *opaque, const char *name, const Value *value, Error **errp)
 {
     Object *obj = opaque;
-    const Property *p = object_want_property(obj, name, errp);
+    const char *type_name = obj->type->name;
+    const Property *p = object_want_property(&obj, name, errp);
     Error *err = NULL;
 
     if (!p || !property_is_settable(obj, p, errp)) {
         return false;
     }
     if (!property_store(obj, p, value, &err)) {
-        error_prepend(&err, "%s.%s ", obj->type->name, name);
+        error_prepend(&err, "%s.%s ", type_name, name);
         error_propagate(errp, err);
         return false;
     }
@@ -134,7 +153,7 @@ bool object_property_set(void *opaque, const char *name, const Value *value, Err
 bool object_property_parse(void *opaque, const char *name, const char *text, Error **errp)
 {
     Object *obj = opaque;
-    const Property *p = object_want_property(obj, name, errp);
+    const Property *p = object_want_property(&obj, name, errp);
     g_autoptr(Value) v = NULL;
     Error *err = NULL;
 
@@ -143,17 +162,17 @@ bool object_property_parse(void *opaque, const char *name, const char *text, Err
     }
     v = p->type->parse ? p->type->parse(p, text, &err) : value_string(text);
     if (!v) {
-        error_prepend(&err, "%s.%s ", obj->type->name, name);
+        error_prepend(&err, "%s.%s ", ((Object *)opaque)->type->name, name);
         error_propagate(errp, err);
         return false;
     }
-    return object_property_set(obj, name, v, errp);
+    return object_property_set(opaque, name, v, errp);
 }
 
 Value *object_property_get(void *opaque, const char *name, Error **errp)
 {
     Object *obj = opaque;
-    const Property *p = object_want_property(obj, name, errp);
+    const Property *p = object_want_property(&obj, name, errp);
 
     return p ? p->type->get(obj, p) : NULL;
 }
@@ -182,7 +201,7 @@ bool object_property_set_str(void *obj, const char *name, const char *s, Error *
 bool object_property_set_link(void *opaque, const char *name, void *target, Error **errp)
 {
     Object *obj = opaque;
-    const Property *p = object_want_property(obj, name, errp);
+    const Property *p = object_want_property(&obj, name, errp);
 
     if (!p || !property_is_settable(obj, p, errp)) {
         return false;
@@ -200,7 +219,7 @@ bool object_property_set_link(void *opaque, const char *name, void *target, Erro
 /* A string value may be command-line text; whatever the property's kind, text is parsed. */
 static bool set_value_or_text(Object *obj, const char *name, const Value *v, Error **errp)
 {
-    const Property *p = object_find_property(obj, name);
+    const Property *p = object_find_property(&(Object *){ obj }, name);
 
     if (p && p->type->parse && value_type(v) == VALUE_STRING) {
         return object_property_parse(obj, name, value_get_string(v), errp);
@@ -235,7 +254,7 @@ static bool default_one(const Property *p, void *opaque)
 
 void object_properties_set_defaults(Object *obj)
 {
-    type_foreach_property(obj->type, default_one, obj);
+    chain_foreach_property(obj->type, default_one, obj);
 }
 
 static bool release_one(const Property *p, void *opaque)
@@ -248,7 +267,7 @@ static bool release_one(const Property *p, void *opaque)
 
 void object_properties_release(Object *obj)
 {
-    type_foreach_property(obj->type, release_one, obj);
+    chain_foreach_property(obj->type, release_one, obj);
     if (obj->dynamic_properties) {
         g_ptr_array_unref(obj->dynamic_properties);
         obj->dynamic_properties = NULL;

@@ -61,6 +61,10 @@ struct VMState {
 #define VMS_STRUCT_ARRAY(S, f, vms_) \
     { .name = #f, .kind = VMF_STRUCT, .offset = offsetof(S, f), .size = sizeof(((S *)0)->f[0]), \
       .count = VMS_ARRAY_LEN_(S, f), .vms = vms_ }
+/* @f: array of pointers to structs, @n_field (uint32_t or unsigned) says how many; realize built it. */
+#define VMS_STRUCT_POINTERS(S, f, n_field, vms_) \
+    { .name = #f, .kind = VMF_STRUCT_POINTER_ARRAY, .offset = offsetof(S, f), .size = sizeof(void *), \
+      .count_offset = offsetof(S, n_field), .var_count = true, .vms = vms_ }
 #define VMS_END             { .kind = VMF_END }
 
 #endif

@@ -35,6 +35,12 @@ struct ObjectInfo {
     void (*fini)(Object *obj);              /* last reference gone */
     /* For -object types: all properties are set, make it work.  Root first. */
     bool (*complete)(Object *obj, Error **errp);
+    /*
+     * An object of this type lies inside, at this offset (made by the type's own init), and its
+     * properties are this type's too: a PCI proxy and the device behind it.
+     */
+    const TypeInfo *embeds;
+    size_t embeds_offset;
     bool user_creatable;                    /* may be made by -object / object-add */
     bool hidden;                            /* internal: not shown by help */
 };
@@ -219,9 +225,9 @@ bool object_property_set_str(void *obj, const char *name, const char *s, Error *
 bool object_property_set_link(void *obj, const char *name, void *target, Error **errp) MUST_USE;
 /* Set every entry of @dict except those named in @skip (NULL-terminated list, or NULL); stops at the first error. */
 bool object_set_properties_dict(void *obj, const Value *dict, const char *const *skip, Error **errp) MUST_USE;
-/* Looks through the type and its ancestors. */
+/* Looks through the type and its ancestors, then through the type it embeds. */
 const Property *type_find_property(const TypeInfo *type, const char *name);
-/* Root-first over the type chain, then dynamic ones when @obj is given. */
+/* Root-first over the type chain, then those of the type it embeds. */
 void type_foreach_property(const TypeInfo *type, bool (*fn)(const Property *p, void *opaque), void *opaque);
 /* A property on one object only (machine-made aliases, children shown as links); @p is copied. */
 void object_property_add(void *obj, const Property *p);
