@@ -93,6 +93,7 @@ typedef struct TcgEnv {
     void *helpers[TCG_MAX_HELPERS];         /* tcg_env_init() */
     void *stub[TCG_N_STUBS];                /* tcg_env_set_prologue() */
     void *slow_dispatch;                    /* tcg_env_init() */
+    void *vop_fallback;                     /* tcg_env_init() */
     const TcgSlowOps *slow;                 /* set by accel/tcg */
     uint64_t *saved_regs;                   /* host registers at the running slow path, for tcg_unwind() */
     uint32_t exit_block;                    /* at TCG_EXIT_DIRECT*: the id word of the block that left */

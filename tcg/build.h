@@ -1,0 +1,17 @@
+/*
+ * What the two halves of the builder share.
+ */
+#ifndef TCG_BUILD_H
+#define TCG_BUILD_H
+
+#include "tcg/ir-ops.h"
+
+/* Record an op; it is thrown away when the path has ended. */
+IrOp *build_op(IrBlock *b, IrOpcode opc, IrType t);
+/* The fresh value that @op defines. */
+IrVal build_result(IrBlock *b, IrOp *op, IrType t, unsigned bits);
+void build_forget_globals(IrBlock *b);
+void build_end_path(IrBlock *b);
+void ir_block_reset(IrBlock *b);
+
+#endif

@@ -1,0 +1,160 @@
+/*
+ * The pipeline: liveness, register allocation with emission, fault table.
+ *
+ * Code is made in the context's own buffer, as it holds no address, and copied out when its size
+ * is known.
+ */
+#include "util/log.h"
+#include "tcg/build.h"
+#include "tcg/disas.h"
+#include "tcg/unwind.h"
+#include "tcg/x86_64/emit.h"
+
+TcgContext *tcg_context_new(const IrTarget *target)
+{
+    TcgContext *c = g_new0(TcgContext, 1);
+
+    assert(target->n_globals <= IR_MAX_GLOBALS && target->n_insn_params <= 2);
+    c->target = target;
+    c->ir.ctx = c;
+    c->ir.target = target;
+    c->ir.page_bits = target->page_bits ? target->page_bits : 12;
+    return c;
+}
+
+void tcg_context_free(TcgContext *c)
+{
+    g_free(c);
+}
+
+IrBlock *tcg_block_begin(TcgContext *c)
+{
+    ir_block_reset(&c->ir);
+    return &c->ir;
+}
+
+static void dump(IrBlock *b, unsigned mask, const char *title)
+{
+    FILE *f;
+
+    if (log_enabled(mask)) {
+        f = log_lock();
+        fprintf(f, "%s:\n", title);
+        ir_dump(b, f);
+        fputc('\n', f);
+        log_unlock(f);
+    }
+}
+
+/* For -d op_ra: an op, where its result is, and where its code begins. */
+static void dump_allocated(TcgContext *c, unsigned pos, uint32_t offset, FILE *f)
+{
+    const IrOp *op = &c->ir.ops[pos];
+
+    if (op->opc == IR_OP_nop) {
+        return;
+    }
+    ir_dump_op(&c->ir, pos, f);
+    if (op->out && c->value[op->out].reg >= 0) {
+        fprintf(f, "%*s; %04x: %%%u in r%d, occupied %08x\n", 8, "", offset, op->out, c->value[op->out].reg,
+                c->occupied);
+    }
+}
+
+static bool emit_ops(TcgContext *c, FILE *log)
+{
+    for (c->pos = 0; c->pos < c->ir.n_ops; c->pos++) {
+        IrOp *op = &c->ir.ops[c->pos];
+        uint32_t offset = asm_offset(&c->a);
+
+        gen_op(c, op);
+        ra_end_op(c, op);
+        if (unlikely(log)) {
+            dump_allocated(c, c->pos, offset, log);
+        }
+        if (unlikely(c->a.p + CODE_MARGIN > c->a.end || c->n_state + STATE_MARGIN > STATE_MAX || c->out_of_slots)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool fix_labels(TcgContext *c)
+{
+    for (unsigned i = 0; i < c->n_fixes; i++) {
+        uint8_t *to = c->label_at[c->fixes[i].label];
+
+        if (!to) {
+            return false;                       /* referenced, never placed */
+        }
+        patch_rel32(c->fixes[i].at, to);
+    }
+    return true;
+}
+
+/* Stubs need at most 16 bytes each; the rest is small. */
+static bool room_for_stubs(const TcgContext *c)
+{
+    return c->a.p + c->n_stubs * 16 + 256 < c->a.end;
+}
+
+static bool emit(TcgContext *c, TcgCode *out)
+{
+    bool ok;
+    uint8_t *table;
+    uint32_t stubs;
+    FILE *log = log_enabled(LOG_OP_RA) ? log_lock() : NULL;
+
+    c->a = (Asm){ c->code, c->code, c->code + CODE_MAX };
+    c->n_rows = c->n_stubs = c->n_fixes = c->n_exit_fixes = c->n_state = c->insn = 0;
+    memset(c->label_at, 0, c->ir.n_labels * sizeof(c->label_at[0]));
+    memset(out, 0, sizeof(*out));
+    out->direct[0].jump_offset = out->direct[1].jump_offset = -1;
+    c->out = out;
+    ra_begin(c);
+    if (log) {
+        fprintf(log, "OP after register allocation:\n");
+    }
+    ok = emit_ops(c, log);
+    if (log) {
+        fputc('\n', log);
+        log_unlock(log);
+    }
+    if (!ok || !fix_labels(c) || !room_for_stubs(c)) {
+        return false;
+    }
+    stubs = asm_offset(&c->a);
+    gen_slow_stubs(c);
+    gen_exit_stubs(c);
+    out->unwind_offset = asm_offset(&c->a);
+    table = unwind_write(c, c->a.p, c->a.end, stubs);
+    if (!table) {
+        return false;
+    }
+    out->size = table - c->a.start;
+    out->unwind_size = out->size - out->unwind_offset;
+    return true;
+}
+
+bool tcg_block_compile(TcgContext *c, IrBlock *b, uint8_t *buf, size_t max, TcgCode *out)
+{
+    if (b->overflow) {
+        return false;
+    }
+    dump(b, LOG_OP, "OP");
+    ir_liveness(b);
+    dump(b, LOG_OP_OPT, "OP after optimization");
+    if (!emit(c, out) || out->size > max) {
+        return false;
+    }
+    memcpy(buf, c->code, out->size);
+    if (log_enabled(LOG_OUT_ASM)) {
+        FILE *f = log_lock();
+
+        fprintf(f, "OUT: %u bytes, fault table %u\n", out->unwind_offset, out->unwind_size);
+        disas_host(c->code, out->unwind_offset, f);
+        fputc('\n', f);
+        log_unlock(f);
+    }
+    return true;
+}

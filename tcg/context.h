@@ -1,0 +1,92 @@
+/*
+ * The translator's working memory for one thread: IR, allocator, emitter.  Nothing is allocated per block.
+ */
+#ifndef TCG_CONTEXT_H
+#define TCG_CONTEXT_H
+
+#include "tcg/ir-ops.h"
+#include "tcg/x86_64/encode.h"
+
+#define RA_NONE 0xff
+
+/* Where a value is; several places may be right at once. */
+typedef struct RaValue {
+    int8_t reg;                 /* -1 = in none */
+    uint8_t slot;               /* RA_NONE: has none */
+    uint8_t home;               /* env field of this global holds it now; RA_NONE */
+    uint8_t dirty_refs;         /* globals of which it is the unsynced value */
+    uint16_t next;              /* next use */
+    bool stored;                /* its slot holds it */
+} RaValue;
+
+/* What is known of a global on the present path. */
+typedef struct RaGlobal {
+    IrId now;                   /* its value when dirty */
+    IrId in_env;                /* the value that its env field holds; 0 = not known by name */
+    uint16_t until;             /* dirty: op up to which the value must be recoverable */
+} RaGlobal;
+
+/* Where a dirty global is at a fault; low three bits of the first word in the fault table. */
+enum { FAULT_REG, FAULT_SLOT, FAULT_HOME, FAULT_CONST, FAULT_PC };
+
+/* Somewhere a guest exception may leave the block: one row of the fault table. */
+typedef struct FaultRow {
+    uint32_t ra_offset;
+    uint16_t insn;
+    uint16_t state_len;
+    uint32_t state;             /* in TcgContext.fault_state: the dirty globals */
+} FaultRow;
+
+/* Out-of-line part of a memory access. */
+typedef struct SlowStub {
+    uint8_t *jump;              /* rel32 that goes there */
+    uint8_t *back;
+    uint32_t desc;
+    uint16_t row;
+} SlowStub;
+
+typedef struct LabelFix {
+    uint8_t *at;                /* rel32 */
+    uint16_t label;
+} LabelFix;
+
+#define MAX_FIXES       (2 * TCG_MAX_OPS)
+#define CODE_MAX        (512 * KiB)
+#define CODE_MARGIN     (8 * KiB)   /* no op emits more */
+#define STATE_MAX       (64 * KiB)
+#define STATE_MARGIN    (2 * KiB)
+
+struct TcgContext {
+    const IrTarget *target;
+    Asm a;
+
+    /* register allocator */
+    unsigned pos;                               /* op being emitted */
+    uint32_t occupied, locked;                  /* masks of host registers */
+    IrId reg[N_HOST_REGS];
+    uint64_t dirty[IR_MAX_GLOBALS / 64];
+    RaGlobal global[IR_MAX_GLOBALS];
+    uint8_t slot_used[N_SLOTS];
+    uint8_t var_slot[IR_MAX_VARS];
+    bool out_of_slots;
+    bool inputs_done;
+    bool block_pc_stored;
+    RaValue value[IR_MAX_VALUES];
+
+    /* emitter */
+    unsigned insn;                              /* index in IrBlock.insns of the current instruction */
+    unsigned n_rows, n_stubs, n_fixes, n_exit_fixes;
+    uint32_t n_state;
+    FaultRow rows[TCG_MAX_OPS];
+    SlowStub stubs[TCG_MAX_OPS];
+    LabelFix fixes[MAX_FIXES];
+    struct { uint8_t *at; uint8_t stub; } exit_fixes[MAX_FIXES];
+    uint8_t *label_at[IR_MAX_LABELS];
+    TcgCode *out;
+    uint8_t fault_state[STATE_MAX];
+    uint8_t code[CODE_MAX];
+
+    IrBlock ir;
+};
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * Liveness: one pass backwards over the ops, in which dead ops and dead puts are dropped, uses
+ * are chained, and each put learns up to where its value must be recoverable.
+ *
+ * A sync point is an op at which the globals in env, or the fault table, must be right: a fault,
+ * a helper that may look, any edge.  A put with no sync point before the next put of the same
+ * global is dead.
+ *
+ * Loops: a value used inside a loop and defined before it is needed until the loop's last
+ * backward branch (extend_over_loops).
+ */
+#include "tcg/ir-ops.h"
+
+typedef struct Globals { uint64_t w[IR_MAX_GLOBALS / 64]; } Globals;
+
+typedef struct Live {
+    Globals pending;                        /* a put follows, no sync point seen yet (backwards) */
+    uint16_t until[IR_MAX_GLOBALS];         /* last sync point before the next put */
+} Live;
+
+static bool is_sync_point(const IrBlock *b, const IrOp *op)
+{
+    if (op->opc == IR_OP_call) {
+        const unsigned blind = IR_HELPER_NO_READ | IR_HELPER_NO_WRITE | IR_HELPER_NO_FAULT;
+
+        return (b->target->helpers[ir_call_helper(op)].flags & blind) != blind;
+    }
+    return ir_op_info[op->opc].flags & (OPF_FAULT | OPF_EDGE);
+}
+
+/* At an edge, or a call that may look, everything goes to env: no put is needed past it. */
+static void sync_all_point(const IrBlock *b, Live *l, unsigned pos)
+{
+    l->pending = (Globals){ 0 };
+    for (unsigned g = 0; g < b->target->n_globals; g++) {
+        l->until[g] = pos;
+    }
+}
+
+/* At a fault, what is put again later must still be recoverable. */
+static void fault_point(Live *l, unsigned pos)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(l->pending.w); i++) {
+        uint64_t w = l->pending.w[i];
+
+        l->pending.w[i] = 0;
+        for (; w; w &= w - 1) {
+            l->until[i * 64 + __builtin_ctzll(w)] = pos;
+        }
+    }
+}
+
+static bool droppable(const IrBlock *b, const IrOp *op)
+{
+    if (op->opc == IR_OP_call) {
+        unsigned f = b->target->helpers[ir_call_helper(op)].flags;
+
+        return op->out && (f & IR_HELPER_PURE) == IR_HELPER_PURE && !(f & IR_HELPER_NORETURN);
+    }
+    return ir_op_info[op->opc].flags & OPF_PURE;
+}
+
+static void chain_uses(IrBlock *b, IrOp *op, unsigned pos)
+{
+    const IrId *in = ir_op_in(b, op);
+    uint16_t *next = ir_op_next_use(b, op);
+
+    for (unsigned i = 0; i < op->n_in; i++) {
+        next[i] = b->values[in[i]].next;
+    }
+    for (unsigned i = 0; i < op->n_in; i++) {
+        IrValue *v = &b->values[in[i]];
+
+        if (v->next == IR_NO_POS) {
+            v->last = pos;
+        }
+        v->next = pos;
+    }
+}
+
+/* True if the put is dead. */
+static bool visit_put(Live *l, IrOp *op)
+{
+    uint64_t *w = &l->pending.w[op->k / 64], bit = BIT_ULL(op->k % 64);
+
+    if (*w & bit) {
+        return true;
+    }
+    IR_PUT_UNTIL(op) = l->until[op->k];
+    *w |= bit;
+    return false;
+}
+
+static void extend_over_loops(IrBlock *b)
+{
+    bool changed;
+
+    do {
+        changed = false;
+        for (unsigned q = 0; q < b->n_ops; q++) {
+            const IrOp *op = &b->ops[q];
+            unsigned p;
+
+            if (op->opc != IR_OP_br && op->opc != IR_OP_brcond) {
+                continue;
+            }
+            p = b->labels[op->k].pos;
+            if (p > q) {
+                continue;
+            }
+            for (unsigned i = 1; i < b->n_values; i++) {
+                IrValue *v = &b->values[i];
+
+                if (v->kind == IR_KIND_TEMP && v->def < p && v->last >= p && v->last < q && v->next != IR_NO_POS) {
+                    v->last = q;
+                    changed = true;
+                }
+            }
+        }
+    } while (changed);
+}
+
+/* Marks which values live across labels and calls, by counting both in program order. */
+static void mark_crossings(IrBlock *b)
+{
+    uint16_t *labels = b->n_labels_before, *calls = b->n_calls_before;
+    unsigned n_labels = 0, n_calls = 0;
+
+    for (unsigned pos = 0; pos < b->n_ops; pos++) {
+        calls[pos] = n_calls;
+        n_labels += b->ops[pos].opc == IR_OP_label;
+        n_calls += b->ops[pos].opc == IR_OP_call;
+        labels[pos] = n_labels;
+    }
+    if (!n_labels && !n_calls) {
+        return;
+    }
+    for (unsigned i = 1; i < b->n_values; i++) {
+        IrValue *v = &b->values[i];
+
+        if (v->kind == IR_KIND_TEMP && v->next != IR_NO_POS) {
+            v->crosses_label = labels[v->def] != labels[v->last];
+            v->crosses_call = calls[v->last] > calls[v->def] + (b->ops[v->def].opc == IR_OP_call);
+        }
+    }
+}
+
+void ir_liveness(IrBlock *b)
+{
+    Live l = { 0 };
+    bool backward = false;
+
+    for (unsigned i = 1; i < b->n_values; i++) {
+        b->values[i].next = IR_NO_POS;
+        b->values[i].last = b->values[i].def;
+    }
+    for (unsigned pos = b->n_ops; pos-- > 0;) {
+        IrOp *op = &b->ops[pos];
+
+        if (op->opc == IR_OP_put) {
+            if (visit_put(&l, op)) {
+                op->opc = IR_OP_nop;
+                op->n_in = 0;
+                continue;
+            }
+        } else if (droppable(b, op) && b->values[op->out].next == IR_NO_POS) {
+            op->opc = IR_OP_nop;
+            op->n_in = op->out = 0;
+            continue;
+        } else if (op->opc == IR_OP_get) {
+            l.pending.w[op->k / 64] &= ~BIT_ULL(op->k % 64);
+            l.until[op->k] = pos;
+        }
+        if (is_sync_point(b, op)) {
+            if (ir_op_info[op->opc].flags & OPF_FAULT) {
+                fault_point(&l, pos);
+            } else {
+                sync_all_point(b, &l, pos);
+            }
+        }
+        backward |= (op->opc == IR_OP_br || op->opc == IR_OP_brcond) && b->labels[op->k].pos < pos;
+        chain_uses(b, op, pos);
+    }
+    if (backward) {
+        extend_over_loops(b);
+    }
+    mark_crossings(b);
+}

@@ -1,0 +1,749 @@
+/*
+ * Register allocator: one pass with the emitter, forwards.
+ *
+ * A value may be in a register, in its spill slot, in the env field of a global that it was read
+ * from or written to, or in several of these; constants and pc-relative values can be made anew
+ * anywhere.  A put makes its value the global's and writes nothing: the store is done at the next
+ * edge (ra_sync), or when its register is wanted, or never if a later put comes first.  Up to
+ * then each fault point records where the value is.
+ *
+ * Invariants:
+ *  R1  a value that is needed (has a next use, or is the value of a dirty global) is somewhere
+ *  R2  a value that lives across a label has been stored to its slot right after its definition,
+ *      so that at a label no register and no env field needs to be known
+ *  R3  before the env field of a global changes, a needed value that is only there is loaded
+ */
+#include "tcg/regalloc.h"
+
+Mem ra_env_mem(unsigned offset)
+{
+    return mem(HR_ENV, (int32_t)offset - TCG_ENV_BIAS);
+}
+
+Mem ra_slot_mem(unsigned slot)
+{
+    return mem(HR_RSP, FRAME_SLOTS + slot * 8);
+}
+
+static bool is_vector(IrType t)
+{
+    return t == IR_V128 || t == IR_V256;
+}
+
+static uint32_t class_of(TcgContext *c, IrId v)
+{
+    return is_vector(c->ir.values[v].type) ? HOST_XMMS : HOST_GPRS;
+}
+
+/* --- slots --- */
+
+static unsigned slot_alloc(TcgContext *c, bool vector)
+{
+    unsigned n = vector ? 2 : 1;
+
+    for (unsigned s = 0; s + n <= N_SLOTS; s += n) {
+        if (!c->slot_used[s] && (n == 1 || !c->slot_used[s + 1])) {
+            memset(&c->slot_used[s], 1, n);
+            return s;
+        }
+    }
+    c->out_of_slots = true;
+    return 0;
+}
+
+static void slot_free(TcgContext *c, IrId v)
+{
+    RaValue *r = &c->value[v];
+
+    if (r->slot != RA_NONE) {
+        c->slot_used[r->slot] = 0;
+        if (is_vector(c->ir.values[v].type)) {
+            c->slot_used[r->slot + 1] = 0;
+        }
+        r->slot = RA_NONE;
+        r->stored = false;
+    }
+}
+
+/* --- moves between a register and memory --- */
+
+static void store(TcgContext *c, unsigned reg, Mem m, IrType t)
+{
+    if (reg >= HR_XMM0) {
+        op_rm(&c->a, X_MOVAPS_STORE, reg, m);
+    } else {
+        op_rm(&c->a, X_MOV_STORE | (t == IR_I32 ? 0 : X_W), reg, m);
+    }
+}
+
+static void load(TcgContext *c, unsigned reg, Mem m, IrType t)
+{
+    if (reg >= HR_XMM0) {
+        op_rm(&c->a, X_MOVAPS_LOAD, reg, m);
+    } else {
+        op_rm(&c->a, X_MOV_LOAD | (t == IR_I32 ? 0 : X_W), reg, m);
+    }
+}
+
+static Mem home_mem(TcgContext *c, unsigned g)
+{
+    return ra_env_mem(c->target->globals[g].offset);
+}
+
+/* lea reg, [pc + delta], wrapped to the mode's width */
+void ra_load_pc(TcgContext *c, unsigned reg, int64_t delta)
+{
+    Asm *a = &c->a;
+    bool w = c->ir.pc_bits == 64;
+
+    if (!w) {
+        delta = (int32_t)delta;
+    }
+    if (delta != (int32_t)delta) {              /* farther than a displacement reaches */
+        assert(reg != HR_PC);
+        op_mov_k(a, reg, delta, false);
+        op_rm(a, X_LEA | (w ? X_W : 0), reg, mem_x(HR_PC, reg, 0, 0));
+    } else if (delta) {
+        op_rm(a, X_LEA | (w ? X_W : 0), reg, mem(HR_PC, delta));
+    } else {
+        op_rr(a, X_MOV_LOAD | (w ? X_W : 0), reg, HR_PC);
+    }
+    if (c->ir.pc_bits == 16) {
+        op_rr(a, X_MOVZX16, reg, reg);
+    }
+}
+
+void ra_load_into(TcgContext *c, IrId v, unsigned reg, bool flags_free)
+{
+    const IrValue *o = &c->ir.values[v];
+    const RaValue *r = &c->value[v];
+
+    if (r->reg >= 0) {
+        op_mov(&c->a, reg, r->reg);
+    } else if (o->kind == IR_KIND_CONST) {
+        op_mov_k(&c->a, reg, o->k, flags_free);
+    } else if (o->kind == IR_KIND_PC) {
+        ra_load_pc(c, reg, o->k);
+    } else if (r->stored) {
+        load(c, reg, ra_slot_mem(r->slot), IR_I64);
+    } else {
+        assert(r->home != RA_NONE);
+        load(c, reg, home_mem(c, r->home), c->target->globals[r->home].type);
+    }
+}
+
+/* --- registers --- */
+
+static bool remade(TcgContext *c, IrId v)
+{
+    return c->ir.values[v].kind != IR_KIND_TEMP;
+}
+
+static bool needed(TcgContext *c, IrId v)
+{
+    return c->value[v].next != IR_NO_POS || c->value[v].dirty_refs;
+}
+
+static bool in_memory(TcgContext *c, IrId v)
+{
+    return remade(c, v) || c->value[v].stored || c->value[v].home != RA_NONE;
+}
+
+static void unbind(TcgContext *c, unsigned reg)
+{
+    if (c->reg[reg]) {
+        c->value[c->reg[reg]].reg = -1;
+        c->reg[reg] = 0;
+    }
+    c->occupied &= ~HOST_MASK(reg);
+}
+
+static void bind(TcgContext *c, IrId v, unsigned reg)
+{
+    assert(!c->reg[reg]);
+    c->reg[reg] = v;
+    c->value[v].reg = reg;
+    c->occupied |= HOST_MASK(reg);
+}
+
+static void free_if_dead(TcgContext *c, IrId v)
+{
+    RaValue *r = &c->value[v];
+
+    if (needed(c, v)) {
+        return;
+    }
+    if (r->reg >= 0) {
+        unbind(c, r->reg);
+    }
+    if (r->slot != RA_NONE && c->ir.values[v].last <= c->pos) {
+        slot_free(c, v);
+    }
+}
+
+static void store_to_slot(TcgContext *c, IrId v)
+{
+    RaValue *r = &c->value[v];
+    bool vector = is_vector(c->ir.values[v].type);
+
+    if (r->stored) {
+        return;
+    }
+    if (r->slot == RA_NONE) {
+        r->slot = slot_alloc(c, vector);
+    }
+    store(c, r->reg, ra_slot_mem(r->slot), IR_I64);
+    r->stored = true;
+}
+
+/* Does the env field of @g hold all of @v once it was written there? */
+static bool home_is_whole(TcgContext *c, unsigned g, IrId v)
+{
+    return c->target->globals[g].type != IR_I32 || c->ir.values[v].bits <= 32;
+}
+
+/* The old value in @g's env field is needed and is nowhere else. */
+static bool env_field_is_precious(TcgContext *c, unsigned g)
+{
+    IrId old = c->global[g].in_env;
+
+    return old && c->value[old].home == g && needed(c, old) && c->value[old].reg < 0 && !c->value[old].stored;
+}
+
+static bool is_dirty(TcgContext *c, unsigned g)
+{
+    return c->dirty[g / 64] >> (g % 64) & 1;
+}
+
+static void clear_dirty(TcgContext *c, unsigned g)
+{
+    c->dirty[g / 64] &= ~BIT_ULL(g % 64);
+    c->value[c->global[g].now].dirty_refs--;
+}
+
+static void set_in_env(TcgContext *c, unsigned g, IrId v)
+{
+    IrId old = c->global[g].in_env;
+
+    if (old && c->value[old].home == g) {
+        c->value[old].home = RA_NONE;
+    }
+    c->global[g].in_env = 0;
+    if (v && !remade(c, v) && home_is_whole(c, g, v)) {
+        c->global[g].in_env = v;
+        c->value[v].home = g;
+    }
+}
+
+/* Write dirty @g, whose value is in a register, and whose env field is not precious. */
+static void sync_from_reg(TcgContext *c, unsigned g)
+{
+    IrId v = c->global[g].now;
+
+    store(c, c->value[v].reg, home_mem(c, g), c->target->globals[g].type);
+    set_in_env(c, g, v);
+    clear_dirty(c, g);
+}
+
+/* Save the value in @reg somewhere in memory if it is needed. */
+static void save_reg(TcgContext *c, unsigned reg)
+{
+    IrId v = c->reg[reg];
+
+    if (!v || !needed(c, v) || in_memory(c, v)) {
+        return;
+    }
+    if (c->value[v].dirty_refs) {
+        for (unsigned i = 0; i < ARRAY_SIZE(c->dirty); i++) {
+            for (uint64_t w = c->dirty[i]; w; w &= w - 1) {
+                unsigned g = i * 64 + __builtin_ctzll(w);
+
+                if (c->global[g].now == v && !env_field_is_precious(c, g) && home_is_whole(c, g, v)) {
+                    sync_from_reg(c, g);
+                    return;
+                }
+            }
+        }
+    }
+    store_to_slot(c, v);
+}
+
+static unsigned choose_victim(TcgContext *c, uint32_t candidates)
+{
+    unsigned best = 0;
+    int best_score = -1;
+
+    for (uint32_t m = candidates; m; m &= m - 1) {
+        unsigned r = __builtin_ctz(m);
+        IrId v = c->reg[r];
+        int score = c->value[v].next == IR_NO_POS ? TCG_MAX_OPS : c->value[v].next - (int)c->pos;
+
+        score = score * 4 + (in_memory(c, v) ? 3 : 0);
+        if (score > best_score) {
+            best_score = score;
+            best = r;
+        }
+    }
+    return best;
+}
+
+/* A free register of @mask, locked; @keep: it will live across a call. */
+static unsigned reg_alloc(TcgContext *c, uint32_t mask, bool keep)
+{
+    uint32_t can = mask & ~c->locked, idle = can & ~c->occupied;
+    unsigned reg;
+
+    if (idle) {
+        uint32_t liked = idle & (keep ? HOST_CALLEE_SAVED : ~HOST_CALLEE_SAVED);
+
+        reg = __builtin_ctz(liked ? liked : idle);
+    } else {
+        assert(can);
+        reg = choose_victim(c, can);
+        save_reg(c, reg);
+        unbind(c, reg);
+    }
+    c->locked |= HOST_MASK(reg);
+    return reg;
+}
+
+static bool keeps(TcgContext *c, IrId v)
+{
+    return c->ir.values[v].crosses_call;
+}
+
+/* @v in a register, locked. */
+static unsigned value_in_reg(TcgContext *c, IrId v)
+{
+    RaValue *r = &c->value[v];
+    unsigned reg;
+
+    if (r->reg < 0) {
+        reg = reg_alloc(c, class_of(c, v), keeps(c, v));
+        ra_load_into(c, v, reg, true);
+        bind(c, v, reg);
+    }
+    c->locked |= HOST_MASK(r->reg);
+    return r->reg;
+}
+
+unsigned ra_temp(TcgContext *c, uint32_t mask)
+{
+    return reg_alloc(c, mask, false);
+}
+
+void ra_unlock(TcgContext *c, unsigned reg)
+{
+    c->locked &= ~HOST_MASK(reg);
+}
+
+/* --- operands --- */
+
+bool ra_dies(TcgContext *c, IrOp *op, unsigned i)
+{
+    IrId v = ir_op_in(&c->ir, op)[i];
+
+    return ir_op_next_use(&c->ir, op)[i] == IR_NO_POS && !c->value[v].dirty_refs;
+}
+
+bool ra_in_reg(TcgContext *c, IrOp *op, unsigned i)
+{
+    return c->value[op->in[i]].reg >= 0;
+}
+
+unsigned ra_use(TcgContext *c, IrOp *op, unsigned i)
+{
+    return value_in_reg(c, op->in[i]);
+}
+
+unsigned ra_take(TcgContext *c, IrOp *op, unsigned i)
+{
+    IrId v = op->in[i];
+    unsigned reg;
+
+    if (c->value[v].reg >= 0 && ra_dies(c, op, i)) {
+        reg = c->value[v].reg;
+        unbind(c, reg);
+        c->locked |= HOST_MASK(reg);
+        return reg;
+    }
+    reg = reg_alloc(c, class_of(c, v), op->out && keeps(c, op->out));
+    ra_load_into(c, v, reg, true);
+    return reg;
+}
+
+void ra_vacate(TcgContext *c, unsigned reg)
+{
+    IrId v = c->reg[reg];
+
+    assert(!(c->locked & HOST_MASK(reg)));
+    if (v) {
+        uint32_t idle = class_of(c, v) & ~c->locked & ~c->occupied & ~HOST_MASK(reg);
+
+        if (needed(c, v) && !remade(c, v) && idle) {
+            unsigned to = __builtin_ctz(idle);
+
+            op_mov(&c->a, to, reg);
+            unbind(c, reg);
+            bind(c, v, to);
+        } else {
+            save_reg(c, reg);
+            unbind(c, reg);
+        }
+    }
+    c->locked |= HOST_MASK(reg);
+}
+
+void ra_take_in(TcgContext *c, IrOp *op, unsigned i, unsigned reg)
+{
+    IrId v = op->in[i];
+
+    if (c->value[v].reg == (int)reg && ra_dies(c, op, i)) {
+        unbind(c, reg);
+        c->locked |= HOST_MASK(reg);
+        return;
+    }
+    if (c->value[v].reg == (int)reg) {
+        uint32_t idle = class_of(c, v) & ~c->locked & ~c->occupied;
+
+        /* its value lives on: leave the copy here to the op, move the value itself */
+        if (idle) {
+            unsigned to = __builtin_ctz(idle);
+
+            op_mov(&c->a, to, reg);
+            unbind(c, reg);
+            bind(c, v, to);
+        } else {
+            save_reg(c, reg);
+            unbind(c, reg);
+        }
+        c->locked |= HOST_MASK(reg);
+        return;
+    }
+    ra_vacate(c, reg);
+    ra_load_into(c, v, reg, true);
+}
+
+bool ra_const(TcgContext *c, IrOp *op, unsigned i, IrType t, uint64_t *k)
+{
+    const IrValue *v = &c->ir.values[op->in[i]];
+
+    *k = v->k & ir_mask(t);
+    return v->kind == IR_KIND_CONST;
+}
+
+bool ra_imm(TcgContext *c, IrOp *op, unsigned i, IrType t, int32_t *imm)
+{
+    uint64_t k;
+
+    if (!ra_const(c, op, i, t, &k)) {
+        return false;
+    }
+    *imm = k;
+    return t == IR_I32 || (int64_t)k == *imm;
+}
+
+bool ra_mem(TcgContext *c, IrOp *op, unsigned i, IrType t, Mem *m)
+{
+    IrId v = op->in[i];
+    const RaValue *r = &c->value[v];
+
+    if (r->reg >= 0 || remade(c, v) || ir_op_next_use(&c->ir, op)[i] != IR_NO_POS) {
+        return false;
+    }
+    if (r->stored) {
+        *m = ra_slot_mem(r->slot);
+        return true;
+    }
+    if (r->home != RA_NONE && (t == IR_I32 || c->target->globals[r->home].type != IR_I32)) {
+        *m = home_mem(c, r->home);
+        return true;
+    }
+    return false;
+}
+
+void ra_inputs_done(TcgContext *c, IrOp *op)
+{
+    const IrId *in = ir_op_in(&c->ir, op);
+    const uint16_t *next = ir_op_next_use(&c->ir, op);
+
+    c->inputs_done = true;
+    for (unsigned i = 0; i < op->n_in; i++) {
+        int reg = c->value[in[i]].reg;
+
+        c->value[in[i]].next = next[i];
+        free_if_dead(c, in[i]);
+        if (reg >= 0 && c->value[in[i]].reg < 0) {
+            c->locked &= ~HOST_MASK(reg);
+        }
+    }
+}
+
+unsigned ra_def(TcgContext *c, IrOp *op, uint32_t mask)
+{
+    unsigned reg = reg_alloc(c, mask, keeps(c, op->out));
+
+    ra_bind(c, op, reg);
+    return reg;
+}
+
+void ra_bind(TcgContext *c, IrOp *op, unsigned reg)
+{
+    if (c->reg[reg]) {                          /* a dying operand that was not freed yet */
+        unbind(c, reg);
+    }
+    bind(c, op->out, reg);
+    c->locked |= HOST_MASK(reg);
+}
+
+void ra_end_op(TcgContext *c, IrOp *op)
+{
+    if (!c->inputs_done) {
+        ra_inputs_done(c, op);
+    }
+    c->inputs_done = false;
+    if (op->out) {
+        RaValue *r = &c->value[op->out];
+
+        if (c->ir.values[op->out].crosses_label && r->reg >= 0) {
+            store_to_slot(c, op->out);
+        }
+        free_if_dead(c, op->out);
+    }
+    c->locked = 0;
+}
+
+/* --- globals and variables --- */
+
+void ra_get(TcgContext *c, IrOp *op)
+{
+    unsigned g = op->k;
+    IrId v = op->out;
+
+    assert(!is_dirty(c, g));
+    set_in_env(c, g, 0);
+    c->global[g].in_env = v;
+    c->value[v].home = g;
+    if (c->ir.values[v].crosses_label) {
+        value_in_reg(c, v);
+    }
+}
+
+void ra_put(TcgContext *c, IrOp *op)
+{
+    unsigned g = op->k;
+    IrId v = op->in[0];
+
+    if (is_dirty(c, g)) {
+        IrId old = c->global[g].now;
+
+        clear_dirty(c, g);
+        free_if_dead(c, old);
+    }
+    if (c->global[g].in_env == v && c->value[v].home == g) {
+        return;                                 /* it is there already */
+    }
+    c->global[g].now = v;
+    c->global[g].until = IR_PUT_UNTIL(op);
+    c->dirty[g / 64] |= BIT_ULL(g % 64);
+    c->value[v].dirty_refs++;
+}
+
+static Mem var_mem(TcgContext *c, unsigned var)
+{
+    if (c->var_slot[var] == RA_NONE) {
+        c->var_slot[var] = slot_alloc(c, is_vector(c->ir.var_type[var]));
+    }
+    return ra_slot_mem(c->var_slot[var]);
+}
+
+void ra_var_get(TcgContext *c, IrOp *op)
+{
+    Mem m = var_mem(c, op->k);
+    unsigned d = ra_def(c, op, class_of(c, op->out));
+
+    load(c, d, m, op->type);
+}
+
+void ra_var_set(TcgContext *c, IrOp *op)
+{
+    Mem m = var_mem(c, op->k);
+    int32_t imm;
+
+    if (!is_vector(op->type) && !ra_in_reg(c, op, 0) && ra_imm(c, op, 0, op->type, &imm)) {
+        op_rm(&c->a, X_MOV_I32 | (op->type == IR_I64 ? X_W : 0), 0, m);
+        emit32(&c->a, imm);
+        return;
+    }
+    store(c, ra_use(c, op, 0), m, op->type);
+}
+
+/* Write dirty @g, wherever its value is. */
+static void sync_global(TcgContext *c, unsigned g)
+{
+    IrId v = c->global[g].now;
+    const IrValue *o = &c->ir.values[v];
+    IrType t = c->target->globals[g].type;
+    uint32_t locked = c->locked;
+
+    if (env_field_is_precious(c, g)) {
+        value_in_reg(c, c->global[g].in_env);
+    }
+    if (o->kind == IR_KIND_CONST && c->value[v].reg < 0 && !is_vector(t) &&
+        (t == IR_I32 || (int64_t)o->k == (int32_t)o->k)) {
+        op_rm(&c->a, X_MOV_I32 | (t == IR_I64 ? X_W : 0), 0, home_mem(c, g));
+        emit32(&c->a, o->k);
+        set_in_env(c, g, 0);
+        clear_dirty(c, g);
+    } else {
+        value_in_reg(c, v);
+        sync_from_reg(c, g);
+    }
+    c->locked = locked;
+    free_if_dead(c, v);
+}
+
+void ra_sync(TcgContext *c)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(c->dirty); i++) {
+        while (c->dirty[i]) {
+            sync_global(c, i * 64 + __builtin_ctzll(c->dirty[i]));
+        }
+    }
+}
+
+void ra_forget(TcgContext *c)
+{
+    for (uint32_t m = c->occupied; m; m &= m - 1) {
+        unbind(c, __builtin_ctz(m));
+    }
+    c->locked = 0;
+    for (unsigned g = 0; g < c->target->n_globals; g++) {
+        set_in_env(c, g, 0);
+    }
+    c->block_pc_stored = false;
+}
+
+void ra_forget_env(TcgContext *c)
+{
+    for (unsigned g = 0; g < c->target->n_globals; g++) {
+        set_in_env(c, g, 0);
+    }
+}
+
+/* The env fields of globals will change: give what is wanted later, and only there, a slot. */
+static void leave_env(TcgContext *c, uint32_t clobbers)
+{
+    for (unsigned g = 0; g < c->target->n_globals; g++) {
+        IrId v = c->global[g].in_env;
+        RaValue *r = &c->value[v];
+
+        if (!v || r->home != g || !needed(c, v) || r->stored ||
+            (r->reg >= 0 && !(clobbers & HOST_MASK(r->reg)))) {
+            continue;
+        }
+        if (r->reg < 0) {
+            unsigned reg = value_in_reg(c, v);
+
+            c->locked &= ~HOST_MASK(reg);
+        }
+        store_to_slot(c, v);
+    }
+}
+
+void ra_prepare_call(TcgContext *c, IrOp *op, uint32_t clobbers, bool writes_globals)
+{
+    const IrId *in = ir_op_in(&c->ir, op);
+    const uint16_t *next = ir_op_next_use(&c->ir, op);
+
+    for (unsigned i = 0; i < op->n_in; i++) {   /* operands: only what lives on counts from here */
+        c->value[in[i]].next = next[i];
+        if (c->value[in[i]].reg >= 0) {
+            c->locked |= HOST_MASK(c->value[in[i]].reg);
+        }
+    }
+    if (writes_globals) {
+        leave_env(c, clobbers);
+    }
+    for (uint32_t m = c->occupied & clobbers; m; m &= m - 1) {
+        save_reg(c, __builtin_ctz(m));
+    }
+}
+
+void ra_drop(TcgContext *c, uint32_t mask)
+{
+    for (uint32_t m = c->occupied & mask; m; m &= m - 1) {
+        unbind(c, __builtin_ctz(m));
+    }
+}
+
+void ra_begin(TcgContext *c)
+{
+    c->pos = 0;
+    c->occupied = c->locked = 0;
+    c->out_of_slots = c->inputs_done = c->block_pc_stored = false;
+    memset(c->reg, 0, sizeof(c->reg));
+    memset(c->dirty, 0, sizeof(c->dirty));
+    memset(c->global, 0, c->target->n_globals * sizeof(c->global[0]));
+    memset(c->slot_used, 0, sizeof(c->slot_used));
+    memset(c->var_slot, RA_NONE, c->ir.n_vars);
+    for (unsigned i = 0; i < c->ir.n_values; i++) {
+        c->value[i] = (RaValue){ .reg = -1, .slot = RA_NONE, .home = RA_NONE, .next = c->ir.values[i].next };
+    }
+}
+
+/* --- the fault table's view --- */
+
+static void put_state(TcgContext *c, uint64_t v)
+{
+    do {
+        c->fault_state[c->n_state++] = (v & 0x7f) | (v > 0x7f ? 0x80 : 0);
+        v >>= 7;
+    } while (v);
+}
+
+/* One dirty global: its index with the kind of place, then the place (unwind.c reads this). */
+static void put_location(TcgContext *c, unsigned g)
+{
+    IrId v = c->global[g].now;
+    const RaValue *r = &c->value[v];
+    const IrValue *o = &c->ir.values[v];
+
+    if (r->reg >= 0) {
+        put_state(c, g << 3 | FAULT_REG);
+        put_state(c, r->reg);
+    } else if (o->kind == IR_KIND_CONST) {
+        put_state(c, g << 3 | FAULT_CONST);
+        put_state(c, o->k << 1 ^ (uint64_t)((int64_t)o->k >> 63));
+    } else if (o->kind == IR_KIND_PC) {
+        put_state(c, g << 3 | FAULT_PC);
+        put_state(c, o->k << 1 ^ (uint64_t)((int64_t)o->k >> 63));
+        put_state(c, c->ir.pc_bits);
+    } else if (r->stored) {
+        put_state(c, g << 3 | FAULT_SLOT);
+        put_state(c, r->slot);
+    } else {
+        assert(r->home != RA_NONE);
+        put_state(c, g << 3 | FAULT_HOME);
+        put_state(c, r->home);
+    }
+}
+
+void ra_fault_state(TcgContext *c, FaultRow *row)
+{
+    row->state = c->n_state;
+    for (unsigned i = 0; i < ARRAY_SIZE(c->dirty); i++) {
+        for (uint64_t w = c->dirty[i]; w; w &= w - 1) {
+            unsigned g = i * 64 + __builtin_ctzll(w);
+
+            put_location(c, g);
+            if (c->global[g].until <= c->pos) {
+                IrId v = c->global[g].now;
+
+                clear_dirty(c, g);
+                free_if_dead(c, v);
+            }
+        }
+    }
+    row->state_len = c->n_state - row->state;
+}

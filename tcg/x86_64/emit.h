@@ -1,0 +1,47 @@
+/*
+ * What the files of the x86-64 emitter share.
+ */
+#ifndef TCG_X86_64_EMIT_H
+#define TCG_X86_64_EMIT_H
+
+#include "tcg/regalloc.h"
+
+/* Host features beyond the baseline (SSE2, POPCNT, LAHF), from CPUID. */
+typedef struct HostFeatures {
+    bool bmi1, bmi2, lzcnt, popcnt, lahf;
+    uint32_t vop;                   /* bits VF_*: vector.h */
+} HostFeatures;
+const HostFeatures *host_features(void);
+
+typedef void GenFn(TcgContext *c, IrOp *op);
+
+/* Emit one op: ops.c. */
+void gen_op(TcgContext *c, IrOp *op);
+
+/* mem.c */
+GenFn gen_ld, gen_st, gen_rmw, gen_cas;
+void gen_slow_stubs(TcgContext *c);
+/* vector.c */
+GenFn gen_vop;
+/* abi.c */
+GenFn gen_call;
+/* exits.c */
+GenFn gen_exit_direct, gen_exit_indirect, gen_exit_loop, gen_exit_state;
+void gen_exit_stubs(TcgContext *c);
+
+static inline unsigned wbit(IrType t) { return t == IR_I64 ? X_W : 0; }
+
+/* A row for the op being emitted; returns its index.  Its state is taken now. */
+unsigned fault_row(TcgContext *c);
+/* env.block_pc = pc of this block's start, for the unwinder after helper calls. */
+void store_block_pc(TcgContext *c);
+
+/* The descriptor of a slow path: what the trampoline's C part is told. */
+enum {
+    SLOW_LD, SLOW_ST, SLOW_LD_VEC, SLOW_ST_VEC, SLOW_CAS, SLOW_RMW,     /* SLOW_RMW + IrAtomic */
+};
+enum {
+    DESC_MEMOP = 0, DESC_MMU = 8, DESC_KIND = 11, DESC_ADDR = 15, DESC_DATA = 19, DESC_DST = 23, DESC_IS32 = 27,
+};
+
+#endif

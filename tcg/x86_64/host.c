@@ -1,0 +1,49 @@
+/*
+ * What this host CPU can do (CPUID, SDM Vol.2).
+ */
+#include <cpuid.h>
+#include "tcg/x86_64/emit.h"
+#include "tcg/x86_64/vector.h"
+
+static HostFeatures detect(void)
+{
+    HostFeatures f = { .vop = BIT(VF_SSE2) };
+    unsigned a, b, c, d;
+
+    if (__get_cpuid(1, &a, &b, &c, &d)) {
+        f.vop |= (c & bit_SSE3 ? BIT(VF_SSE3) : 0) | (c & bit_SSSE3 ? BIT(VF_SSSE3) : 0) |
+                 (c & bit_SSE4_1 ? BIT(VF_SSE41) : 0) | (c & bit_SSE4_2 ? BIT(VF_SSE42) : 0) |
+                 (c & bit_AES ? BIT(VF_AES) : 0) | (c & bit_PCLMUL ? BIT(VF_PCLMUL) : 0);
+        f.popcnt = c & bit_POPCNT;
+    }
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+        f.bmi1 = b & bit_BMI;
+        f.bmi2 = b & bit_BMI2;
+        f.vop |= b & bit_SHA ? BIT(VF_SHA) : 0;
+    }
+    if (__get_cpuid(0x80000001, &a, &b, &c, &d)) {
+        f.lzcnt = c & bit_LZCNT;
+        f.lahf = c & bit_LAHF_LM;
+    }
+    return f;
+}
+
+/* Constant after the first call; a race writes the same bytes twice. */
+const HostFeatures *host_features(void)
+{
+    static HostFeatures f;
+    static gsize done;
+
+    if (g_once_init_enter(&done)) {
+        f = detect();
+        g_once_init_leave(&done, 1);
+    }
+    return &f;
+}
+
+const char *tcg_host_missing(void)
+{
+    const HostFeatures *f = host_features();
+
+    return !f->popcnt ? "POPCNT" : !f->lahf ? "LAHF in 64-bit mode" : NULL;
+}

@@ -1,0 +1,202 @@
+/*
+ * The code every block shares: entering and leaving translated code, and the slow-path trampoline.
+ */
+#include <xmmintrin.h>
+#include "tcg/vop-fallback.h"
+#include "tcg/x86_64/emit.h"
+
+#pragma weak vop_fallback
+
+static const uint8_t callee_saved[] = { HR_RBP, HR_RBX, HR_R12, HR_R13, HR_R14, HR_R15 };
+
+static Mem env_field(unsigned offset)
+{
+    return mem(HR_ENV, (int32_t)offset - TCG_ENV_BIAS);
+}
+
+static void push(Asm *a, unsigned r)
+{
+    if (r & 8) {
+        emit8(a, 0x41);
+    }
+    emit8(a, 0x50 | (r & 7));
+}
+
+static void pop(Asm *a, unsigned r)
+{
+    if (r & 8) {
+        emit8(a, 0x41);
+    }
+    emit8(a, 0x58 | (r & 7));
+}
+
+static void mxcsr(Asm *a, bool load, unsigned field)
+{
+    op_rm(a, X_LDMXCSR, load ? 2 : 3, env_field(field));
+}
+
+/* rdi = env, rsi = code */
+static void emit_enter(Asm *a)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(callee_saved); i++) {
+        push(a, callee_saved[i]);
+    }
+    op_alu_ri(a, ALU_SUB, true, HR_RSP, FRAME_SIZE);
+    op_rm(a, X_LEA | X_W, HR_ENV, mem(HR_RDI, TCG_ENV_BIAS));
+    mxcsr(a, false, offsetof(TcgEnv, host_fpcr));
+    mxcsr(a, true, offsetof(TcgEnv, guest_fpcr));
+    op_rm(a, X_MOV_LOAD | X_W, HR_PC, env_field(offsetof(TcgEnv, pc)));
+    op_rr(a, X_GROUP5, 4, HR_RSI);
+}
+
+static void emit_leave(Asm *a)
+{
+    mxcsr(a, false, offsetof(TcgEnv, guest_fpcr));
+    mxcsr(a, true, offsetof(TcgEnv, host_fpcr));
+    op_alu_ri(a, ALU_ADD, true, HR_RSP, FRAME_SIZE);
+    for (unsigned i = ARRAY_SIZE(callee_saved); i-- > 0;) {
+        pop(a, callee_saved[i]);
+    }
+    emit8(a, 0xc3);
+}
+
+/* The exits, in TCG_STUB_ order; @result for the caller of the entry. */
+static const struct { uint8_t stub, result; bool id_in_eax, set_pc; } exits[] = {
+    { TCG_STUB_EXIT0, TCG_EXIT_DIRECT0, true, true },
+    { TCG_STUB_EXIT1, TCG_EXIT_DIRECT1, true, true },
+    { TCG_STUB_LOOKUP, TCG_EXIT_LOOKUP, false, true },
+    { TCG_STUB_LOOP, TCG_EXIT_LOOP, false, true },
+    { TCG_STUB_POLL, TCG_EXIT_POLL, false, true },
+    { TCG_STUB_STATE, TCG_EXIT_LOOP, false, false },
+};
+
+static void emit_exits(Asm *a, TcgPrologue *out)
+{
+    uint8_t *leave = a->p;
+
+    emit_leave(a);
+    for (unsigned i = 0; i < ARRAY_SIZE(exits); i++) {
+        out->stub_offset[exits[i].stub] = asm_offset(a);
+        if (exits[i].id_in_eax) {
+            op_rm(a, X_MOV_STORE, HR_RAX, env_field(offsetof(TcgEnv, exit_block)));
+        }
+        if (exits[i].set_pc) {
+            op_rm(a, X_MOV_STORE | X_W, HR_PC, env_field(offsetof(TcgEnv, pc)));
+        }
+        op_mov_k(a, HR_RAX, exits[i].result, true);
+        op_jmp_to(a, leave);
+    }
+}
+
+/*
+ * [rsp] = return address in the block's stub, [rsp + 8] = descriptor, above it the block's frame.
+ * Saves all registers, calls slow_dispatch(env, registers, descriptor, return address), which
+ * puts a result among the saved registers, restores all, and drops the descriptor.
+ */
+static void emit_slow(Asm *a)
+{
+    op_alu_ri(a, ALU_SUB, true, HR_RSP, SAVED_SIZE);
+    for (unsigned r = 0; r < 16; r++) {
+        op_rm(a, X_MOV_STORE | X_W, r, mem(HR_RSP, r * 8));
+    }
+    for (unsigned r = 0; r < 16; r++) {
+        op_rm(a, X_MOVAPS_STORE, HR_XMM0 + r, mem(HR_RSP, SAVED_XMM + r * 16));
+    }
+    op_rm(a, X_LEA | X_W, HR_RDI, mem(HR_ENV, -TCG_ENV_BIAS));
+    op_rr(a, X_MOV_LOAD | X_W, HR_RSI, HR_RSP);
+    op_rm(a, X_MOV_LOAD, HR_RDX, mem(HR_RSP, SAVED_SIZE + 8));
+    op_rm(a, X_MOV_LOAD | X_W, HR_RCX, mem(HR_RSP, SAVED_SIZE));
+    op_rm(a, X_GROUP5, 2, env_field(offsetof(TcgEnv, slow_dispatch)));
+    for (unsigned r = 0; r < 16; r++) {
+        op_rm(a, X_MOVAPS_LOAD, HR_XMM0 + r, mem(HR_RSP, SAVED_XMM + r * 16));
+    }
+    for (unsigned r = 0; r < 16; r++) {
+        if (r != HR_RSP) {
+            op_rm(a, X_MOV_LOAD | X_W, r, mem(HR_RSP, r * 8));
+        }
+    }
+    op_alu_ri(a, ALU_ADD, true, HR_RSP, SAVED_SIZE);
+    emit8(a, 0xc2);                             /* ret 8 */
+    emit8(a, 8);
+    emit8(a, 0);
+}
+
+bool tcg_emit_prologue(uint8_t *buf, size_t max, TcgPrologue *out)
+{
+    uint8_t code[2048];
+    Asm a = { code, code, code + sizeof(code) };
+
+    out->enter_offset = 0;
+    emit_enter(&a);
+    emit_exits(&a, out);
+    out->stub_offset[TCG_STUB_SLOW] = asm_offset(&a);
+    emit_slow(&a);
+    out->size = asm_offset(&a);
+    assert(out->size <= sizeof(code));
+    if (out->size > max) {
+        return false;
+    }
+    memcpy(buf, code, out->size);
+    return true;
+}
+
+/* The C part of the trampoline.  @saved: 16 general registers, then 16 vector registers. */
+static void slow_dispatch(void *envp, uint64_t *saved, uint32_t desc, uintptr_t ra)
+{
+    TcgEnv *env = envp;
+    const TcgSlowOps *slow = env->slow;
+    unsigned kind = extract32(desc, DESC_KIND, 4), data = extract32(desc, DESC_DATA, 4);
+    unsigned dst = extract32(desc, DESC_DST, 4);
+    uint32_t oi = tcg_make_oi((IrMemOp)extract32(desc, DESC_MEMOP, 8), extract32(desc, DESC_MMU, 3));
+    uint64_t va = saved[extract32(desc, DESC_ADDR, 4)], value;
+    uint64_t *vectors = saved + 16;
+
+    env->saved_regs = saved;
+    env->block_pc = saved[HR_PC];
+    switch (kind) {
+    case SLOW_LD: value = slow->ld(env, va, oi, ra); break;
+    case SLOW_ST: slow->st(env, va, saved[data], oi, ra); goto out;
+    case SLOW_LD_VEC: slow->ld_vec(env, va, vectors + 2 * dst, oi, ra); goto out;
+    case SLOW_ST_VEC: slow->st_vec(env, va, vectors + 2 * data, oi, ra); goto out;
+    case SLOW_CAS: value = slow->cas(env, va, saved[HR_RAX], saved[data], oi, ra); break;
+    default: value = slow->rmw(env, va, (IrAtomic)(kind - SLOW_RMW), saved[data], oi, ra); break;
+    }
+    saved[dst] = desc >> DESC_IS32 & 1 ? (uint32_t)value : value;
+out:
+    env->saved_regs = NULL;
+}
+
+void tcg_env_init(TcgEnv *env, const IrTarget *target)
+{
+    assert(target->n_helpers <= TCG_MAX_HELPERS);
+    for (unsigned i = 0; i < target->n_helpers; i++) {
+        env->helpers[i] = target->helpers[i].fn;
+    }
+    env->slow_dispatch = (void *)slow_dispatch;
+    env->vop_fallback = (void *)vop_fallback;
+    env->host_fpcr = _mm_getcsr();
+    if (!env->guest_fpcr) {
+        env->guest_fpcr = 0x1f80;
+    }
+}
+
+void tcg_env_set_prologue(TcgEnv *env, const TcgPrologue *p, const uint8_t *rx)
+{
+    for (unsigned i = 0; i < TCG_N_STUBS; i++) {
+        env->stub[i] = (void *)(rx + p->stub_offset[i]);
+    }
+}
+
+void tcg_fp_leave(TcgEnv *env)
+{
+    env->guest_fpcr = _mm_getcsr();
+    _mm_setcsr(env->host_fpcr);
+}
+
+void tcg_patch_jump(uint8_t *jump_rw, const uint8_t *jump_rx, const uint8_t *target_rx)
+{
+    int32_t rel = target_rx - (jump_rx + 4);
+
+    assert(((uintptr_t)jump_rw & 3) == 0);
+    __atomic_store_n((int32_t *)jump_rw, rel, __ATOMIC_RELEASE);
+}
