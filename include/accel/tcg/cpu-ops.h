@@ -91,6 +91,8 @@ struct TcgCpuOps {
     /* Entering and leaving cpu_exec on the owner thread (x86: move MXCSR). */
     void (*exec_enter)(Vcpu *cpu);
     void (*exec_exit)(Vcpu *cpu);
+    /* -d in_asm: print the @n bytes of instructions at @pc, one line each.  May be NULL. */
+    void (*disassemble)(FILE *f, const TbMode *mode, uint64_t pc, const uint8_t *bytes, size_t n);
 };
 
 /* --- services of accel/tcg for targets; @retaddr: GETPC() of the outermost helper, 0 outside generated code --- */

@@ -68,6 +68,7 @@ struct Vcpu {
     /* written under the BQL, read anywhere: atomic */
     uint32_t interrupt_request;
     uint32_t halted;
+    uint32_t n_work;                    /* items in @work */
     bool running;                       /* in guest code */
 
     /* owner thread */
@@ -103,6 +104,7 @@ Vcpu *cpu_by_index(unsigned i);                 /* NULL if none */
 #define CPU_FOREACH(cpu) \
     for (unsigned cpu_i_ = 0; ((cpu) = cpu_by_index(cpu_i_)) != NULL; cpu_i_++)
 Vcpu *cpu_current(void);                        /* of the calling thread; NULL elsewhere */
+void cpu_current_set(Vcpu *cpu);                /* by the thread that is to run it */
 void cpu_list_add(Vcpu *cpu);
 void cpu_list_remove(Vcpu *cpu);
 
@@ -116,6 +118,8 @@ void cpu_kick(Vcpu *cpu);
 typedef void CpuWorkFn(Vcpu *cpu, void *opaque);
 void run_on_cpu(Vcpu *cpu, CpuWorkFn *fn, void *opaque);
 void async_run_on_cpu(Vcpu *cpu, CpuWorkFn *fn, void *opaque);
+bool cpu_work_pending(Vcpu *cpu);               /* owner thread: leave guest code for it */
+void cpu_process_work(Vcpu *cpu);               /* owner thread, BQL held */
 
 /* Threads: made by the accelerator when a CPU is realized; all start stopped. */
 void cpu_thread_create(Vcpu *cpu);

@@ -1,0 +1,405 @@
+/*
+ * Private to accel/tcg: the code cache, block descriptors, soft TLB contexts, per-vCPU state.
+ *
+ * Lock order: BQL, CodeCache.lock, TcgCpuState.tlb_lock.  The BQL is never taken with the cache
+ * lock held, and no lock of this room is held across a longjmp.
+ */
+#ifndef ACCEL_TCG_INTERNAL_H
+#define ACCEL_TCG_INTERNAL_H
+
+#include <setjmp.h>
+
+#include "accel/tcg/cpu-ops.h"
+#include "util/log.h"
+
+/* --- blocks (tb.c) --- */
+
+typedef uint32_t TbId;          /* 0 = none */
+#define PHYS_NONE UINT64_MAX
+
+/* What a block is found by. */
+typedef struct TbKey {
+    uint64_t phys_pc;           /* ram_addr of the first byte */
+    uint64_t flags;             /* TbMode.flags */
+    uint16_t cs_off;            /* cs_base within its page: equal offsets in the page mean equal pcs there */
+    uint8_t cflags;
+} TbKey;
+
+/*
+ * One block's descriptor.  Descriptors grow down from the end of the code unit whose code grows up
+ * from its start, so that code and descriptors share one bound.
+ */
+typedef struct Tb {
+    /* constant once findable */
+    TbKey key;                  /* phys_pc == PHYS_NONE: runs once, is never found */
+    uint64_t page2;             /* ram_addr of the second page it reaches into; PHYS_NONE if none */
+    uint32_t code_offset;       /* in the unit; ascending with the descriptor's number */
+    uint16_t size;              /* guest bytes */
+    uint16_t n_insns;
+    TcgCode code;
+
+    /* atomic */
+    uint64_t jc_pc;             /* the pc it was last entered into a jump cache with */
+    uint8_t dead;               /* out of the hash; must not be entered any more */
+    uint8_t hot;                /* looked up since its unit's probation began */
+    uint8_t jc_many;            /* was entered into jump caches with several pcs */
+    uint8_t reserved;
+
+    /* cache lock; hash_next also read without */
+    TbId hash_next;
+    uint32_t page_next[2];      /* (id << 1 | which page) in the page's list */
+    uint32_t in_links;          /* (id << 1 | slot) of the first block linked to this one */
+    TbId link_to[2];
+    uint32_t link_next[2];      /* in link_to's list */
+} Tb;
+
+/* --- the code cache (code-cache.c) --- */
+
+typedef enum UnitState {
+    UNIT_FREE,                  /* nothing in it, nobody runs in it */
+    UNIT_OPEN,                  /* being filled */
+    UNIT_FULL,
+    UNIT_RETIRED,               /* blocks removed; code may still be running until retire_epoch */
+} UnitState;
+
+typedef struct CodeUnit {
+    UnitState state;
+    uint32_t used;              /* bytes of code */
+    uint32_t n_tb;              /* atomic: the unwinder reads it without the lock */
+    bool probation;             /* entered only by slow lookups, which mark blocks hot */
+    uint64_t retire_epoch;
+} CodeUnit;
+
+/* A guest page with code, or code being translated: its writes are noticed. */
+typedef struct CodePage {
+    uint64_t page;              /* ram_addr */
+    uint32_t next;              /* in the bucket, or in the free list */
+    uint32_t first;             /* list of blocks: id << 1 | which page of the block */
+    uint32_t write_seq;         /* bumped by every write while pinned */
+    uint16_t pins;              /* translations in progress */
+    uint16_t idle_writes;       /* writes since the last block went */
+} CodePage;
+
+typedef struct CodeCacheStats {
+    uint64_t blocks, code_bytes, guest_bytes, insns;    /* ever translated */
+    uint64_t live_blocks;
+    uint64_t evicted_units, evicted_blocks, moved_blocks, evict_waits;
+    uint64_t smc_writes, smc_blocks, page_protects;
+    uint64_t links, unlinks, duplicates, stale_drafts;
+} CodeCacheStats;
+
+typedef struct TcgCpuState TcgCpuState;
+
+typedef struct CodeCache {
+    /* constant after init */
+    size_t size;                /* of everything */
+    size_t map_size;            /* of the code mapping: prologue and units */
+    uint8_t *rw, *rx;           /* two mappings of the same memory; equal without split-wx */
+    size_t prologue_size;
+    TcgPrologue prologue;
+    uint32_t unit_size, tb_per_unit, n_units;
+    unsigned page_bits;
+    CodeUnit *units;
+    TbId *buckets;              /* atomic heads */
+    uint32_t n_buckets;
+    CodePage *pages;            /* [0] unused */
+    uint32_t n_pages;
+    uint32_t *page_buckets;     /* atomic heads */
+    uint32_t n_page_buckets;
+    void *tables;               /* what the arrays above lie in */
+    size_t tables_size;
+
+    GMutex lock;
+    GCond quiesced;
+    /* lock */
+    unsigned cur;               /* the open unit */
+    uint32_t free_page;
+    GPtrArray *cpus;            /* of TcgCpuState: whose jump caches hold addresses of ours */
+    CodeCacheStats stats;
+
+    /* atomic */
+    uint64_t epoch;
+    uint32_t waiters;           /* threads waiting for quiescence */
+} CodeCache;
+
+/* A translated block on its way into the cache. */
+typedef struct TbDraft {
+    TbKey key;
+    uint64_t page2;
+    uint32_t size, n_insns;
+    const uint8_t *bytes;       /* code.size bytes */
+    TcgCode code;
+    uint32_t seq[2];            /* write_seq of its pages when they were pinned */
+} TbDraft;
+
+#define CODE_CACHE_MIN_SIZE (1 * MiB)
+bool code_cache_init(CodeCache *c, size_t size, bool split_wx, unsigned page_bits, Error **errp) MUST_USE;
+void code_cache_fini(CodeCache *c);
+/* @self: the caller's vCPU, which holds no block; NULL in tests.  May drop the lock to wait. */
+void code_cache_make_room_locked(CodeCache *c, TcgCpuState *self, size_t code_size);
+bool code_cache_has_room_locked(const CodeCache *c, size_t code_size);
+/* Room must have been made.  The block is not findable yet. */
+Tb *code_cache_place_locked(CodeCache *c, const TbDraft *d);
+/* Give up the oldest unit that has blocks; false if there is none but the open one. */
+bool code_cache_retire_oldest_locked(CodeCache *c, TcgCpuState *self);
+void code_cache_flush(CodeCache *c, TcgCpuState *self);         /* every block, on request */
+Tb *code_cache_tb_by_address(const CodeCache *c, uintptr_t host_pc);    /* in rx; NULL if none */
+/* Abort with a message if an invariant does not hold. */
+void cache_check(CodeCache *c);
+
+/* Quiescence: a vCPU promises that it holds no block. */
+void code_cache_pass(CodeCache *c, TcgCpuState *t);
+void code_cache_enter(CodeCache *c, TcgCpuState *t);
+void code_cache_leave(CodeCache *c, TcgCpuState *t);
+
+static inline unsigned tb_unit(const CodeCache *c, TbId id) { return (id - 1) / c->tb_per_unit; }
+static inline uint8_t *unit_rw(const CodeCache *c, unsigned u) { return c->rw + c->prologue_size + (size_t)u * c->unit_size; }
+static inline uint8_t *unit_rx(const CodeCache *c, unsigned u) { return c->rx + c->prologue_size + (size_t)u * c->unit_size; }
+static inline Tb *unit_tb(const CodeCache *c, unsigned u, unsigned n)
+{
+    return (Tb *)(unit_rw(c, u) + c->unit_size) - 1 - n;
+}
+static inline Tb *tb_by_id(const CodeCache *c, TbId id)
+{
+    return unit_tb(c, tb_unit(c, id), (id - 1) % c->tb_per_unit);
+}
+static inline unsigned tb_unit_of(const CodeCache *c, const Tb *tb)
+{
+    return (unsigned)(((const uint8_t *)tb - c->rw - c->prologue_size) / c->unit_size);
+}
+static inline TbId tb_id(const CodeCache *c, const Tb *tb)
+{
+    unsigned u = tb_unit_of(c, tb);
+    return 1 + u * c->tb_per_unit + (unsigned)((Tb *)(unit_rw(c, u) + c->unit_size) - 1 - tb);
+}
+static inline uint8_t *tb_rw(const CodeCache *c, const Tb *tb) { return unit_rw(c, tb_unit_of(c, tb)) + tb->code_offset; }
+static inline uint8_t *tb_rx(const CodeCache *c, const Tb *tb) { return unit_rx(c, tb_unit_of(c, tb)) + tb->code_offset; }
+static inline bool tb_is_dead(const Tb *tb) { return __atomic_load_n(&tb->dead, __ATOMIC_SEQ_CST); }
+
+/* --- hash, links, removal (tb.c) --- */
+
+/* Lock-free.  @page2_of says the ram_addr of the page after @key's (PHYS_NONE: not mapped), asked at most once. */
+typedef uint64_t TbPage2Fn(void *opaque);
+Tb *tb_lookup(const CodeCache *c, const TbKey *key, TbPage2Fn *page2_of, void *opaque);
+void tb_hash_insert_locked(CodeCache *c, Tb *tb);
+/* Out of the hash, page lists, links and jump caches; its code stays until its unit is recycled. */
+void tb_remove_locked(CodeCache *c, Tb *tb);
+/* Let @from's direct exit @slot jump straight to @to, unless one of them is gone. */
+void tb_link(CodeCache *c, TbId from, unsigned slot, Tb *to);
+void tb_link_locked(CodeCache *c, Tb *from, unsigned slot, Tb *to);
+void tb_unlink_incoming_locked(CodeCache *c, Tb *tb);
+/* Copy @tb, which is removed, to the open unit; false without room. */
+bool tb_move_locked(CodeCache *c, Tb *tb);
+/* Drop what lies in unit @u from every jump cache. */
+void tb_purge_jump_caches_of_unit_locked(CodeCache *c, unsigned u);
+
+/* --- pages with code (smc.c) --- */
+
+/* Begin a translation from @page: its writes are noticed from now on.  @self as for make_room.  Returns write_seq. */
+uint32_t code_page_pin(CodeCache *c, TcgCpuState *self, uint64_t page);
+void code_page_unpin(CodeCache *c, uint64_t page);
+void code_page_unpin_locked(CodeCache *c, uint64_t page);
+/* No write to @page since it was pinned with @seq. */
+bool code_page_unchanged_locked(CodeCache *c, uint64_t page, uint32_t seq);
+void code_page_add_tb_locked(CodeCache *c, Tb *tb);
+void code_page_remove_tb_locked(CodeCache *c, Tb *tb);
+/* Must writes to the page at ram_addr @page take the slow path? */
+bool code_page_is_watched(CodeCache *c, uint64_t page);
+/* Is a block that reads bytes of [@addr, @addr+@len) among them @current?  The range lies in one page. */
+bool code_page_overlaps(CodeCache *c, uint64_t addr, uint64_t len, const Tb *current);
+/* The range was written: remove the blocks that overlap it. */
+void code_range_written(CodeCache *c, uint64_t addr, uint64_t len);
+void code_page_for_each_locked(CodeCache *c, void (*fn)(CodeCache *c, const CodePage *p));
+
+/* --- soft TLB (tlb.c) --- */
+
+enum { TLB_FULL_GLOBAL = 1, TLB_FULL_LARGE = 2 };
+
+/* What the slow path needs to know of an entry; beside it in a parallel array. */
+typedef struct TlbFull {
+    uint64_t ram_addr;          /* of the page; PHYS_NONE: not RAM for reading */
+    hwaddr paddr;               /* of the page */
+    RamBlock *rb;               /* borrowed: a changed view flushes first */
+    MemTxAttrs attrs;
+    uint8_t flags;
+} TlbFull;
+
+typedef struct TlbTable {
+    TcgTlbEntry *fast;          /* NULL = not allocated */
+    TlbFull *full;
+    uint32_t n, n_used, peak, conflicts, flushes;
+} TlbTable;
+
+#define TLB_CONTEXTS        8
+#define TLB_MIN_ENTRIES     64
+#define TLB_MAX_ENTRIES     8192
+#define TLB_BUDGET_ENTRIES  65536       /* of all tables of one vCPU: 4.5 MiB */
+#define TLB_FILTER_WORDS    512         /* 32768 bits */
+#define TLB_JC_FILTER_WORDS 64
+#define TLB_LARGE_SHIFT     22
+#define TLB_HUGE_SHIFT      30
+
+typedef struct TlbContext {
+    bool valid;
+    uint64_t tag;
+    uint64_t used_at;           /* for LRU */
+    uint64_t generation;        /* part of the mode tag: a new one empties the jump cache */
+    TlbTable table[TCG_MMU_IDX_MAX];
+    TcgJumpCacheEntry *jump_cache;
+    uint64_t *write_filter;     /* bits of RAM pages that may be writable in a table; atomic */
+    uint64_t jc_filter[TLB_JC_FILTER_WORDS];    /* bits of linear pages with entries in the jump cache */
+    uint64_t large_filter[16], huge_filter;     /* bits of regions mapped by large pages */
+} TlbContext;
+
+typedef struct PhysCacheEntry {
+    hwaddr page;                /* ~0 = empty */
+    uint8_t *host;
+    uint64_t ram_addr;
+    RamBlock *rb;
+    bool writable;
+} PhysCacheEntry;
+#define PHYS_CACHE_SIZE 64
+
+typedef struct Watchpoint {
+    vaddr va;
+    unsigned len;               /* 0 = unused */
+    bool on_read, on_write;
+} Watchpoint;
+#define TCG_WATCHPOINTS 8
+
+typedef struct TcgStats {
+    uint64_t entries;                           /* into generated code from the loop */
+    uint64_t lookups_jc, lookups_hash, translations;
+    uint64_t exits_direct, exits_lookup, exits_loop, exits_poll, exits_fault;
+    uint64_t interrupts, exceptions;
+    uint64_t tlb_fills, tlb_flush_all, tlb_flush_context, tlb_flush_page, tlb_switches, tlb_switch_miss, tlb_resizes;
+    uint64_t slow_loads, slow_stores, slow_atomics, mmio, notdirty;
+    uint64_t smc_restarts, translate_ns;
+} TcgStats;
+
+/* Owner thread only; read by others for `info jit`. */
+#define STAT_ADD(t, field, n) \
+    __atomic_store_n(&(t)->stats.field, (t)->stats.field + (n), __ATOMIC_RELAXED)
+#define STAT_INC(t, field) STAT_ADD(t, field, 1)
+
+typedef struct TcgAccel TcgAccel;
+
+struct TcgCpuState {
+    /* constant */
+    Vcpu *cpu;
+    TcgEnv *env;
+    TcgAccel *accel;
+    CodeCache *cache;
+    const TcgCpuOps *ops;
+    unsigned page_bits;
+    uint64_t page_mask;         /* of the page's address */
+    TcgEnterFn *enter;
+
+    /* owner thread */
+    sigjmp_buf jmp;
+    bool in_code;               /* MXCSR is the guest's */
+    bool executing;             /* inside tcg_cpu_exec */
+    bool force_single;          /* next block: one instruction, alone */
+    bool watch_step;            /* ... and record watchpoint hits instead of stopping at them */
+    bool no_chain;              /* mode_tag is such that no jump cache entry matches */
+    TcgContext *ctx;
+    uint8_t *scratch;           /* where blocks are compiled */
+    size_t scratch_size;
+    TbId last_tb;               /* left by its direct exit last_slot just now */
+    unsigned last_slot;
+    TbMode mode;                /* what env->mode_tag was made of */
+    uint64_t pinned[2];         /* pages of the translation in progress; PHYS_NONE = none */
+    uint64_t written_addr, written_len;     /* range given out by a probe, to be looked at again */
+
+    Watchpoint watch[TCG_WATCHPOINTS];
+    unsigned n_watch;
+    struct { bool pending; vaddr va; unsigned len; MmuAccess access; } watch_hit;
+
+    /* tables are freed and contexts change under tlb_lock; entries are the owner's, but for TLB_NOTDIRTY */
+    GMutex tlb_lock;
+    TlbContext context[TLB_CONTEXTS];
+    TlbContext *current;
+    uint64_t tlb_clock, next_generation, n_tlb_entries;
+    PhysCacheEntry phys_cache[PHYS_CACHE_SIZE];
+
+    /* atomic */
+    uint64_t epoch_seen;        /* UINT64_MAX: holds no block and runs no code */
+    uint32_t running;           /* may touch guest memory by generated code */
+    TcgStats stats;
+};
+
+static inline TcgCpuState *tcg_state(Vcpu *cpu) { return cpu->tcg; }
+
+void tlb_init(TcgCpuState *t);
+void tlb_fini(TcgCpuState *t);
+/* Make a new mode tag from t->mode and the current context. */
+void tlb_update_mode_tag(TcgCpuState *t);
+void tlb_jump_cache_add(TcgCpuState *t, uint64_t pc, uint64_t linear, Tb *tb);
+/* Cache lock held: any thread. */
+void tlb_jump_cache_purge_tb(TcgCpuState *t, const Tb *tb, const void *entry);
+void tlb_jump_cache_purge_range(TcgCpuState *t, const uint8_t *start, size_t len);
+/* Any thread: writes to the page at ram_addr @page take the slow path from now on. */
+void tlb_protect_page(TcgCpuState *t, uint64_t page);
+TlbTable *tlb_table(TcgCpuState *t, unsigned mmu_idx);
+void tlb_check(TcgCpuState *t);
+void tlb_phys_cache_clear(TcgCpuState *t);
+/* Recheck whether an entry still needs TLB_NOTDIRTY. */
+void tlb_maybe_unprotect(TcgCpuState *t, vaddr va, unsigned mmu_idx);
+
+typedef struct TlbHit {
+    uint8_t *host;              /* of the byte at va; NULL: not RAM for this access */
+    uint32_t flags;             /* TLB_* of the comparator */
+    TlbFull full;
+} TlbHit;
+/* Find or fill.  False: only if @probe, on a fault. */
+bool tlb_find(TcgCpuState *t, vaddr va, unsigned size, MmuAccess access, unsigned mmu_idx, bool probe,
+              uintptr_t ra, TlbHit *hit);
+
+/* --- slow paths (tlb-slow.c), run loop (run-loop.c) --- */
+
+extern const TcgSlowOps tcg_slow_ops;
+/* A write was made through a pointer given out by a probe: look at the range again. */
+void tlb_flush_written(TcgCpuState *t);
+bool tcg_watch_overlaps_page(TcgCpuState *t, vaddr page);
+
+void tcg_exec(TcgCpuState *t);
+/* Restart the instruction at @ra alone, in a block of its own. */
+G_NORETURN void tcg_restart_single(TcgCpuState *t, uintptr_t ra);
+void tcg_kick(TcgCpuState *t);
+/* Nobody else runs generated code between the two. */
+void tcg_exclusive_begin(TcgCpuState *t);
+void tcg_exclusive_end(TcgCpuState *t);
+void tcg_running_begin(TcgCpuState *t);
+void tcg_running_end(TcgCpuState *t);
+
+/* Translate the block at @pc / @key (translate.c). */
+Tb *tcg_translate(TcgCpuState *t, const TbKey *key, uint64_t pc, const TbMode *mode, const uint8_t *host_page);
+
+/* --- the accelerator object (accel.c) --- */
+
+struct TcgAccel {
+    Accel parent;
+    uint32_t tb_size_mib;
+    int thread_mode;            /* index in tcg_thread_names */
+    bool split_wx;
+    bool one_insn_per_tb;
+    CodeCache cache;
+    bool cache_ready;
+
+    /* thread=single: who may run */
+    GMutex token_lock;
+    GCond token_free;
+    TcgCpuState *token_owner;
+    bool token_asked;           /* atomic */
+    uint64_t token_next, token_serving;
+};
+enum { TCG_THREAD_MULTI, TCG_THREAD_SINGLE };
+OBJECT_DECLARE(TcgAccel, TCG_ACCEL, tcg_accel)
+
+void tcg_token_take(TcgCpuState *t);
+void tcg_token_give(TcgCpuState *t);
+bool tcg_token_wanted(TcgCpuState *t);
+size_t tcg_default_cache_size(void);    /* cache-size.c */
+void tcg_print_info(TcgAccel *a, FILE *f);
+
+#endif

@@ -1,0 +1,290 @@
+/*
+ * Pages with code: noticing writes and removing just the blocks whose bytes were written.
+ *
+ * A guest page with translated code (or with a translation in progress: "pinned") has a CodePage.
+ * While it has one, TLB entries that would allow writing it carry TLB_NOTDIRTY in every vCPU, so
+ * that stores come to tlb-slow.c, which calls code_range_written() after each.  Writers that are
+ * no vCPU come by the memory core's hook.
+ *
+ * A page that is written and executed by turns keeps its CodePage over some writes after its last
+ * block went: rewriting code does not toggle the protection each time.
+ *
+ * Stale translations: a write between fetching bytes and inserting the block is seen by write_seq,
+ * which counts writes while a page is pinned; the draft is then discarded.
+ *
+ * Locks: CodeCache.lock.  Heads of page buckets are also read without: an empty bucket says that
+ * no page of it is watched.  Who installs a writable TLB entry does so first and asks afterwards;
+ * who pins makes the CodePage first and looks at the TLBs afterwards.
+ */
+#include "accel/tcg/internal.h"
+
+#define IDLE_WRITES_MAX 64
+
+static uint32_t *bucket_of(const CodeCache *c, uint64_t page)
+{
+    uint64_t h = (page >> c->page_bits) * 0x9e3779b97f4a7c15ULL;
+
+    return &c->page_buckets[(h >> 40) & (c->n_page_buckets - 1)];
+}
+
+static uint64_t page_of(const CodeCache *c, uint64_t addr)
+{
+    return addr >> c->page_bits << c->page_bits;
+}
+
+static CodePage *page_find(const CodeCache *c, uint64_t page)
+{
+    uint32_t i = *bucket_of(c, page);
+
+    while (i && c->pages[i].page != page) {
+        i = c->pages[i].next;
+    }
+    return i ? &c->pages[i] : NULL;
+}
+
+/* --- life of a CodePage --- */
+
+static CodePage *page_new_locked(CodeCache *c, uint64_t page)
+{
+    uint32_t *head = bucket_of(c, page);
+    uint32_t i = c->free_page;
+    CodePage *p = &c->pages[i];
+
+    assert(i);
+    c->free_page = p->next;
+    *p = (CodePage){ .page = page, .next = *head };
+    __atomic_store_n(head, i, __ATOMIC_SEQ_CST);
+    return p;
+}
+
+static void page_free_locked(CodeCache *c, CodePage *p)
+{
+    uint32_t i = (uint32_t)(p - c->pages);
+    uint32_t *q = bucket_of(c, p->page);
+
+    while (*q != i) {
+        q = &c->pages[*q].next;
+    }
+    __atomic_store_n(q, p->next, __ATOMIC_SEQ_CST);
+    p->next = c->free_page;
+    c->free_page = i;
+}
+
+/* When the array is used up: drop the watch on pages without blocks. */
+static void free_idle_pages_locked(CodeCache *c)
+{
+    for (uint32_t b = 0; b < c->n_page_buckets; b++) {
+        for (uint32_t i = c->page_buckets[b], next; i; i = next) {
+            next = c->pages[i].next;
+            if (!c->pages[i].first && !c->pages[i].pins) {
+                page_free_locked(c, &c->pages[i]);
+            }
+        }
+    }
+}
+
+static void ensure_free_page_locked(CodeCache *c, TcgCpuState *self)
+{
+    if (!c->free_page) {
+        free_idle_pages_locked(c);
+    }
+    while (!c->free_page) {
+        /* The blocks of one unit touch fewer pages than there are (plan_sizes()). */
+        if (!code_cache_retire_oldest_locked(c, self)) {
+            g_error("translator: all %u code pages are pinned", c->n_pages);
+        }
+        free_idle_pages_locked(c);
+    }
+}
+
+uint32_t code_page_pin(CodeCache *c, TcgCpuState *self, uint64_t page)
+{
+    CodePage *p;
+    bool fresh = false;
+    uint32_t seq;
+
+    g_mutex_lock(&c->lock);
+    p = page_find(c, page);
+    if (!p) {
+        ensure_free_page_locked(c, self);
+        p = page_find(c, page);         /* the lock may have been dropped */
+    }
+    if (!p) {
+        p = page_new_locked(c, page);
+        fresh = true;
+    }
+    p->pins++;
+    seq = p->write_seq;
+    if (fresh) {
+        c->stats.page_protects++;
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        for (unsigned i = 0; i < c->cpus->len; i++) {
+            tlb_protect_page(g_ptr_array_index(c->cpus, i), page);
+        }
+    }
+    g_mutex_unlock(&c->lock);
+    return seq;
+}
+
+void code_page_unpin_locked(CodeCache *c, uint64_t page)
+{
+    CodePage *p = page_find(c, page);
+
+    assert(p && p->pins);
+    p->pins--;
+}
+
+void code_page_unpin(CodeCache *c, uint64_t page)
+{
+    g_mutex_lock(&c->lock);
+    code_page_unpin_locked(c, page);
+    g_mutex_unlock(&c->lock);
+}
+
+bool code_page_unchanged_locked(CodeCache *c, uint64_t page, uint32_t seq)
+{
+    const CodePage *p = page_find(c, page);
+
+    return p && p->write_seq == seq;
+}
+
+bool code_page_is_watched(CodeCache *c, uint64_t page)
+{
+    bool yes;
+
+    if (!__atomic_load_n(bucket_of(c, page), __ATOMIC_SEQ_CST)) {
+        return false;
+    }
+    g_mutex_lock(&c->lock);
+    yes = page_find(c, page) != NULL;
+    g_mutex_unlock(&c->lock);
+    return yes;
+}
+
+void code_page_for_each_locked(CodeCache *c, void (*fn)(CodeCache *c, const CodePage *p))
+{
+    for (uint32_t b = 0; b < c->n_page_buckets; b++) {
+        for (uint32_t i = c->page_buckets[b]; i; i = c->pages[i].next) {
+            fn(c, &c->pages[i]);
+        }
+    }
+}
+
+/* --- blocks of a page --- */
+
+static void list_add(CodeCache *c, uint64_t page, Tb *tb, unsigned which)
+{
+    CodePage *p = page_find(c, page);
+
+    assert(p);                          /* pinned by the translation, or held by the block that moves */
+    tb->page_next[which] = p->first;
+    p->first = tb_id(c, tb) << 1 | which;
+    p->idle_writes = 0;
+}
+
+static void list_remove(CodeCache *c, uint64_t page, Tb *tb, unsigned which)
+{
+    CodePage *p = page_find(c, page);
+    uint32_t me = tb_id(c, tb) << 1 | which;
+    uint32_t *q = &p->first;
+
+    while (*q != me) {
+        assert(*q);
+        q = &tb_by_id(c, *q >> 1)->page_next[*q & 1];
+    }
+    *q = tb->page_next[which];
+}
+
+void code_page_add_tb_locked(CodeCache *c, Tb *tb)
+{
+    list_add(c, page_of(c, tb->key.phys_pc), tb, 0);
+    if (tb->page2 != PHYS_NONE) {
+        list_add(c, tb->page2, tb, 1);
+    }
+}
+
+void code_page_remove_tb_locked(CodeCache *c, Tb *tb)
+{
+    list_remove(c, page_of(c, tb->key.phys_pc), tb, 0);
+    if (tb->page2 != PHYS_NONE) {
+        list_remove(c, tb->page2, tb, 1);
+    }
+}
+
+/* Does @tb read bytes of [@addr, @addr+@len), which lies in the page of its part @which? */
+static bool part_overlaps(const CodeCache *c, const Tb *tb, unsigned which, uint64_t addr, uint64_t len)
+{
+    uint64_t page_size = 1ULL << c->page_bits;
+    uint64_t in_first = MIN((uint64_t)tb->size, page_size - (tb->key.phys_pc & (page_size - 1)));
+    uint64_t start = which ? tb->page2 : tb->key.phys_pc;
+    uint64_t size = which ? tb->size - in_first : in_first;
+
+    return start < addr + len && addr < start + size;
+}
+
+bool code_page_overlaps(CodeCache *c, uint64_t addr, uint64_t len, const Tb *current)
+{
+    const CodePage *p;
+    bool hit = false;
+
+    g_mutex_lock(&c->lock);
+    p = page_find(c, page_of(c, addr));
+    for (uint32_t l = p ? p->first : 0; l && !hit; ) {
+        const Tb *tb = tb_by_id(c, l >> 1);
+
+        hit = tb == current && part_overlaps(c, tb, l & 1, addr, len);
+        l = tb->page_next[l & 1];
+    }
+    g_mutex_unlock(&c->lock);
+    return hit;
+}
+
+static void page_written_locked(CodeCache *c, CodePage *p, uint64_t addr, uint64_t len)
+{
+    p->write_seq += p->pins != 0;
+    for (uint32_t l = p->first, next; l; l = next) {
+        Tb *tb = tb_by_id(c, l >> 1);
+
+        next = tb->page_next[l & 1];
+        if (part_overlaps(c, tb, l & 1, addr, len)) {
+            /* A block that reaches into its own first page twice would be on the list twice. */
+            if (next && next >> 1 == l >> 1) {
+                next = tb->page_next[next & 1];
+            }
+            c->stats.smc_blocks++;
+            tb_remove_locked(c, tb);
+        }
+    }
+    if (!p->first && !p->pins && p->idle_writes++ >= IDLE_WRITES_MAX) {
+        page_free_locked(c, p);
+    }
+}
+
+void code_range_written(CodeCache *c, uint64_t addr, uint64_t len)
+{
+    uint64_t page_size = 1ULL << c->page_bits;
+    bool locked = false;
+
+    while (len) {
+        uint64_t page = page_of(c, addr);
+        uint64_t part = MIN(len, page + page_size - addr);
+        CodePage *p;
+
+        if (__atomic_load_n(bucket_of(c, page), __ATOMIC_SEQ_CST)) {
+            if (!locked) {
+                g_mutex_lock(&c->lock);
+                locked = true;
+            }
+            p = page_find(c, page);
+            if (p) {
+                c->stats.smc_writes++;
+                page_written_locked(c, p, addr, part);
+            }
+        }
+        addr += part;
+        len -= part;
+    }
+    if (locked) {
+        g_mutex_unlock(&c->lock);
+    }
+}

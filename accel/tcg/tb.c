@@ -1,0 +1,206 @@
+/*
+ * Blocks: the physical hash, direct links, removal, moving.
+ *
+ * Lookup is lock-free: heads and hash_next are read with acquire; a removed block keeps its
+ * hash_next, so a reader standing on it goes on; its unit is not recycled before the reader passed
+ * its run loop (code-cache.c).
+ *
+ * A link is a patched jump.  Links are made only where the target's translation cannot change
+ * under the source: same mode, same guest page, target within that page.  Each block knows who
+ * is linked to it, so unlinking costs its links and no more.
+ *
+ * A dead block may still be entered through a jump cache entry that is being written at the very
+ * moment: the writer fences and looks at `dead` afterwards, the remover fences and looks at the
+ * jump caches afterwards, so one of them clears it.
+ *
+ * Locks: CodeCache.lock, except tb_lookup.
+ */
+#include "accel/tcg/internal.h"
+
+static uint32_t key_hash(const CodeCache *c, const TbKey *k)
+{
+    uint64_t h = (k->phys_pc ^ k->flags << 32 ^ k->flags >> 32) * 0x9e3779b97f4a7c15ULL;
+
+    h ^= (uint64_t)k->cs_off << 17 ^ k->cflags;
+    h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9ULL;
+    return (uint32_t)(h >> 32) & (c->n_buckets - 1);
+}
+
+static bool key_equal(const TbKey *a, const TbKey *b)
+{
+    return a->phys_pc == b->phys_pc && a->flags == b->flags && a->cs_off == b->cs_off && a->cflags == b->cflags;
+}
+
+Tb *tb_lookup(const CodeCache *c, const TbKey *key, TbPage2Fn *page2_of, void *opaque)
+{
+    TbId id = __atomic_load_n(&c->buckets[key_hash(c, key)], __ATOMIC_ACQUIRE);
+    uint64_t page2 = PHYS_NONE;
+    bool asked = false;
+
+    for (; id; ) {
+        Tb *tb = tb_by_id(c, id);
+
+        if (key_equal(&tb->key, key) && !tb_is_dead(tb)) {
+            if (tb->page2 == PHYS_NONE) {
+                return tb;
+            }
+            if (!asked) {
+                asked = true;
+                page2 = page2_of(opaque);
+            }
+            if (tb->page2 == page2) {
+                return tb;
+            }
+        }
+        id = __atomic_load_n(&tb->hash_next, __ATOMIC_ACQUIRE);
+    }
+    return NULL;
+}
+
+void tb_hash_insert_locked(CodeCache *c, Tb *tb)
+{
+    TbId *head = &c->buckets[key_hash(c, &tb->key)];
+
+    __atomic_store_n(&tb->hash_next, *head, __ATOMIC_RELAXED);
+    __atomic_store_n(head, tb_id(c, tb), __ATOMIC_RELEASE);     /* I3 */
+}
+
+static void hash_remove_locked(CodeCache *c, Tb *tb)
+{
+    TbId *p = &c->buckets[key_hash(c, &tb->key)];
+    TbId id = tb_id(c, tb);
+
+    while (*p && *p != id) {
+        p = &tb_by_id(c, *p)->hash_next;
+    }
+    if (*p) {
+        __atomic_store_n(p, tb->hash_next, __ATOMIC_RELEASE);
+    }
+}
+
+/* --- links --- */
+
+static void patch(CodeCache *c, Tb *from, unsigned slot, const uint8_t *target_rx)
+{
+    int32_t off = from->code.direct[slot].jump_offset;
+
+    tcg_patch_jump(tb_rw(c, from) + off, tb_rx(c, from) + off, target_rx);
+}
+
+static void patch_to_exit(CodeCache *c, Tb *from, unsigned slot)
+{
+    patch(c, from, slot, tb_rx(c, from) + from->code.direct[slot].exit_offset);
+}
+
+void tb_link_locked(CodeCache *c, Tb *from, unsigned slot, Tb *to)
+{
+    if (tb_is_dead(from) || tb_is_dead(to) || from->link_to[slot] || from->code.direct[slot].jump_offset < 0) {
+        return;
+    }
+    from->link_to[slot] = tb_id(c, to);
+    from->link_next[slot] = to->in_links;
+    to->in_links = tb_id(c, from) << 1 | slot;
+    patch(c, from, slot, tb_rx(c, to) + to->code.entry);
+    c->stats.links++;
+}
+
+void tb_link(CodeCache *c, TbId from, unsigned slot, Tb *to)
+{
+    g_mutex_lock(&c->lock);
+    tb_link_locked(c, tb_by_id(c, from), slot, to);
+    g_mutex_unlock(&c->lock);
+}
+
+void tb_unlink_incoming_locked(CodeCache *c, Tb *tb)
+{
+    uint32_t l = tb->in_links;
+
+    tb->in_links = 0;
+    while (l) {
+        Tb *from = tb_by_id(c, l >> 1);
+        unsigned slot = l & 1;
+
+        l = from->link_next[slot];
+        from->link_to[slot] = 0;
+        from->link_next[slot] = 0;
+        patch_to_exit(c, from, slot);
+        c->stats.unlinks++;
+    }
+}
+
+/* Take @tb's slot out of its target's list. */
+static void unlink_outgoing(CodeCache *c, Tb *tb, unsigned slot)
+{
+    uint32_t me = tb_id(c, tb) << 1 | slot;
+    uint32_t *p;
+
+    if (!tb->link_to[slot]) {
+        return;
+    }
+    p = &tb_by_id(c, tb->link_to[slot])->in_links;
+    while (*p != me) {
+        assert(*p);
+        p = &tb_by_id(c, *p >> 1)->link_next[*p & 1];
+    }
+    *p = tb->link_next[slot];
+    tb->link_to[slot] = 0;
+    tb->link_next[slot] = 0;
+    patch_to_exit(c, tb, slot);
+}
+
+/* --- removal --- */
+
+static void purge_jump_caches(CodeCache *c, const Tb *tb)
+{
+    const void *entry = tb_rx(c, tb) + tb->code.entry;
+
+    for (unsigned i = 0; i < c->cpus->len; i++) {
+        tlb_jump_cache_purge_tb(g_ptr_array_index(c->cpus, i), tb, entry);
+    }
+}
+
+void tb_remove_locked(CodeCache *c, Tb *tb)
+{
+    assert(!tb_is_dead(tb));
+    __atomic_store_n(&tb->dead, 1, __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    c->stats.live_blocks--;
+    tb_unlink_incoming_locked(c, tb);
+    unlink_outgoing(c, tb, 0);
+    unlink_outgoing(c, tb, 1);
+    if (tb->key.phys_pc != PHYS_NONE) {
+        hash_remove_locked(c, tb);
+        code_page_remove_tb_locked(c, tb);
+        purge_jump_caches(c, tb);
+    }
+}
+
+void tb_purge_jump_caches_of_unit_locked(CodeCache *c, unsigned u)
+{
+    for (unsigned i = 0; i < c->cpus->len; i++) {
+        tlb_jump_cache_purge_range(g_ptr_array_index(c->cpus, i), unit_rx(c, u), c->unit_size);
+    }
+}
+
+/* The copy begins unlinked: its links are made again as they are used. */
+bool tb_move_locked(CodeCache *c, Tb *tb)
+{
+    TbDraft d = {
+        .key = tb->key, .page2 = tb->page2, .size = tb->size, .n_insns = tb->n_insns,
+        .code = tb->code, .bytes = tb_rw(c, tb),
+    };
+    Tb *copy;
+
+    if (!code_cache_has_room_locked(c, tb->code.size)) {
+        return false;
+    }
+    tb_unlink_incoming_locked(c, tb);
+    unlink_outgoing(c, tb, 0);          /* the bytes to copy now lead to the exits */
+    unlink_outgoing(c, tb, 1);
+    copy = code_cache_place_locked(c, &d);
+    code_page_add_tb_locked(c, copy);   /* before the removal: the page's entry stays */
+    tb_remove_locked(c, tb);
+    tb_hash_insert_locked(c, copy);
+    c->stats.moved_blocks++;
+    return true;
+}

@@ -1,0 +1,746 @@
+/*
+ * The soft TLB: contexts by address-space tag, tables by MMU index, jump caches.
+ *
+ * A vCPU keeps TLB_CONTEXTS contexts; the current one's tables are in TcgEnv, so switching tags
+ * swaps pointers.  Each context has its own jump cache; it is emptied by giving the context a new
+ * generation, which is part of the mode tag, so old entries can no longer match.
+ *
+ * Mode tags are keyed hashes of (cs_base, flags, generation) under a secret of the process: a guest
+ * can neither make two modes share a tag nor aim a wild pc at another mode's entry.
+ *
+ * Tables grow when they are well filled or entries displace each other much, and shrink when
+ * flushes find them mostly empty; all tables of a vCPU together stay below TLB_BUDGET_ENTRIES.
+ *
+ * Large pages are entered piecemeal; the regions they cover are remembered in small filters, so
+ * that dropping any address of one drops all of it.
+ *
+ * Locks: entries belong to the owner thread, except that any thread may set TLB_NOTDIRTY in
+ * addr_write (tlb_protect_page), holding tlb_lock, under which tables are freed and contexts reused.
+ */
+#include "accel/tcg/internal.h"
+
+#include <sys/random.h>
+
+#include "system/memory.h"
+#include "util/main-loop.h"
+#include "util/rcu.h"
+
+static const TcgTlbEntry empty_table[1] = { { ~0ULL, ~0ULL, ~0ULL, 0 } };
+static uint64_t tag_secret[3];
+
+/* --- mode tags and jump caches --- */
+
+static uint64_t mum(uint64_t a, uint64_t b)
+{
+    unsigned __int128 p = (unsigned __int128)a * b;
+
+    return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+void tlb_update_mode_tag(TcgCpuState *t)
+{
+    uint64_t a = mum(t->mode.cs_base ^ tag_secret[0], t->mode.flags ^ tag_secret[1]);
+    uint64_t generation = t->no_chain ? 0 : t->current->generation;     /* generation 0 is never filled in */
+
+    t->env->mode_tag = mum(a ^ tag_secret[2], (generation ^ tag_secret[1]) * 0x9e3779b97f4a7c15ULL | 1) ^ a;
+}
+
+static void new_generation(TcgCpuState *t, TlbContext *ctx)
+{
+    ctx->generation = ++t->next_generation;
+    memset(ctx->jc_filter, 0, sizeof(ctx->jc_filter));
+    if (ctx == t->current) {
+        tlb_update_mode_tag(t);
+    }
+}
+
+static unsigned jc_filter_bit(const TcgCpuState *t, uint64_t linear)
+{
+    uint64_t page = linear >> t->page_bits;
+
+    return (unsigned)((page ^ page >> 12 ^ page >> 24) & (TLB_JC_FILTER_WORDS * 64 - 1));
+}
+
+static void jc_filter_set(TcgCpuState *t, uint64_t linear)
+{
+    unsigned bit = jc_filter_bit(t, linear);
+
+    t->current->jc_filter[bit / 64] |= BIT_ULL(bit % 64);
+}
+
+void tlb_jump_cache_add(TcgCpuState *t, uint64_t pc, uint64_t linear, Tb *tb)
+{
+    TcgJumpCacheEntry *e = &t->current->jump_cache[TCG_JUMP_CACHE_HASH(pc)];
+
+    jc_filter_set(t, linear);
+    if (tb->page2 != PHYS_NONE) {
+        jc_filter_set(t, linear + (1ULL << t->page_bits));
+    }
+    if (__atomic_load_n(&tb->jc_pc, __ATOMIC_RELAXED) != pc) {
+        if (__atomic_exchange_n(&tb->jc_pc, pc, __ATOMIC_SEQ_CST) != ~0ULL) {
+            __atomic_store_n(&tb->jc_many, 1, __ATOMIC_SEQ_CST);
+        }
+    }
+    __atomic_store_n(&e->tag, ~0ULL, __ATOMIC_RELAXED);
+    __atomic_store_n(&e->code, tb_rx(t->cache, tb) + tb->code.entry, __ATOMIC_RELEASE);
+    __atomic_store_n(&e->tag, pc ^ t->env->mode_tag, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (tb_is_dead(tb)) {               /* pairs with tb_remove_locked() */
+        __atomic_store_n(&e->tag, ~0ULL, __ATOMIC_RELEASE);
+    }
+}
+
+void tlb_jump_cache_purge_range(TcgCpuState *t, const uint8_t *start, size_t len)
+{
+    for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
+        TcgJumpCacheEntry *jc = __atomic_load_n(&t->context[i].jump_cache, __ATOMIC_ACQUIRE);
+
+        for (unsigned k = 0; jc && k < 1u << TCG_JUMP_CACHE_BITS; k++) {
+            const uint8_t *code = __atomic_load_n(&jc[k].code, __ATOMIC_RELAXED);
+
+            if ((uintptr_t)code - (uintptr_t)start < len) {
+                __atomic_store_n(&jc[k].tag, ~0ULL, __ATOMIC_RELEASE);
+            }
+        }
+    }
+}
+
+void tlb_jump_cache_purge_tb(TcgCpuState *t, const Tb *tb, const void *entry)
+{
+    unsigned k = TCG_JUMP_CACHE_HASH(__atomic_load_n(&tb->jc_pc, __ATOMIC_SEQ_CST));
+
+    if (__atomic_load_n(&tb->jc_many, __ATOMIC_SEQ_CST)) {
+        tlb_jump_cache_purge_range(t, entry, 1);
+        return;
+    }
+    for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
+        TcgJumpCacheEntry *jc = __atomic_load_n(&t->context[i].jump_cache, __ATOMIC_ACQUIRE);
+
+        if (jc && __atomic_load_n(&jc[k].code, __ATOMIC_RELAXED) == entry) {
+            __atomic_store_n(&jc[k].tag, ~0ULL, __ATOMIC_RELEASE);
+        }
+    }
+}
+
+/* --- tables --- */
+
+static void publish_table(TcgCpuState *t, unsigned mmu_idx)
+{
+    const TlbTable *tab = &t->current->table[mmu_idx];
+    TcgTlbFast *f = tcg_env_tlb(t->env, mmu_idx);
+
+    f->table = tab->fast ? tab->fast : (TcgTlbEntry *)empty_table;
+    f->mask = tab->fast ? (uintptr_t)(tab->n - 1) * sizeof(TcgTlbEntry) : 0;
+}
+
+static void publish_context(TcgCpuState *t)
+{
+    for (unsigned i = 0; i < TCG_MMU_IDX_MAX; i++) {
+        publish_table(t, i);
+    }
+    t->env->jump_cache = t->current->jump_cache;
+}
+
+static void table_free(TcgCpuState *t, TlbTable *tab)
+{
+    t->n_tlb_entries -= tab->n;
+    free(tab->fast);
+    g_free(tab->full);
+    *tab = (TlbTable){ 0 };
+}
+
+static void table_alloc(TcgCpuState *t, TlbTable *tab, uint32_t n)
+{
+    void *p;
+
+    if (posix_memalign(&p, 64, n * sizeof(TcgTlbEntry)) != 0) {
+        g_error("out of memory for a soft TLB of %u entries", n);
+    }
+    memset(p, 0xff, n * sizeof(TcgTlbEntry));
+    tab->fast = p;
+    tab->full = g_new(TlbFull, n);
+    tab->n = n;
+    tab->n_used = 0;
+    t->n_tlb_entries += n;
+}
+
+static unsigned table_index(const TcgCpuState *t, const TlbTable *tab, vaddr va)
+{
+    return (unsigned)(va >> t->page_bits) & (tab->n - 1);
+}
+
+static bool entry_empty(const TcgTlbEntry *e)
+{
+    return (e->addr_read & e->addr_write & e->addr_code) == ~0ULL;
+}
+
+/* The page an entry is for; it is not empty. */
+static vaddr entry_page(const TcgCpuState *t, const TcgTlbEntry *e)
+{
+    uint64_t c = e->addr_read != ~0ULL ? e->addr_read : e->addr_write != ~0ULL ? e->addr_write : e->addr_code;
+
+    return c & t->page_mask;
+}
+
+static void entry_clear(TlbTable *tab, TcgTlbEntry *e)
+{
+    if (!entry_empty(e)) {
+        e->addr_read = ~0ULL;
+        __atomic_store_n(&e->addr_write, ~0ULL, __ATOMIC_RELAXED);
+        e->addr_code = ~0ULL;
+        tab->n_used--;
+    }
+}
+
+/* Entries go where they belong in a table of @n. */
+static void table_resize(TcgCpuState *t, TlbTable *tab, uint32_t n)
+{
+    TlbTable old = *tab;
+
+    STAT_INC(t, tlb_resizes);
+    g_mutex_lock(&t->tlb_lock);
+    table_alloc(t, tab, n);
+    tab->conflicts = 0;
+    for (uint32_t i = 0; i < old.n; i++) {
+        if (!entry_empty(&old.fast[i])) {
+            unsigned k = table_index(t, tab, entry_page(t, &old.fast[i]));
+
+            tab->n_used += entry_empty(&tab->fast[k]);
+            tab->fast[k] = old.fast[i];
+            tab->full[k] = old.full[i];
+        }
+    }
+    t->n_tlb_entries -= old.n;
+    free(old.fast);
+    g_free(old.full);
+    g_mutex_unlock(&t->tlb_lock);
+    for (unsigned i = 0; i < TCG_MMU_IDX_MAX; i++) {
+        publish_table(t, i);
+    }
+}
+
+static void table_maybe_grow(TcgCpuState *t, TlbTable *tab)
+{
+    bool crowded = tab->n_used > tab->n - tab->n / 4 || tab->conflicts > tab->n / 2;
+
+    if (crowded && tab->n < TLB_MAX_ENTRIES && t->n_tlb_entries + tab->n <= TLB_BUDGET_ENTRIES) {
+        table_resize(t, tab, tab->n * 2);
+    }
+}
+
+/* At a flush: @tab is about to become empty. */
+static void table_maybe_shrink(TcgCpuState *t, TlbTable *tab)
+{
+    tab->peak = MAX(tab->peak, tab->n_used);
+    if (++tab->flushes < 64) {
+        return;
+    }
+    if (tab->peak < tab->n / 8 && tab->n > TLB_MIN_ENTRIES) {
+        uint32_t n = tab->n / 2;
+
+        g_mutex_lock(&t->tlb_lock);
+        table_free(t, tab);
+        table_alloc(t, tab, n);
+        g_mutex_unlock(&t->tlb_lock);
+        STAT_INC(t, tlb_resizes);
+    }
+    tab->flushes = 0;
+    tab->peak = 0;
+    tab->conflicts = 0;
+}
+
+static void table_flush(TcgCpuState *t, TlbTable *tab, bool keep_global)
+{
+    if (!tab->fast || !tab->n_used) {
+        return;
+    }
+    if (!keep_global) {
+        table_maybe_shrink(t, tab);
+        memset(tab->fast, 0xff, tab->n * sizeof(TcgTlbEntry));
+        tab->n_used = 0;
+        return;
+    }
+    for (uint32_t i = 0; i < tab->n; i++) {
+        if (!entry_empty(&tab->fast[i]) && !(tab->full[i].flags & TLB_FULL_GLOBAL)) {
+            entry_clear(tab, &tab->fast[i]);
+        }
+    }
+}
+
+/* --- contexts --- */
+
+static void context_flush(TcgCpuState *t, TlbContext *ctx, bool keep_global)
+{
+    for (unsigned i = 0; i < t->ops->n_mmu_idx; i++) {
+        table_flush(t, &ctx->table[i], keep_global);
+    }
+    if (!keep_global) {
+        memset(ctx->large_filter, 0, sizeof(ctx->large_filter));
+        ctx->huge_filter = 0;
+        memset(ctx->write_filter, 0, TLB_FILTER_WORDS * 8);
+    }
+    new_generation(t, ctx);
+    if (ctx == t->current) {
+        publish_context(t);             /* tables may have shrunk */
+    }
+}
+
+static void context_prepare(TlbContext *ctx)
+{
+    if (!ctx->jump_cache) {
+        size_t size = sizeof(TcgJumpCacheEntry) << TCG_JUMP_CACHE_BITS;
+        TcgJumpCacheEntry *jc = g_malloc(size);
+
+        memset(jc, 0xff, size);
+        ctx->write_filter = g_new0(uint64_t, TLB_FILTER_WORDS);
+        __atomic_store_n(&ctx->jump_cache, jc, __ATOMIC_RELEASE);
+    }
+}
+
+static TlbContext *context_find(TcgCpuState *t, uint64_t tag)
+{
+    for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
+        if (t->context[i].valid && t->context[i].tag == tag) {
+            return &t->context[i];
+        }
+    }
+    return NULL;
+}
+
+static TlbContext *context_oldest(TcgCpuState *t)
+{
+    TlbContext *best = NULL;
+
+    for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
+        TlbContext *ctx = &t->context[i];
+
+        if (!ctx->valid) {
+            return ctx;
+        }
+        if (ctx != t->current && (!best || ctx->used_at < best->used_at)) {
+            best = ctx;
+        }
+    }
+    return best;
+}
+
+void tlb_init(TcgCpuState *t)
+{
+    if (!tag_secret[0] && getrandom(tag_secret, sizeof(tag_secret), 0) != sizeof(tag_secret)) {
+        for (unsigned i = 0; i < ARRAY_SIZE(tag_secret); i++) {
+            tag_secret[i] = (uint64_t)g_random_int() << 32 | g_random_int();
+        }
+    }
+    tag_secret[0] |= 1;
+    tag_secret[1] |= 1;
+    g_mutex_init(&t->tlb_lock);
+    t->current = &t->context[0];
+    t->current->valid = true;
+    context_prepare(t->current);
+    new_generation(t, t->current);
+    tlb_phys_cache_clear(t);
+    publish_context(t);
+}
+
+void tlb_fini(TcgCpuState *t)
+{
+    for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
+        for (unsigned k = 0; k < TCG_MMU_IDX_MAX; k++) {
+            table_free(t, &t->context[i].table[k]);
+        }
+        g_free(t->context[i].jump_cache);
+        g_free(t->context[i].write_filter);
+    }
+    g_mutex_clear(&t->tlb_lock);
+}
+
+void tcg_tlb_switch(Vcpu *cpu, uint64_t tag, bool flush_new_context)
+{
+    TcgCpuState *t = tcg_state(cpu);
+    TlbContext *ctx = context_find(t, tag);
+
+    STAT_INC(t, tlb_switches);
+    if (!ctx) {
+        STAT_INC(t, tlb_switch_miss);
+        ctx = context_oldest(t);
+        context_prepare(ctx);
+        /* An invalid context may have missed flushes; a reused one has the global entries, which hold everywhere. */
+        g_mutex_lock(&t->tlb_lock);
+        bool was_valid = ctx->valid;
+        ctx->valid = true;
+        ctx->tag = tag;
+        g_mutex_unlock(&t->tlb_lock);
+        context_flush(t, ctx, was_valid);
+    } else if (flush_new_context) {
+        context_flush(t, ctx, true);
+    }
+    ctx->used_at = ++t->tlb_clock;
+    if (ctx != t->current) {
+        t->current = ctx;
+        publish_context(t);
+    }
+    tlb_update_mode_tag(t);
+}
+
+/* --- flushes --- */
+
+/* Flushes from a thread that is not the CPU's own go there, unless the CPU stands still. */
+static bool on_owner(Vcpu *cpu)
+{
+    return cpu == cpu_current() || !cpu->created || cpu->stopped;
+}
+
+static void flush_work(Vcpu *cpu, void *opaque)
+{
+    tcg_tlb_flush(cpu);
+}
+
+void tcg_tlb_flush(Vcpu *cpu)
+{
+    TcgCpuState *t = tcg_state(cpu);
+
+    if (!on_owner(cpu)) {
+        async_run_on_cpu(cpu, flush_work, NULL);
+        return;
+    }
+    STAT_INC(t, tlb_flush_all);
+    for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
+        if (&t->context[i] != t->current && t->context[i].valid) {
+            t->context[i].valid = false;    /* emptied when it is used again */
+        }
+    }
+    context_flush(t, t->current, false);
+    tlb_phys_cache_clear(t);
+}
+
+void tcg_tlb_flush_current(Vcpu *cpu, bool keep_global)
+{
+    TcgCpuState *t = tcg_state(cpu);
+
+    STAT_INC(t, tlb_flush_context);
+    context_flush(t, t->current, keep_global);
+}
+
+void tcg_tlb_flush_tag(Vcpu *cpu, uint64_t tag)
+{
+    TcgCpuState *t = tcg_state(cpu);
+    TlbContext *ctx = context_find(t, tag);
+
+    STAT_INC(t, tlb_flush_context);
+    if (ctx) {
+        context_flush(t, ctx, true);
+    }
+}
+
+/* Every entry of the region of 2^@shift bytes around @va. */
+static void table_flush_region(TcgCpuState *t, TlbTable *tab, vaddr va, unsigned shift)
+{
+    uint64_t n_pages = BIT_ULL(shift - t->page_bits);
+    uint32_t first = table_index(t, tab, va >> shift << shift);
+    uint32_t n = (uint32_t)MIN(n_pages, tab->n);
+
+    for (uint32_t i = 0; i < n; i++) {
+        TcgTlbEntry *e = &tab->fast[(first + i) & (tab->n - 1)];
+
+        if (!entry_empty(e) && (entry_page(t, e) ^ va) >> shift == 0) {
+            entry_clear(tab, e);
+        }
+    }
+}
+
+static unsigned large_bit(vaddr va)
+{
+    return (unsigned)(va >> TLB_LARGE_SHIFT) & (16 * 64 - 1);
+}
+
+static void context_flush_page(TcgCpuState *t, TlbContext *ctx, vaddr va)
+{
+    unsigned lb = large_bit(va), jb = jc_filter_bit(t, va);
+    bool large = ctx->large_filter[lb / 64] >> (lb % 64) & 1;
+    bool huge = ctx->huge_filter >> (va >> TLB_HUGE_SHIFT & 63) & 1;
+
+    for (unsigned i = 0; i < t->ops->n_mmu_idx; i++) {
+        TlbTable *tab = &ctx->table[i];
+
+        if (!tab->fast || !tab->n_used) {
+            continue;
+        }
+        if (large || huge) {
+            table_flush_region(t, tab, va, huge ? TLB_HUGE_SHIFT : TLB_LARGE_SHIFT);
+            continue;
+        }
+        TcgTlbEntry *e = &tab->fast[table_index(t, tab, va)];
+        if (!entry_empty(e) && entry_page(t, e) == (va & t->page_mask)) {
+            entry_clear(tab, e);
+        }
+    }
+    if (large || huge || (ctx->jc_filter[jb / 64] >> (jb % 64) & 1)) {
+        new_generation(t, ctx);
+    }
+}
+
+/* Dropping more than was asked for is harmless, so global or not need not be told apart. */
+void tcg_tlb_flush_page(Vcpu *cpu, vaddr va)
+{
+    TcgCpuState *t = tcg_state(cpu);
+
+    STAT_INC(t, tlb_flush_page);
+    for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
+        if (t->context[i].valid) {
+            context_flush_page(t, &t->context[i], va);
+        }
+    }
+}
+
+void tcg_tlb_flush_page_tag(Vcpu *cpu, uint64_t tag, vaddr va)
+{
+    TcgCpuState *t = tcg_state(cpu);
+    TlbContext *ctx = context_find(t, tag);
+
+    STAT_INC(t, tlb_flush_page);
+    if (ctx) {
+        context_flush_page(t, ctx, va);
+    }
+}
+
+/* --- protection of pages with code --- */
+
+static unsigned write_filter_bit(const TcgCpuState *t, uint64_t page)
+{
+    uint64_t n = page >> t->page_bits;
+
+    return (unsigned)((n ^ n >> 15) & (TLB_FILTER_WORDS * 64 - 1));
+}
+
+static void table_protect(TlbTable *tab, uint64_t page)
+{
+    for (uint32_t i = 0; i < tab->n; i++) {
+        TcgTlbEntry *e = &tab->fast[i];
+        uint64_t w = __atomic_load_n(&e->addr_write, __ATOMIC_RELAXED);
+
+        if (w != ~0ULL && !(w & TLB_NOTDIRTY) &&
+            __atomic_load_n(&tab->full[i].ram_addr, __ATOMIC_RELAXED) == page) {
+            __atomic_fetch_or(&e->addr_write, TLB_NOTDIRTY, __ATOMIC_SEQ_CST);
+        }
+    }
+}
+
+void tlb_protect_page(TcgCpuState *t, uint64_t page)
+{
+    unsigned bit = write_filter_bit(t, page);
+
+    g_mutex_lock(&t->tlb_lock);
+    for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
+        TlbContext *ctx = &t->context[i];
+
+        if (!ctx->valid || !ctx->write_filter ||
+            !(__atomic_load_n(&ctx->write_filter[bit / 64], __ATOMIC_SEQ_CST) >> (bit % 64) & 1)) {
+            continue;
+        }
+        for (unsigned k = 0; k < t->ops->n_mmu_idx; k++) {
+            table_protect(&ctx->table[k], page);
+        }
+    }
+    g_mutex_unlock(&t->tlb_lock);
+}
+
+static bool needs_notdirty(TcgCpuState *t, const TlbFull *full)
+{
+    if (full->rb && full->rb->mr && full->rb->mr->dirty_log_mask) {
+        return true;
+    }
+    return code_page_is_watched(t->cache, full->ram_addr);
+}
+
+static void note_writable(TcgCpuState *t, const TlbFull *full)
+{
+    unsigned bit = write_filter_bit(t, full->ram_addr);
+
+    __atomic_fetch_or(&t->current->write_filter[bit / 64], BIT_ULL(bit % 64), __ATOMIC_SEQ_CST);
+}
+
+void tlb_maybe_unprotect(TcgCpuState *t, vaddr va, unsigned mmu_idx)
+{
+    TlbTable *tab = &t->current->table[mmu_idx];
+    TcgTlbEntry *e;
+    TlbFull *full;
+
+    if (!tab->fast) {
+        return;
+    }
+    e = &tab->fast[table_index(t, tab, va)];
+    full = &tab->full[table_index(t, tab, va)];
+    if (e->addr_write == ~0ULL || ((e->addr_write ^ va) & t->page_mask) || needs_notdirty(t, full)) {
+        return;
+    }
+    note_writable(t, full);
+    __atomic_fetch_and(&e->addr_write, ~(uint64_t)TLB_NOTDIRTY, __ATOMIC_SEQ_CST);
+    if (needs_notdirty(t, full)) {      /* became watched meanwhile: smc.c looks after it made the page */
+        __atomic_fetch_or(&e->addr_write, TLB_NOTDIRTY, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* --- filling --- */
+
+/* What lies at physical page @pa.  Returns the host address of RAM for reading, or NULL; @writable: for writing too. */
+static uint8_t *page_resolve(TcgCpuState *t, hwaddr pa, TlbFull *full, bool *writable)
+{
+    uint64_t page_size = ~t->page_mask + 1;
+    const FlatRange *fr;
+    uint8_t *host = NULL;
+
+    *writable = false;
+    full->ram_addr = PHYS_NONE;
+    full->rb = NULL;
+    rcu_read_lock();
+    fr = flatview_lookup(address_space_view_rcu(t->cpu->as), pa);
+    if (fr && memory_region_is_ram(fr->mr) && pa >= fr->start && fr->last - pa >= page_size - 1 &&
+        (fr->mr->kind != MEMORY_REGION_ROM_DEVICE || fr->romd)) {
+        uint64_t off = fr->offset_in_region + (pa - fr->start);
+
+        if (!((fr->mr->ram->offset + off) & (page_size - 1))) {
+            host = fr->mr->ram->host + off;
+            full->rb = fr->mr->ram;
+            full->ram_addr = fr->mr->ram->offset + off;
+            *writable = !fr->readonly && fr->mr->kind != MEMORY_REGION_ROM_DEVICE && fr->mr->kind != MEMORY_REGION_ROM;
+        }
+    }
+    rcu_read_unlock();
+    return host;
+}
+
+static void remember_large(TlbContext *ctx, vaddr va, uint64_t size)
+{
+    if (size > BIT_ULL(TLB_LARGE_SHIFT)) {
+        ctx->huge_filter |= BIT_ULL(va >> TLB_HUGE_SHIFT & 63);
+        if (size > BIT_ULL(TLB_HUGE_SHIFT)) {
+            ctx->huge_filter = ~0ULL;   /* 512 GiB pages: every region may be one */
+        }
+    } else {
+        ctx->large_filter[large_bit(va) / 64] |= BIT_ULL(large_bit(va) % 64);
+    }
+}
+
+void tcg_tlb_set_page(Vcpu *cpu, vaddr va, hwaddr pa, MemTxAttrs attrs, unsigned prot, unsigned mmu_idx,
+                      uint64_t size)
+{
+    TcgCpuState *t = tcg_state(cpu);
+    TlbContext *ctx = t->current;
+    TlbTable *tab = tlb_table(t, mmu_idx);
+    TlbFull full = { .paddr = pa & t->page_mask, .attrs = attrs };
+    TcgTlbEntry e = { ~0ULL, ~0ULL, ~0ULL, 0 };
+    bool writable, notdirty = false;
+    uint8_t *host = page_resolve(t, full.paddr, &full, &writable);
+    uint64_t io = host ? 0 : TLB_MMIO;
+    unsigned k;
+
+    va &= t->page_mask;
+    io |= t->n_watch && tcg_watch_overlaps_page(t, va) ? TLB_WATCH : 0;
+    full.flags = (prot & PAGE_PROT_GLOBAL ? TLB_FULL_GLOBAL : 0) | (size > ~t->page_mask + 1 ? TLB_FULL_LARGE : 0);
+    if (full.flags & TLB_FULL_LARGE) {
+        remember_large(ctx, va, size);
+    }
+    e.addend = host ? (uintptr_t)host - (uintptr_t)va : 0;
+    if (prot & PAGE_PROT_READ) {
+        e.addr_read = va | io;
+    }
+    if (prot & PAGE_PROT_EXEC) {
+        e.addr_code = va | (io & ~(uint64_t)TLB_WATCH);
+    }
+    if (prot & PAGE_PROT_WRITE) {
+        notdirty = writable && needs_notdirty(t, &full);
+        e.addr_write = va | io | (writable ? 0 : TLB_MMIO) | (notdirty ? TLB_NOTDIRTY : 0);
+    }
+    table_maybe_grow(t, tab);
+    k = table_index(t, tab, va);
+    if (entry_empty(&tab->fast[k])) {
+        tab->n_used++;
+    } else if (entry_page(t, &tab->fast[k]) != va) {
+        tab->conflicts++;
+    }
+    if (writable && (prot & PAGE_PROT_WRITE) && !notdirty) {
+        note_writable(t, &full);
+    }
+    __atomic_store_n(&tab->fast[k].addr_write, ~0ULL, __ATOMIC_RELEASE);
+    __atomic_store_n(&tab->full[k].ram_addr, full.ram_addr, __ATOMIC_RELEASE);
+    tab->full[k] = full;
+    tab->fast[k].addr_read = e.addr_read;
+    tab->fast[k].addr_code = e.addr_code;
+    tab->fast[k].addend = e.addend;
+    __atomic_store_n(&tab->fast[k].addr_write, e.addr_write, __ATOMIC_SEQ_CST);
+    if (e.addr_write != ~0ULL && writable && !notdirty && code_page_is_watched(t->cache, full.ram_addr)) {
+        __atomic_fetch_or(&tab->fast[k].addr_write, TLB_NOTDIRTY, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* The table of the current context, made if need be. */
+TlbTable *tlb_table(TcgCpuState *t, unsigned mmu_idx)
+{
+    TlbTable *tab = &t->current->table[mmu_idx];
+
+    if (!tab->fast) {
+        g_mutex_lock(&t->tlb_lock);
+        table_alloc(t, tab, TLB_MIN_ENTRIES);
+        g_mutex_unlock(&t->tlb_lock);
+        publish_table(t, mmu_idx);
+    }
+    return tab;
+}
+
+static uint64_t comparator(const TcgTlbEntry *e, MmuAccess access)
+{
+    return access == MMU_DATA_LOAD ? e->addr_read : access == MMU_DATA_STORE ? e->addr_write : e->addr_code;
+}
+
+bool tlb_find(TcgCpuState *t, vaddr va, unsigned size, MmuAccess access, unsigned mmu_idx, bool probe,
+              uintptr_t ra, TlbHit *hit)
+{
+    for (bool filled = false; ; filled = true) {
+        TlbTable *tab = tlb_table(t, mmu_idx);
+        unsigned k = table_index(t, tab, va);
+        uint64_t cmp = comparator(&tab->fast[k], access);
+
+        if ((cmp & (t->page_mask | TLB_INVALID)) == (va & t->page_mask)) {
+            hit->full = tab->full[k];
+            hit->flags = cmp & ~t->page_mask;
+            hit->host = hit->flags & TLB_MMIO ? NULL : (uint8_t *)(uintptr_t)(va + tab->fast[k].addend);
+            return true;
+        }
+        if (filled) {
+            g_error("tlb_fill installed no entry for %" PRIx64 " access %d", va, access);
+        }
+        STAT_INC(t, tlb_fills);
+        if (!t->ops->tlb_fill(t->cpu, va, size, access, mmu_idx, probe, ra)) {
+            return false;
+        }
+    }
+}
+
+void tlb_phys_cache_clear(TcgCpuState *t)
+{
+    for (unsigned i = 0; i < PHYS_CACHE_SIZE; i++) {
+        t->phys_cache[i].page = ~0ULL;
+    }
+}
+
+/* --- invariants --- */
+
+void tlb_check(TcgCpuState *t)
+{
+    uint64_t total = 0;
+
+    for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
+        for (unsigned k = 0; k < TCG_MMU_IDX_MAX; k++) {
+            const TlbTable *tab = &t->context[i].table[k];
+            uint32_t used = 0;
+
+            for (uint32_t j = 0; j < tab->n; j++) {
+                used += !entry_empty(&tab->fast[j]);
+                g_assert(entry_empty(&tab->fast[j]) || table_index(t, tab, entry_page(t, &tab->fast[j])) == j);
+            }
+            g_assert_cmpuint(used, ==, tab->n_used);
+            total += tab->n;
+        }
+    }
+    g_assert_cmpuint(total, ==, t->n_tlb_entries);
+}
