@@ -5,8 +5,6 @@
 #include "tcg/vop-fallback.h"
 #include "tcg/x86_64/emit.h"
 
-#pragma weak vop_fallback
-
 static const uint8_t callee_saved[] = { HR_RBP, HR_RBX, HR_R12, HR_R13, HR_R14, HR_R15 };
 
 static Mem env_field(unsigned offset)
