@@ -118,9 +118,7 @@ bool qapi_parse_size(const char *what, const char *text, uint64_t *out, Error **
     d = g_ascii_strtod(digits, &end);       /* 1.5G */
     if (shift <= 0 || end == digits || *end || !g_ascii_isdigit(*digits) || !isfinite(d)
         || d * (double)(UINT64_C(1) << shift) >= 0x1p64) {
-        error_setg(errp, "Parameter '%s' expects a size, got '%s'", what, text);
-        error_append_hint(errp, "Optional suffix K, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta- "
-                          "and exabytes\n");
+        error_setg(errp, "Parameter '%s' expects a size (a number and K, M, G, T, P or E), got '%s'", what, text);
         return false;
     }
     *out = (uint64_t)(d * (double)(UINT64_C(1) << shift));

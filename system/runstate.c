@@ -21,12 +21,6 @@
 
 #include <signal.h>
 
-#pragma weak cpus_pause_all
-#pragma weak cpus_resume_all
-#pragma weak block_drain_all
-#define cpus_pause_all() (cpus_pause_all ? cpus_pause_all() : (void)0)
-#define cpus_resume_all() (cpus_resume_all ? cpus_resume_all() : (void)0)
-#define block_drain_all() (block_drain_all ? block_drain_all() : (void)0)
 
 /* The hand-written enumerations are the schema's. */
 #define SAME(a, b) _Static_assert((int)(a) == (int)(b), "enumerations agree")

@@ -172,8 +172,21 @@ void error_free(Error *err)
     }
 }
 
+static bool timestamps;         /* set once at start */
+
+void error_timestamps_enable(bool on)
+{
+    timestamps = on;
+}
+
 static void report(const char *kind, const char *msg)
 {
+    if (timestamps) {
+        g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+        g_autofree char *text = g_date_time_format_iso8601(now);
+
+        fprintf(stderr, "%s ", text);
+    }
     fprintf(stderr, "%s: %s%s%s%s\n", program_name, location ? location : "", location ? ": " : "", kind, msg);
 }
 

@@ -53,5 +53,7 @@ void info_report(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* What stands before messages: e.g. "-device foo"; NULL for none.  Borrowed until replaced. */
 const char *error_location_set(const char *where);
 void error_program_name_set(const char *argv0);
+/* -msg timestamp=on: messages begin with the time. */
+void error_timestamps_enable(bool on);
 
 #endif

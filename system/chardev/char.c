@@ -290,8 +290,8 @@ Chardev *chardev_new_from_opts(const Value *opts, Error **errp)
         return NULL;
     }
     if (!id_is_wellformed(value_dict_get_str(opts, "id"))) {
-        error_setg(errp, "Parameter 'id' expects an identifier, got '%s'", value_dict_get_str(opts, "id"));
-        error_append_hint(errp, "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.\n");
+        error_setg(errp, "Parameter 'id' expects an identifier (a letter, then letters, digits, '-', '.', '_'), got '%s'",
+                   value_dict_get_str(opts, "id"));
         return NULL;
     }
     o = qapi_parse_chardev_options(opts, QAPI_FROM_TEXT, errp);

@@ -85,8 +85,8 @@ static Value *legacy_options(const char *text, Error **errp)
     if (g_str_has_prefix(text, "tcp:")) {
         return tcp_options(text + 4, errp);
     }
-    error_setg(errp, "'%s' is not a valid char driver", text);
-    error_append_hint(errp, "Known are null, stdio, pty, ringbuf, file:, pipe:, unix:, tcp:, chardev: and mon:\n");
+    error_setg(errp, "'%s' is not a valid char driver (null, stdio, pty, ringbuf, file:, pipe:, unix:, tcp:, chardev:, mon:)",
+               text);
     return NULL;
 }
 

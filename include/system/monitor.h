@@ -1,0 +1,16 @@
+/*
+ * Monitors: QMP for programs, a line-based one for people, each on a character device.
+ */
+#ifndef SYSTEM_MONITOR_H
+#define SYSTEM_MONITOR_H
+
+#include "system/chardev.h"
+
+typedef enum MonitorKind { MONITOR_HMP, MONITOR_QMP, MONITOR_QMP_PRETTY } MonitorKind;
+
+/* Put a monitor on @chr, for the life of the process. */
+bool monitor_new(Chardev *chr, MonitorKind kind, Error **errp) MUST_USE;
+/* Send what is still waiting, as far as the readers take it at once; before the process ends. */
+void monitor_flush_all(void);
+
+#endif

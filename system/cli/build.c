@@ -1,0 +1,689 @@
+/*
+ * From parsed options to a machine ready to run.  Order matters: character devices and objects come
+ * before what names them; the accelerator before the CPUs; the board before -device.
+ *
+ * Every step names the option it works on in error messages (error_location_set), and leaves cleaning
+ * up to the end of the process.
+ */
+#include "system/cli/cli.h"
+
+#include "hw/core/machine.h"
+#include "hw/i386/smbios.h"
+#include "hw/nvram/fw_cfg.h"
+#include "hw/rtc/rtc-config.h"
+#include "system/block.h"
+#include "system/hostmem.h"
+#include "system/monitor.h"
+#include "system/serial.h"
+#include "qapi/keyval.h"
+
+#include <sys/mman.h>
+#include <sys/sysinfo.h>
+
+#define FOREACH_ITEM(item, list) \
+    for (CliItem *item = (list) ? (CliItem *)(list)->data : NULL, *end_ = item ? item + (list)->len : NULL; \
+         item != end_; item++)
+
+static Chardev *serials[MAX_SERIALS];       /* borrowed from /chardevs */
+
+Chardev *serial_hd(unsigned i)
+{
+    return i < MAX_SERIALS ? serials[i] : NULL;
+}
+
+/* Run @fn over the items of @list, naming each in messages. */
+typedef bool ItemFn(Options *o, CliItem *item, Error **errp);
+
+static bool for_items(Options *o, GArray *list, ItemFn *fn, Error **errp)
+{
+    FOREACH_ITEM(item, list) {
+        Error *err = NULL;
+
+        if (!fn(o, item, &err)) {
+            error_prepend(&err, "%s: ", item->where);
+            error_propagate(errp, err);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* @ok, with the option's name put before the message if it is false. */
+static bool named(const char *where, bool ok, Error **errp)
+{
+    if (!ok && where) {
+        error_prepend(errp, "%s: ", where);
+    }
+    return ok;
+}
+
+/* --- character devices and monitors --- */
+
+static bool add_chardev(Options *o, CliItem *item, Error **errp)
+{
+    return chardev_new_from_opts(item->dict, errp) != NULL;
+}
+
+static bool add_monitor_on(const char *text, MonitorKind kind, unsigned *n, Error **errp)
+{
+    g_autofree char *id = g_strdup_printf("compat_monitor%u", *n);
+    Chardev *c;
+
+    if (!strcmp(text, "none")) {
+        return true;
+    }
+    c = chardev_new_legacy(id, text, errp);
+    ++*n;
+    return c && monitor_new(c, kind, errp);
+}
+
+static bool add_monitors(Options *o, bool default_monitor, Error **errp)
+{
+    unsigned n = 0;
+
+    FOREACH_ITEM(item, o->monitors) {
+        MonitorKind kind = g_str_has_prefix(item->where, "-qmp-pretty") ? MONITOR_QMP_PRETTY
+            : g_str_has_prefix(item->where, "-qmp") ? MONITOR_QMP : MONITOR_HMP;
+        Error *err = NULL;
+
+        if (!add_monitor_on(item->text, kind, &n, &err)) {
+            error_prepend(&err, "%s: ", item->where);
+            error_propagate(errp, err);
+            return false;
+        }
+    }
+    return !default_monitor || add_monitor_on("stdio", MONITOR_HMP, &n, errp);
+}
+
+static bool add_mon(Options *o, CliItem *item, Error **errp)
+{
+    g_autoptr(QapiMonitorOptions) m = qapi_parse_monitor_options(item->dict, QAPI_FROM_TEXT, errp);
+    bool control = m && m->has_mode && m->mode == QAPI_MONITOR_MODE_CONTROL;
+    Chardev *c;
+
+    if (!m) {
+        return false;
+    }
+    c = chardev_find(m->chardev);
+    if (!c) {
+        error_setg(errp, "chardev '%s' not found", m->chardev);
+        return false;
+    }
+    if (m->has_pretty && !control) {
+        error_setg(errp, "'pretty' is not compatible with HMP monitors");
+        return false;
+    }
+    return monitor_new(c, !control ? MONITOR_HMP : m->has_pretty && m->pretty ? MONITOR_QMP_PRETTY : MONITOR_QMP, errp);
+}
+
+static bool add_serial(unsigned i, const char *text, Error **errp)
+{
+    g_autofree char *id = g_strdup_printf("serial%u", i);
+
+    if (!strcmp(text, "none")) {
+        return true;
+    }
+    serials[i] = chardev_new_legacy(id, text, errp);
+    return serials[i] && (!g_str_has_prefix(text, "mon:") || monitor_new(serials[i], MONITOR_HMP, errp));
+}
+
+static bool add_serials(Options *o, const char *default_serial, Error **errp)
+{
+    unsigned n = 0;
+
+    FOREACH_ITEM(item, o->serials) {
+        Error *err = NULL;
+
+        if (!add_serial(n++, item->text, &err)) {
+            error_prepend(&err, "%s: ", item->where);
+            error_propagate(errp, err);
+            return false;
+        }
+    }
+    return !default_serial || add_serial(0, default_serial, errp);
+}
+
+/* A -device that is a serial port takes the place of the default one. */
+static bool has_serial_device(const Options *o)
+{
+    FOREACH_ITEM(item, o->devices) {
+        const char *driver = value_dict_get_str(item->dict, "driver");
+
+        if (driver && !strcmp(driver, "isa-serial")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * What stands on the terminal: with -nographic the first serial port and the monitor share it, unless one of
+ * them was given a place of its own.
+ */
+static bool add_consoles(Options *o, const MachineInfo *mi, Error **errp)
+{
+    bool want_serial = !o->nodefaults && !o->serials && !mi->no_serial && !has_serial_device(o);
+    bool want_monitor = !o->nodefaults && !o->monitors && !o->mons && o->nographic;
+    const char *serial = !want_serial ? NULL : !o->nographic ? "null" : want_monitor ? "mon:stdio" : "stdio";
+
+    return add_serials(o, serial, errp) && add_monitors(o, want_monitor && !want_serial, errp)
+        && for_items(o, o->mons, add_mon, errp);
+}
+
+/* --- objects and block --- */
+
+static bool add_object(Options *o, CliItem *item, Error **errp)
+{
+    return user_creatable_add(item->dict, errp) != NULL;
+}
+
+static bool add_blockdev(Options *o, CliItem *item, Error **errp)
+{
+    return block_node_open(item->dict, errp) != NULL;
+}
+
+static bool add_drive(Options *o, CliItem *item, Error **errp)
+{
+    return block_drive_add(item->dict, o->snapshot, errp);
+}
+
+static bool add_smbios(Options *o, CliItem *item, Error **errp)
+{
+    return smbios_option_add(item->dict, errp);
+}
+
+static bool add_fw_cfg(Options *o, CliItem *item, Error **errp)
+{
+    Machine *m = current_machine();
+
+    if (!m->fw_cfg) {
+        error_setg(errp, "machine '%s' has no fw_cfg device", machine_info(m)->machine_name);
+        return false;
+    }
+    return fw_cfg_add_option(FW_CFG(m->fw_cfg), item->dict, errp);
+}
+
+/* --- accelerator --- */
+
+static bool try_accel(const char *name, const Value *props, bool last, bool *done, Error **errp)
+{
+    Error *err = NULL;
+
+    *done = accel_select(name, props, &err);
+    if (*done || last) {
+        error_propagate(errp, err);
+        return *done;
+    }
+    warn_report_err(err);
+    return true;
+}
+
+/* "a:b:c": the first that works. */
+static bool select_accel_list(const char *list, Error **errp)
+{
+    g_auto(GStrv) names = g_strsplit(list, ":", -1);
+    bool done = false;
+
+    for (unsigned i = 0; names[i] && !done; i++) {
+        if (i) {
+            warn_report("falling back to %s", names[i]);
+        }
+        if (!try_accel(names[i], NULL, !names[i + 1], &done, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool select_accel(Options *o, Error **errp)
+{
+    const char *list = o->machine.dict ? value_dict_get_str(o->machine.dict, "accel") : NULL;
+    bool done = false;
+
+    if (list && o->accels) {
+        error_setg(errp, "The -accel and \"-machine accel=\" options are incompatible");
+        return false;
+    }
+    if (!o->accels) {
+        return select_accel_list(list ? list : "tcg", errp);
+    }
+    FOREACH_ITEM(item, o->accels) {
+        g_autofree char *name = g_strdup(value_dict_get_str(item->dict, "accel"));
+        bool last = item + 1 == end_;
+        Error *err = NULL;
+
+        if (!name) {
+            error_setg(errp, "%s: parameter 'accel' is missing", item->where);
+            return false;
+        }
+        if (done) {
+            break;
+        }
+        value_dict_remove(item->dict, "accel");
+        if (!try_accel(name, item->dict, last, &done, &err)) {
+            error_prepend(&err, "%s: ", item->where);
+            error_propagate(errp, err);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- memory --- */
+
+/* A bare number is in MiB. */
+static bool parse_ram_size(const char *text, uint64_t *size, Error **errp)
+{
+    size_t len = strlen(text);
+    uint64_t n;
+
+    if (!qapi_parse_size("size", text, &n, errp)) {
+        return false;
+    }
+    if (g_ascii_isdigit(text[len - 1])) {
+        if (n >> 44) {
+            error_setg(errp, "ram size too large: '%s'", text);
+            return false;
+        }
+        n *= MiB;
+    }
+    if (!n || n > UINT64_MAX - 8 * KiB) {
+        error_setg(errp, "invalid ram size: '%s'", text);
+        return false;
+    }
+    *size = ROUND_UP(n, 8 * KiB);
+    return true;
+}
+
+static uint64_t host_memory(void)
+{
+    struct sysinfo si;
+
+    return sysinfo(&si) < 0 ? UINT64_MAX : ((uint64_t)si.totalram + si.totalswap) * si.mem_unit;
+}
+
+static bool set_memory(Options *o, Machine *m, Error **errp)
+{
+    const QapiMemoryOptions *opt = o->memory;
+
+    if (!opt) {
+        return true;
+    }
+    if (opt->size && !parse_ram_size(opt->size, &m->ram_size, errp)) {
+        return false;
+    }
+    if (opt->size && m->ram_size > host_memory()) {
+        error_setg(errp, "ram size %" PRIu64 " MiB exceeds the host's memory and swap of %" PRIu64 " MiB",
+                   (uint64_t)(m->ram_size / MiB), (uint64_t)(host_memory() / MiB));
+        return false;
+    }
+    if (opt->has_slots != opt->has_maxmem && (opt->slots || opt->has_maxmem)) {
+        error_setg(errp, opt->has_slots ? "'slots' needs 'maxmem'" : "'maxmem' needs 'slots'");
+        return false;
+    }
+    m->ram_slots = opt->slots;
+    m->maxram_size = opt->maxmem;
+    if (opt->has_maxmem && opt->maxmem < (m->ram_size ? m->ram_size : machine_info(m)->default_ram_size)) {
+        error_setg(errp, "maxmem (%" PRIu64 " bytes) is less than the initial memory", opt->maxmem);
+        return false;
+    }
+    return true;
+}
+
+/* -mem-path, -mem-prealloc: a backend object made for the user. */
+static bool make_backend(Options *o, Machine *m, Error **errp)
+{
+    const char *id = machine_info(m)->default_ram_id;
+    g_autoptr(Value) props = value_dict();
+
+    if (!o->mem_path && !o->mem_prealloc) {
+        return true;
+    }
+    if (m->memory_backend || !id) {
+        error_setg(errp, "-mem-path and -mem-prealloc do not apply: the machine %s",
+                   id ? "has a memory-backend" : "has no memory");
+        return false;
+    }
+    value_dict_set_str(props, "qom-type", o->mem_path ? "memory-backend-file" : "memory-backend-ram");
+    value_dict_set_str(props, "id", id);
+    value_dict_set(props, "size", value_uint(m->ram_size ? m->ram_size : machine_info(m)->default_ram_size));
+    value_dict_set_bool(props, "prealloc", o->mem_prealloc);
+    if (o->mem_path) {
+        value_dict_set_str(props, "mem-path", o->mem_path);
+    }
+    return user_creatable_add(props, errp) && object_property_set_str(m, "memory-backend", id, errp);
+}
+
+static bool lock_memory(const Options *o, Error **errp)
+{
+    const QapiOvercommitOptions *oc = o->overcommit;
+
+    if (oc && oc->has_cpu_pm && oc->cpu_pm) {
+        error_setg(errp, "cpu-pm=on is not supported");
+        return false;
+    }
+    if (oc && oc->has_mem_lock && oc->mem_lock && mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
+        error_setg_errno(errp, errno, "locking memory failed");
+        return false;
+    }
+    return true;
+}
+
+/* --- NUMA --- */
+
+/* "3" or "0-7" into a mask of CPU indexes. */
+static bool parse_cpu_range(const char *text, uint64_t *mask, Error **errp)
+{
+    g_auto(GStrv) ends = g_strsplit(text, "-", 2);
+    guint64 first, last;
+
+    if (!g_ascii_string_to_unsigned(ends[0] ? ends[0] : "", 10, 0, 63, &first, NULL)
+        || !g_ascii_string_to_unsigned(ends[0] && ends[1] ? ends[1] : ends[0] ? ends[0] : "", 10, first, 63, &last, NULL)) {
+        error_setg(errp, "Parameter 'cpus' expects a range within 0-63, got '%s'", text);
+        return false;
+    }
+    *mask |= (~UINT64_C(0) >> (63 - last)) & (~UINT64_C(0) << first);
+    return true;
+}
+
+static bool numa_node_fill(Machine *m, NumaNode *node, const QapiNumaNodeOptions *n, Error **errp)
+{
+    for (size_t i = 0; n->cpus && i < n->cpus->len; i++) {
+        if (!parse_cpu_range(n->cpus->at[i], &node->cpus, errp)) {
+            return false;
+        }
+    }
+    if (n->has_initiator) {
+        error_setg(errp, "initiator is not supported");
+        return false;
+    }
+    if (n->memdev && n->has_mem) {
+        error_setg(errp, "'mem' and 'memdev' exclude each other");
+        return false;
+    }
+    node->mem_bytes = n->mem;
+    if (n->memdev) {
+        Object *backend = object_child(object_container("/objects"), n->memdev);
+
+        if (!backend || !object_is(backend, &host_memory_backend_type)) {
+            error_setg(errp, "memdev=%s is no memory backend", n->memdev);
+            return false;
+        }
+        node->memdev = object_ref(backend);
+        node->mem_bytes = HOST_MEMORY_BACKEND(backend)->size;
+    }
+    return true;
+}
+
+static bool add_numa(Options *o, CliItem *item, Error **errp)
+{
+    Machine *m = current_machine();
+    const char *type = value_dict_get_str(item->dict, "type");
+    g_autoptr(QapiNumaNodeOptions) n = NULL;
+    unsigned id;
+
+    if (!type || strcmp(type, "node")) {
+        error_setg(errp, "'%s' is not supported: only 'node' is", type ? type : "");
+        return false;
+    }
+    value_dict_remove(item->dict, "type");
+    n = qapi_parse_numa_node_options(item->dict, QAPI_FROM_TEXT, errp);
+    if (!n) {
+        return false;
+    }
+    id = n->has_nodeid ? n->nodeid : m->n_numa;
+    if (id != m->n_numa || id >= NUMA_MAX_NODES) {
+        error_setg(errp, "nodes must be given in order 0, 1, ..., up to %d; got %u after %u", NUMA_MAX_NODES - 1, id,
+                   m->n_numa);
+        return false;
+    }
+    return numa_node_fill(m, &m->numa[m->n_numa++], n, errp);
+}
+
+/* Nodes without sizes share the RAM evenly; sizes must add up to it. */
+static bool check_numa(Machine *m, Error **errp)
+{
+    uint64_t total = 0, ram = m->ram_size ? m->ram_size : machine_info(m)->default_ram_size;
+
+    for (unsigned i = 0; i < m->n_numa; i++) {
+        total += m->numa[i].mem_bytes;
+    }
+    if (m->n_numa && !total) {
+        for (unsigned i = 0; i < m->n_numa; i++) {
+            m->numa[i].mem_bytes = ROUND_DOWN(ram / m->n_numa, 8 * MiB);
+            total += m->numa[i].mem_bytes;
+        }
+        m->numa[m->n_numa - 1].mem_bytes += ram - total;
+        total = ram;
+    }
+    if (m->n_numa && total != ram) {
+        error_setg(errp, "total memory for NUMA nodes (%" PRIu64 ") should equal RAM size (%" PRIu64 ")", total, ram);
+        return false;
+    }
+    return true;
+}
+
+/* --- the machine --- */
+
+static bool set_smp(Machine *m, const CliItem *smp, Error **errp)
+{
+    Error *err = NULL;
+
+    if (smp->dict && !machine_set_smp(m, smp->dict, &err)) {
+        error_prepend(&err, "%s: ", smp->where);
+        error_propagate(errp, err);
+        return false;
+    }
+    return true;
+}
+
+/* "+feature", "-feature", "prop=value", "prop". */
+static bool parse_cpu_props(Value *props, char **parts, Error **errp)
+{
+    for (; *parts; parts++) {
+        char *s = *parts, *eq = strchr(s, '=');
+
+        if (*s == '+' || *s == '-') {
+            value_dict_set_str(props, s + 1, *s == '+' ? "on" : "off");
+        } else if (eq) {
+            g_autofree char *name = g_strndup(s, eq - s);
+
+            value_dict_set_str(props, name, eq + 1);
+        } else if (*s) {
+            value_dict_set_str(props, s, "on");
+        } else {
+            error_setg(errp, "empty CPU property");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool set_cpu(Machine *m, const CliItem *cpu, Error **errp)
+{
+    g_auto(GStrv) parts = NULL;
+
+    if (!cpu->text) {
+        return true;
+    }
+    parts = g_strsplit(cpu->text, ",", -1);
+    g_free(m->cpu_type);
+    m->cpu_type = parts[0] ? cli_cpu_type_name(parts[0]) : NULL;
+    if (!m->cpu_type) {
+        error_setg(errp, "-cpu %s: unable to find CPU model '%s' (see -cpu help)", cpu->text, parts[0] ? parts[0] : "");
+        return false;
+    }
+    value_unref(m->cpu_props);
+    m->cpu_props = value_dict();
+    if (!parse_cpu_props(m->cpu_props, parts + 1, errp)) {
+        error_prepend(errp, "-cpu %s: ", cpu->text);
+        return false;
+    }
+    return true;
+}
+
+static bool set_boot(Machine *m, const QapiBootOptions *b, Error **errp)
+{
+    if (!b) {
+        return true;
+    }
+    if (b->once || b->splash) {
+        error_setg(errp, "'%s' is not supported", b->once ? "once" : "splash");
+        return false;
+    }
+    if (b->order) {
+        for (const char *s = b->order; *s; s++) {
+            if (*s < 'a' || *s > 'p' || strchr(s + 1, *s)) {
+                error_setg(errp, "order '%s': '%c' is %s", b->order, *s,
+                           *s < 'a' || *s > 'p' ? "no boot device" : "given twice");
+                return false;
+            }
+        }
+        m->boot_order = g_strdup(b->order);
+    }
+    m->boot_menu = b->has_menu && b->menu;
+    m->boot_strict = b->has_strict && b->strict;
+    return true;
+}
+
+/* What SeaBIOS and OVMF read about their menu and about a failed boot. */
+static bool set_boot_times(Machine *m, const QapiBootOptions *b, Error **errp)
+{
+    if (!b || !m->fw_cfg) {
+        return true;
+    }
+    if (b->has_splash_time) {
+        uint16_t ms = GUINT16_TO_LE(b->splash_time);
+
+        if (!fw_cfg_add_file(FW_CFG(m->fw_cfg), "etc/boot-menu-wait", &ms, sizeof(ms), errp)) {
+            return false;
+        }
+    }
+    if (b->has_reboot_timeout) {
+        uint32_t ms = GUINT32_TO_LE((uint32_t)b->reboot_timeout);
+
+        if (b->reboot_timeout < -1 || b->reboot_timeout > 0xffff) {
+            error_setg(errp, "reboot-timeout must be -1..65535, got %" PRId64, b->reboot_timeout);
+            return false;
+        }
+        if (!fw_cfg_add_file(FW_CFG(m->fw_cfg), "etc/boot-fail-wait", &ms, sizeof(ms), errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const TypeInfo *find_machine_type(const Options *o, Error **errp)
+{
+    const char *name = o->machine.dict ? value_dict_get_str(o->machine.dict, "type") : NULL;
+    const TypeInfo *t = name ? machine_type_find(name) : machine_type_default(cli_arch());
+
+    if (!t && name) {
+        error_setg(errp, "%s: unsupported machine type '%s' (see -machine help)", o->machine.where, name);
+    } else if (!t) {
+        error_setg(errp, "no machine specified, and there is no default (see -machine help)");
+    }
+    return t;
+}
+
+/* "firmware" and "kernel" may come as machine properties; options of their own win. */
+static bool set_image(Machine *m, const char *property, const char *path, Error **errp)
+{
+    return !path || object_property_set_str(m, property, path, errp);
+}
+
+static bool set_machine_options(Options *o, Machine *m, Error **errp)
+{
+    static const char *const skip[] = { "type", "accel", "smp", "memory", "boot", NULL };
+    Error *err = NULL;
+
+    if (o->machine.dict && !object_set_properties_dict(m, o->machine.dict, skip, &err)) {
+        error_prepend(&err, "%s: ", o->machine.where);
+        error_propagate(errp, err);
+        return false;
+    }
+    m->graphics = m->graphics && !o->nographic;
+    memcpy(m->uuid, o->uuid, sizeof(m->uuid));
+    m->uuid_set = o->uuid_set;
+    m->dtb = g_strdup(o->dtb);
+    if ((o->initrd || o->append) && !o->kernel && !m->kernel) {
+        error_setg(errp, "-initrd and -append only make sense with -kernel");
+        return false;
+    }
+    if (o->dtb) {
+        error_setg(errp, "-dtb %s: machine '%s' takes no device tree", o->dtb, machine_info(m)->machine_name);
+        return false;
+    }
+    return set_image(m, "kernel", o->kernel, errp) && set_image(m, "initrd", o->initrd, errp)
+        && set_image(m, "append", o->append, errp) && set_image(m, "firmware", o->firmware, errp)
+        && named(o->memory_where, set_memory(o, m, errp), errp) && make_backend(o, m, errp) && set_smp(m, &o->smp, errp)
+        && set_cpu(m, &o->cpu, errp) && named(o->boot_where, set_boot(m, o->boot, errp), errp);
+}
+
+/* -machine smp.cpus=4,memory.size=1G,boot.menu=on are other spellings of -smp, -m, -boot. */
+static bool apply_machine_groups(Options *o, Error **errp)
+{
+    static const char *const groups[][2] = { { "smp", "smp-opts" }, { "memory", "memory" }, { "boot", "boot-opts" } };
+
+    for (unsigned i = 0; o->machine.dict && i < ARRAY_SIZE(groups); i++) {
+        Value *v = value_dict_get(o->machine.dict, groups[i][0]);
+
+        if (!v) {
+            continue;
+        }
+        if (value_type(v) != VALUE_DICT) {
+            error_setg(errp, "%s: '%s' takes keys, as in %s.KEY=VALUE", o->machine.where, groups[i][0], groups[i][0]);
+            return false;
+        }
+        if (!options_apply_dict(o, groups[i][1], value_ref(v), errp)) {
+            error_prepend(errp, "%s: %s: ", o->machine.where, groups[i][0]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool add_device(Options *o, CliItem *item, Error **errp)
+{
+    return device_add_from_opts(item->dict, false, errp) != NULL;
+}
+
+static bool build_machine(Options *o, Machine *m, Error **errp)
+{
+    return set_machine_options(o, m, errp)
+        && for_items(o, o->numas, add_numa, errp) && check_numa(m, errp)
+        && for_items(o, o->smbios, add_smbios, errp)
+        && machine_build(m, errp)
+        && for_items(o, o->fw_cfgs, add_fw_cfg, errp) && named(o->boot_where, set_boot_times(m, o->boot, errp), errp)
+        && for_items(o, o->devices, add_device, errp);
+}
+
+bool build_all(Options *o, Error **errp)
+{
+    const TypeInfo *type = apply_machine_groups(o, errp) ? find_machine_type(o, errp) : NULL;
+    Machine *m;
+
+    if (!type || !named(o->overcommit_where, lock_memory(o, errp), errp)) {
+        return false;
+    }
+    if (o->rtc.dict && !rtc_config_set(o->rtc.dict, errp)) {
+        error_prepend(errp, "%s: ", o->rtc.where);
+        return false;
+    }
+    m = MACHINE(object_new(type));
+    object_add_child(object_root(), "machine", m);
+    object_unref(m);
+    current_machine_set(m);
+    if (!for_items(o, o->chardevs, add_chardev, errp)
+        || !add_consoles(o, machine_info(m), errp)
+        || !for_items(o, o->objects, add_object, errp)
+        || !select_accel(o, errp)
+        || !for_items(o, o->blockdevs, add_blockdev, errp)
+        || !for_items(o, o->drives, add_drive, errp)
+        || !build_machine(o, m, errp)) {
+        return false;
+    }
+    machine_run_done_notifiers();
+    object_global_properties_check();
+    return true;
+}

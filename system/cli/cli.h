@@ -1,0 +1,83 @@
+/*
+ * The command line, parsed: what main() and the builder of the machine work from.
+ *
+ * options.c holds the table of options and fills an Options; build.c makes the machine from it.
+ */
+#ifndef SYSTEM_CLI_CLI_H
+#define SYSTEM_CLI_CLI_H
+
+#include "qapi/qapi-types.h"
+#include "util/qom/object.h"
+#include "util/value.h"
+
+#define QEMU_VERSION "10.0.2"           /* whose interfaces are offered; harnesses parse it */
+#define MAX_SERIALS  4
+
+/* One use of an option that may be repeated. */
+typedef struct CliItem {
+    char *where;                /* "-device foo": what errors name */
+    char *text;                 /* as given */
+    Value *dict;                /* options that take keys; else NULL */
+} CliItem;
+
+typedef struct Options {
+    CliItem machine;            /* -machine, merged */
+    CliItem cpu, smp, rtc;
+    /* of CliItem, in order of appearance */
+    GArray *accels, *audiodevs, *blockdevs, *chardevs, *devices, *drives, *fw_cfgs, *globals, *mons, *monitors,
+        *numas, *objects, *parallels, *serials, *smbios;
+    QapiMemoryOptions *memory;
+    char *memory_where, *boot_where, *name_where, *overcommit_where;
+    QapiBootOptions *boot;
+    QapiNameOptions *name;
+    QapiOvercommitOptions *overcommit;
+    char *kernel, *initrd, *append, *firmware, *dtb;
+    char *mem_path;
+    char *pidfile;
+    char *log_items, *log_file, *log_filter;
+    uint8_t uuid[16];
+    bool uuid_set;
+    bool mem_prealloc, snapshot, nodefaults, nographic, paused, daemonize;
+} Options;
+
+/* --- options.c, readconfig.c, help.c --- */
+
+/* Fill @o from the arguments.  Help and version options print and exit. */
+bool options_parse(Options *o, int argc, char **argv, Error **errp) MUST_USE;
+/* One option by name (without dash); @arg NULL if it takes none. */
+bool options_apply(Options *o, const char *name, const char *arg, Error **errp) MUST_USE;
+/* The same from keys already split, as a configuration file has them; @dict is consumed. */
+bool options_apply_dict(Options *o, const char *name, Value *dict, Error **errp) MUST_USE;
+bool options_read_config(Options *o, const char *path, Error **errp) MUST_USE;
+void options_print_help(FILE *f);
+
+void help_version(FILE *f);
+void help_machines(void);
+void help_cpus(void);
+void help_accels(void);
+void help_devices(void);
+void help_objects(void);
+void help_chardevs(void);
+/* Properties of a type; false and @errp if @name is none that descends from @base. */
+bool help_type(const char *name, const TypeInfo *base, Error **errp) MUST_USE;
+const char *cli_arch(void);     /* "x86_64": the default guest architecture */
+char *cli_cpu_type_name(const char *model);     /* "qemu64" -> "qemu64-x86_64-cpu"; NULL if unknown */
+
+/* --- daemon.c --- */
+
+/* Fork; the parent waits and exits with the child's verdict.  Returns in the child only. */
+bool daemon_start(Error **errp) MUST_USE;
+/* All is up: let the parent go and give up the terminal. */
+void daemon_ready(void);
+bool pidfile_create(const char *path, Error **errp) MUST_USE;
+void pidfile_remove(void);
+
+/* --- build.c --- */
+
+/* Everything from accelerator to devices, in order; the machine is ready to be reset and run. */
+bool build_all(Options *o, Error **errp) MUST_USE;
+
+/* --- identity: what query-name and query-uuid tell --- */
+void identity_set(const Options *o);
+
+#endif

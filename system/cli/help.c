@@ -1,0 +1,195 @@
+/*
+ * What the help and version options print.
+ */
+#include "system/cli/cli.h"
+
+#include "config-host.h"
+#include "hw/core/machine.h"
+
+const char *cli_arch(void)
+{
+    return "x86_64";
+}
+
+void help_version(FILE *f)
+{
+    fprintf(f, "QEMU emulator version %s (Quern %s)\n", QEMU_VERSION, QUERN_VERSION);
+    fprintf(f, "Quern is free software under the GNU General Public License, version 2 or later\n");
+}
+
+/* --- machines --- */
+
+static bool print_machine(const TypeInfo *type, void *opaque)
+{
+    const MachineInfo *mi = (const MachineInfo *)type->info;
+
+    if (mi->alias) {
+        printf("%-20s %s (alias of %s)\n", mi->alias, mi->desc, mi->machine_name);
+    }
+    printf("%-20s %s%s\n", mi->machine_name, mi->desc, mi->is_default ? " (default)" : "");
+    return true;
+}
+
+void help_machines(void)
+{
+    printf("Supported machines are:\n");
+    type_foreach(&machine_type, false, print_machine, NULL);
+}
+
+/* --- CPUs --- */
+
+static char *cpu_suffix(void)
+{
+    return g_strdup_printf("-%s-cpu", cli_arch());
+}
+
+char *cli_cpu_type_name(const char *model)
+{
+    g_autofree char *suffix = cpu_suffix();
+    g_autofree char *name = g_strconcat(model, suffix, NULL);
+    const TypeInfo *t = type_by_name(name);
+
+    if (!t) {
+        t = type_by_name(model);            /* the full name is accepted, too */
+    }
+    return t && !t->abstract && type_is_a(t, &vcpu_type) ? g_strdup(t->name) : NULL;
+}
+
+static bool print_cpu(const TypeInfo *type, void *opaque)
+{
+    const char *suffix = opaque;
+
+    if (g_str_has_suffix(type->name, suffix) && !type->info->hidden) {
+        g_autofree char *model = g_strndup(type->name, strlen(type->name) - strlen(suffix));
+
+        printf("  %-22s %s\n", model, type->info->desc ? type->info->desc : "");
+    }
+    return true;
+}
+
+void help_cpus(void)
+{
+    g_autofree char *suffix = cpu_suffix();
+
+    printf("Available CPUs:\n");
+    type_foreach(&vcpu_type, false, print_cpu, suffix);
+}
+
+/* --- accelerators --- */
+
+static bool print_accel(const TypeInfo *type, void *opaque)
+{
+    const AccelInfo *ai = (const AccelInfo *)type->info;
+
+    if (ai->accel_name && !ai->hidden) {
+        printf("%s\n", ai->accel_name);
+    }
+    return true;
+}
+
+void help_accels(void)
+{
+    printf("Accelerators supported in QEMU binary:\n");
+    type_foreach(&accel_type, false, print_accel, NULL);
+}
+
+/* --- devices --- */
+
+static const char *const category_titles[] = {
+    [DEVICE_CATEGORY_BRIDGE] = "Controller/Bridge/Hub devices",
+    [DEVICE_CATEGORY_USB] = "USB devices",
+    [DEVICE_CATEGORY_STORAGE] = "Storage devices",
+    [DEVICE_CATEGORY_NETWORK] = "Network devices",
+    [DEVICE_CATEGORY_INPUT] = "Input devices",
+    [DEVICE_CATEGORY_DISPLAY] = "Display devices",
+    [DEVICE_CATEGORY_SOUND] = "Sound devices",
+    [DEVICE_CATEGORY_MISC] = "Misc devices",
+    [DEVICE_CATEGORY_CPU] = "CPU devices",
+};
+
+typedef struct DeviceListing {
+    DeviceCategory category;
+    bool titled;
+} DeviceListing;
+
+static const TypeInfo *bus_type_of(const TypeInfo *type)
+{
+    for (; type && type_is_a(type, &device_type); type = type->parent) {
+        const DeviceInfo *di = (const DeviceInfo *)type->info;
+
+        if (di->bus_type) {
+            return di->bus_type;
+        }
+    }
+    return NULL;
+}
+
+static bool print_device(const TypeInfo *type, void *opaque)
+{
+    DeviceListing *l = opaque;
+    const DeviceInfo *di = (const DeviceInfo *)type->info;
+    const TypeInfo *bus = bus_type_of(type);
+
+    if (di->category != l->category || di->not_user_creatable || di->hidden || type_is_a(type, &vcpu_type)) {
+        return true;
+    }
+    if (!l->titled) {
+        printf("%s%s:\n", l->category == DEVICE_CATEGORY_BRIDGE ? "" : "\n", category_titles[l->category]);
+        l->titled = true;
+    }
+    printf("name \"%s\"", type->name);
+    if (bus) {
+        printf(", bus %s", bus->name);
+    }
+    if (di->desc) {
+        printf(", desc \"%s\"", di->desc);
+    }
+    printf("\n");
+    return true;
+}
+
+void help_devices(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(category_titles); i++) {
+        DeviceListing l = { .category = (DeviceCategory)i };
+
+        type_foreach(&device_type, false, print_device, &l);
+    }
+}
+
+/* --- objects, chardevs, properties --- */
+
+static bool print_object(const TypeInfo *type, void *opaque)
+{
+    if (type->info->user_creatable && !type->info->hidden) {
+        printf("  %s\n", type->name);
+    }
+    return true;
+}
+
+void help_objects(void)
+{
+    printf("List of user creatable objects:\n");
+    type_foreach(NULL, false, print_object, NULL);
+}
+
+void help_chardevs(void)
+{
+    printf("Available chardev backend types:\n");
+    for (unsigned i = 0; i < QAPI_CHARDEV_DRIVER__MAX; i++) {
+        printf("  %s\n", qapi_chardev_driver_str(i));
+    }
+}
+
+bool help_type(const char *name, const TypeInfo *base, Error **errp)
+{
+    const TypeInfo *t = type_by_name(name);
+
+    if (!t || (base && !type_is_a(t, base))) {
+        error_setg(errp, "'%s' is not a valid %s name", name, base ? base->name : "type");
+        return false;
+    }
+    printf("%s options:\n", name);
+    type_print_properties(t, stdout);
+    return true;
+}

@@ -1,0 +1,69 @@
+/*
+ * Parts of the house that a build may lack: each refuses here, and is overridden where it exists.
+ */
+#include "hw/core/machine.h"
+#include "hw/i386/smbios.h"
+#include "hw/nvram/fw_cfg.h"
+#include "hw/rtc/rtc-config.h"
+#include "system/block.h"
+#include "system/monitor.h"
+
+#define WEAK __attribute__((weak))
+
+#define REFUSE(what) error_setg(errp, what " is not part of this build")
+
+WEAK BlockNode *block_node_open(const Value *opts, Error **errp)
+{
+    REFUSE("the block layer");
+    return NULL;
+}
+
+WEAK bool block_drive_add(const Value *opts, bool snapshot, Error **errp)
+{
+    REFUSE("the block layer");
+    return false;
+}
+
+WEAK void block_close_all(void)
+{
+}
+
+WEAK void block_drain_all(void)
+{
+}
+
+WEAK bool smbios_option_add(const Value *opts, Error **errp)
+{
+    REFUSE("SMBIOS");
+    return false;
+}
+
+WEAK const TypeInfo fw_cfg_type = { .name = "fw_cfg", .parent = &device_type, .abstract = true };
+
+WEAK bool fw_cfg_add_option(FwCfg *s, const Value *opts, Error **errp)
+{
+    REFUSE("fw_cfg");
+    return false;
+}
+
+WEAK bool fw_cfg_add_file(FwCfg *s, const char *name, const void *data, size_t len, Error **errp)
+{
+    REFUSE("fw_cfg");
+    return false;
+}
+
+WEAK bool rtc_config_set(const Value *opts, Error **errp)
+{
+    REFUSE("the real-time clock");
+    return false;
+}
+
+WEAK bool monitor_new(Chardev *chr, MonitorKind kind, Error **errp)
+{
+    REFUSE("the monitor");
+    return false;
+}
+
+WEAK void monitor_flush_all(void)
+{
+}
