@@ -1,0 +1,610 @@
+/*
+ * The accelerator with a toy guest: whole programs through translator, code cache, soft TLB, run
+ * loop and vCPU threads.
+ */
+#include <unistd.h>
+
+#include "accel/tcg/internal.h"
+#include "system/memory.h"
+#include "toy-cpu.h"
+#include "util/main-loop.h"
+#include "util/rcu.h"
+
+#define N_CPUS   4
+#define RAM_SIZE (16 * MiB)
+#define MMIO_BASE 0x1000000ULL          /* behind RAM */
+#define CODE     0x10000
+#define DATA     0x20000
+
+static MemoryRegion ram, mmio;
+static uint8_t *mem;
+static ToyCpu *cpus[N_CPUS];
+static uint32_t map[TOY_TAGS][TOY_PAGES];
+static uint64_t mmio_value;
+static unsigned mmio_reads, mmio_writes;
+
+static uint64_t mmio_read(void *opaque, hwaddr addr, unsigned size)
+{
+    mmio_reads++;
+    return mmio_value + addr;
+}
+
+static void mmio_write(void *opaque, hwaddr addr, uint64_t v, unsigned size)
+{
+    mmio_writes++;
+    mmio_value = v;
+}
+
+static const MemoryRegionOps mmio_ops = {
+    .read = mmio_read, .write = mmio_write, .endian = DEVICE_LITTLE_ENDIAN, .valid = { .max = 8 }, .impl = { .max = 8 },
+};
+
+static CodeCache *cache(void)
+{
+    return &TCG_ACCEL(current_accel())->cache;
+}
+
+static void identity_map(void)
+{
+    for (unsigned tag = 0; tag < TOY_TAGS; tag++) {
+        for (uint32_t i = 0; i < TOY_PAGES; i++) {
+            map[tag][i] = i;
+        }
+    }
+}
+
+static void machine_up(void)
+{
+    g_autoptr(Value) props = value_dict();
+    const char *size = g_getenv("TOY_TB_SIZE"), *thread = g_getenv("TOY_THREAD");
+
+    bql_lock();
+    rcu_thread_enter();
+    memory_spaces_init();
+    value_dict_set_int(props, "tb-size", size ? atoi(size) : 1);
+    value_dict_set_str(props, "thread", thread ? thread : "multi");
+    g_assert_true(accel_select("tcg", props, &error_abort));
+    g_assert_true(memory_region_init_ram(&ram, NULL, "ram", RAM_SIZE, &error_abort));
+    memory_region_add_subregion(system_memory(), 0, &ram);
+    memory_region_init_io(&mmio, NULL, &mmio_ops, NULL, "mmio", 4096);
+    memory_region_add_subregion(system_memory(), MMIO_BASE, &mmio);
+    mem = memory_region_get_ram_ptr(&ram);
+    identity_map();
+    for (unsigned i = 0; i < N_CPUS; i++) {
+        cpus[i] = (ToyCpu *)object_new(&toy_cpu_type);
+        cpus[i]->map = map;
+        g_assert_true(device_realize(&cpus[i]->parent.dev, NULL, &error_abort));
+    }
+}
+
+static void put_code(uint64_t at, const uint32_t *insns, size_t n)
+{
+    memcpy(mem + at, insns, n * 4);
+    ram_block_set_dirty(ram.ram, at, n * 4);
+}
+#define PUT_CODE(at, ...) \
+    put_code(at, (const uint32_t[]){ __VA_ARGS__ }, sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
+
+static void set_mem64(uint64_t at, uint64_t v)
+{
+    memcpy(mem + at, &v, 8);
+    ram_block_set_dirty(ram.ram, at, 8);
+}
+
+static uint64_t mem64(uint64_t at)
+{
+    return ld64_le(mem + at);
+}
+
+static void start(unsigned i, uint64_t pc)
+{
+    Vcpu *cpu = &cpus[i]->parent;
+
+    cpus[i]->env.tcg.pc = pc;
+    cpus[i]->env.n_faults = 0;
+    cpu->halted = 0;
+    cpu_resume(cpu);
+}
+
+/* Wait until CPUs [0, n) halted, then pause everything. */
+static void finish(unsigned n)
+{
+    bql_unlock();
+    for (unsigned i = 0; i < n; i++) {
+        gint64 end = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
+
+        while (!__atomic_load_n(&cpus[i]->parent.halted, __ATOMIC_SEQ_CST)) {
+            g_assert_cmpint(g_get_monotonic_time(), <, end);
+            g_usleep(200);
+        }
+    }
+    bql_lock();
+    cpus_pause_all();
+    cache_check(cache());
+    for (unsigned i = 0; i < n; i++) {
+        tlb_check(cpus[i]->parent.tcg);
+    }
+}
+
+static void run(uint64_t pc)
+{
+    start(0, pc);
+    finish(1);
+}
+
+static ToyEnv *env0(void)
+{
+    return &cpus[0]->env;
+}
+
+/* Same state for every test. */
+static void reset(void)
+{
+    identity_map();
+    for (unsigned i = 0; i < N_CPUS; i++) {
+        memset(cpus[i]->env.r, 0, sizeof(cpus[i]->env.r));
+        cpus[i]->env.tag = 0;
+        cpus[i]->env.fault_vector = 0;
+        cpus[i]->tlb_large = 0;
+        tcg_tlb_flush(&cpus[i]->parent);
+        tcg_tlb_switch(&cpus[i]->parent, 0, false);
+    }
+}
+
+/* --- tests --- */
+
+static void test_loop_is_linked(void)
+{
+    uint64_t links = cache()->stats.links, entries;
+
+    reset();
+    PUT_CODE(CODE,
+             toy_insn(TOY_LI, 1, 0x27, 0x10),           /* 10000 */
+             toy_insn(TOY_ADDI, 0, 0, 3),
+             toy_insn(TOY_ADDI, 2, 2, 1),
+             toy_insn(TOY_BNE, 2, 1, -2),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    entries = ((TcgCpuState *)cpus[0]->parent.tcg)->stats.entries;
+    run(CODE);
+    g_assert_cmpuint(env0()->r[0], ==, 30000);
+    g_assert_cmpuint(cache()->stats.links, >, links);
+    g_assert_cmpuint(((TcgCpuState *)cpus[0]->parent.tcg)->stats.entries - entries, <, 100);
+}
+
+static void test_memory_and_mmio(void)
+{
+    reset();
+    mmio_reads = mmio_writes = 0;
+    map[0][0x800] = MMIO_BASE >> 12;
+    set_mem64(DATA, 0x1122334455667788);
+    env0()->r[1] = DATA;
+    env0()->r[2] = 0x800000;
+    PUT_CODE(CODE,
+             toy_insn(TOY_LD, 3, 1, 0),
+             toy_insn(TOY_ST, 3, 2, 0),                 /* to the device */
+             toy_insn(TOY_LD, 4, 2, 8),                 /* from it: value + 8 */
+             toy_insn(TOY_ST, 4, 1, 16),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    g_assert_cmpuint(mmio_writes, ==, 1);
+    g_assert_cmpuint(mmio_reads, ==, 1);
+    g_assert_cmphex(mem64(DATA + 16), ==, 0x1122334455667790);
+}
+
+static void test_fault_is_precise(void)
+{
+    reset();
+    map[0][0x30] = TOY_NO_PAGE;
+    env0()->r[1] = 0x30000;
+    env0()->fault_vector = CODE + 0x100;
+    PUT_CODE(CODE,
+             toy_insn(TOY_ADDI, 2, 2, 1),
+             toy_insn(TOY_ADDI, 3, 3, 5),
+             toy_insn(TOY_LD, 4, 1, 0),                 /* faults */
+             toy_insn(TOY_ADDI, 2, 2, 1),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    PUT_CODE(CODE + 0x100, toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    g_assert_cmpuint(env0()->n_faults, ==, 1);
+    g_assert_cmphex(env0()->fault_pc, ==, CODE + 8);
+    g_assert_cmphex(env0()->fault_va, ==, 0x30000);
+    g_assert_cmpuint(env0()->r[2], ==, 1);
+    g_assert_cmpuint(env0()->r[3], ==, 5);
+}
+
+static void test_store_across_pages_faults_before_it_writes(void)
+{
+    reset();
+    map[0][0x31] = TOY_NO_PAGE;
+    env0()->r[1] = 0x30ffc;
+    env0()->r[2] = ~0ULL;
+    set_mem64(0x30ff8, 0);
+    PUT_CODE(CODE, toy_insn(TOY_ST, 2, 1, 0), toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    g_assert_cmpuint(env0()->n_faults, ==, 1);
+    g_assert_cmphex(mem64(0x30ff8), ==, 0);
+    map[0][0x31] = 0x50;                                /* not the next page in memory */
+    run(CODE);
+    g_assert_cmphex(mem64(0x30ff8), ==, 0xffffffff00000000);
+    g_assert_cmphex(mem64(0x50000) & 0xffffffff, ==, 0xffffffff);
+}
+
+static void test_vector_move_across_pages(void)
+{
+    reset();
+    map[0][0x41] = 0x60;
+    set_mem64(DATA, 0x0123456789abcdef);
+    set_mem64(DATA + 8, 0xfedcba9876543210);
+    env0()->r[1] = DATA;
+    env0()->r[2] = 0x40ff8;
+    PUT_CODE(CODE, toy_insn(TOY_MOV16, 1, 2, 0), toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    g_assert_cmphex(mem64(0x40ff8), ==, 0x0123456789abcdef);
+    g_assert_cmphex(mem64(0x60000), ==, 0xfedcba9876543210);
+}
+
+static void test_block_that_overwrites_itself(void)
+{
+    reset();
+    env0()->r[1] = CODE + 12;
+    env0()->r[2] = toy_insn(TOY_ADDI, 0, 0, 42);
+    PUT_CODE(CODE,
+             toy_insn(TOY_ADDI, 3, 3, 1),
+             toy_insn(TOY_ST4, 2, 1, 0),                /* the next but one becomes += 42 */
+             toy_insn(TOY_ADDI, 4, 4, 1),
+             toy_insn(TOY_ADDI, 0, 0, 1),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    g_assert_cmpuint(env0()->r[0], ==, 42);
+    g_assert_cmpuint(env0()->r[3], ==, 1);
+    g_assert_cmpuint(env0()->r[4], ==, 1);
+}
+
+/* A loop writes data beside its own code: no block is lost. */
+static void test_data_beside_code_costs_no_translation(void)
+{
+    uint64_t smc, blocks;
+
+    reset();
+    env0()->r[1] = CODE + 0x800;
+    env0()->r[2] = 1000;
+    PUT_CODE(CODE,
+             toy_insn(TOY_ST, 3, 1, 0),
+             toy_insn(TOY_ADDI, 3, 3, 1),
+             toy_insn(TOY_BNE, 3, 2, -2),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    smc = cache()->stats.smc_blocks;
+    blocks = cache()->stats.blocks;
+    run(CODE);
+    g_assert_cmpuint(mem64(CODE + 0x800), ==, 999);
+    g_assert_cmpuint(cache()->stats.smc_blocks, ==, smc);
+    g_assert_cmpuint(cache()->stats.blocks, <=, blocks + 5);
+}
+
+/* Rewrite a function and call it, many times; another function in the page stays. */
+static void test_code_rewritten_each_time(void)
+{
+    uint64_t blocks;
+
+    reset();
+    env0()->r[1] = CODE + 0x400;
+    env0()->r[2] = toy_insn(TOY_ADDI, 0, 0, 1);
+    env0()->r[4] = CODE + 0x10;
+    env0()->r[5] = 500;
+    env0()->r[6] = 1ULL << 24;                          /* added to the instruction: its immediate grows */
+    PUT_CODE(CODE,
+             toy_insn(TOY_ST4, 2, 1, 0),
+             toy_insn(TOY_JR, 1, 0, 0),
+             toy_insn(TOY_HALT, 0, 0, 0),
+             toy_insn(TOY_HALT, 0, 0, 0),
+             /* 0x10: back from the function */
+             toy_insn(TOY_ADDI, 3, 3, 1),
+             toy_insn(TOY_BNE, 3, 5, -5),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    PUT_CODE(CODE + 0x400, toy_insn(TOY_ADDI, 0, 0, 1), toy_insn(TOY_JR, 4, 0, 0));
+    blocks = cache()->stats.blocks;
+    run(CODE);
+    g_assert_cmpuint(env0()->r[0], ==, 500);
+    g_assert_cmpuint(cache()->stats.blocks - blocks, <, 520);
+}
+
+static void test_instruction_across_pages(void)
+{
+    uint32_t insn = toy_insn(TOY_ADDI, 0, 0, 7), halt = toy_insn(TOY_HALT, 0, 0, 0);
+
+    reset();
+    map[0][0x101] = 0x200;
+    memcpy(mem + 0x100ffe, &insn, 2);
+    memcpy(mem + 0x200000, (char *)&insn + 2, 2);
+    memcpy(mem + 0x200002, &halt, 4);
+    run(0x100ffe);
+    g_assert_cmpuint(env0()->r[0], ==, 7);
+    /* Another second page: other bytes, so another block. */
+    insn = toy_insn(TOY_ADDI, 0, 0, 9);
+    memcpy(mem + 0x300000, (char *)&insn + 2, 2);
+    memcpy(mem + 0x300002, &halt, 4);
+    map[0][0x101] = 0x300;
+    tcg_tlb_flush_page(&cpus[0]->parent, 0x101000);
+    run(0x100ffe);
+    g_assert_cmpuint(env0()->r[0], ==, 16);
+    /* And a second page that is not there. */
+    map[0][0x101] = TOY_NO_PAGE;
+    tcg_tlb_flush_page(&cpus[0]->parent, 0x101000);
+    run(0x100ffe);
+    g_assert_cmpuint(env0()->n_faults, ==, 1);
+    g_assert_cmphex(env0()->fault_va, ==, 0x101000);
+}
+
+static void test_contexts_keep_their_translations(void)
+{
+    uint64_t fills;
+
+    reset();
+    for (unsigned tag = 0; tag < TOY_TAGS; tag++) {
+        map[tag][0x90] = 0xa0 + tag;
+        set_mem64(0xa0000 + tag * 0x1000, 100 + tag);
+    }
+    env0()->r[1] = 0x90000;
+    env0()->r[5] = 200;
+    PUT_CODE(CODE,
+             toy_insn(TOY_SWITCH, 0, 0, 1),
+             toy_insn(TOY_LD, 2, 1, 0),
+             toy_insn(TOY_ADD, 0, 0, 2),
+             toy_insn(TOY_SWITCH, 0, 0, 2),
+             toy_insn(TOY_LD, 2, 1, 0),
+             toy_insn(TOY_ADD, 0, 0, 2),
+             toy_insn(TOY_ADDI, 3, 3, 1),
+             toy_insn(TOY_BNE, 3, 5, -7),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    fills = ((TcgCpuState *)cpus[0]->parent.tcg)->stats.tlb_fills;
+    run(CODE);
+    g_assert_cmpuint(env0()->r[0], ==, 200 * (101 + 102));
+    g_assert_cmpuint(((TcgCpuState *)cpus[0]->parent.tcg)->stats.tlb_fills - fills, <, 20);
+}
+
+static void test_flush_page_drops_large_page(void)
+{
+    reset();
+    cpus[0]->tlb_large = 2 * MiB;
+    set_mem64(0x400000, 1);
+    set_mem64(0x600000, 2);
+    env0()->r[1] = 0x400000;
+    env0()->r[2] = 0x410000;                            /* elsewhere in the large page */
+    PUT_CODE(CODE,
+             toy_insn(TOY_LD, 3, 1, 0),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    PUT_CODE(CODE + 0x40,
+             toy_insn(TOY_FLUSHPAGE, 2, 0, 0),
+             toy_insn(TOY_LD, 3, 1, 0),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    g_assert_cmpuint(env0()->r[3], ==, 1);
+    map[0][0x400] = 0x600;
+    run(CODE);
+    g_assert_cmpuint(env0()->r[3], ==, 1);              /* still cached: the guest did not say */
+    run(CODE + 0x40);
+    g_assert_cmpuint(env0()->r[3], ==, 2);
+}
+
+/* More code than the cache holds, round and round. */
+static void test_eviction(void)
+{
+    enum { FUNCS = 6000, ROUNDS = 3 };
+    uint64_t evicted = cache()->stats.evicted_units, at = 0x200000;
+
+    reset();
+    for (unsigned i = 0; i < FUNCS; i++, at += 0x40) {
+        uint32_t code[16] = { 0 };
+
+        for (unsigned k = 0; k < 13; k++) {
+            code[k] = toy_insn(TOY_ADDI, k & 1 ? 2 : 0, k & 1 ? 2 : 0, 1);
+        }
+        code[13] = toy_insn(TOY_ADDI, 1, 1, 0x40);
+        code[14] = i + 1 < FUNCS ? toy_insn(TOY_JR, 1, 0, 0) : toy_insn(TOY_HALT, 0, 0, 0);
+        put_code(at, code, 16);
+    }
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        env0()->r[1] = 0x200000;
+        run(0x200000);
+    }
+    g_assert_cmpuint(env0()->r[0], ==, ROUNDS * FUNCS * 7);
+    g_assert_cmpuint(env0()->r[2], ==, ROUNDS * FUNCS * 6);
+    if (cache()->size <= 2 * MiB) {
+        g_assert_cmpuint(cache()->stats.evicted_units, >, evicted);
+    }
+}
+
+/* A hot function used all the time survives while others come and go. */
+static void test_hot_block_is_moved(void)
+{
+    uint64_t moved = cache()->stats.moved_blocks, at = 0x400000;
+    enum { FUNCS = 8000 };
+
+    if (cache()->size > 2 * MiB) {
+        g_test_skip("the cache is large");
+        return;
+    }
+    reset();
+    /* The hot one: return to r7 += 0x40. */
+    PUT_CODE(CODE, toy_insn(TOY_ADDI, 6, 6, 1), toy_insn(TOY_ADDI, 7, 7, 0x40), toy_insn(TOY_JR, 7, 0, 0));
+    for (unsigned i = 0; i < FUNCS; i++, at += 0x40) {
+        uint32_t code[16] = { 0 };
+
+        for (unsigned k = 0; k < 13; k++) {
+            code[k] = toy_insn(TOY_ADDI, 0, 0, 1);
+        }
+        code[13] = i + 1 < FUNCS ? toy_insn(TOY_JR, 1, 0, 0) : toy_insn(TOY_HALT, 0, 0, 0);
+        put_code(at, code, 16);
+    }
+    env0()->r[1] = CODE;
+    env0()->r[7] = 0x400000;
+    run(0x400000);
+    g_assert_cmpuint(env0()->r[6], ==, FUNCS - 1);
+    g_assert_cmpuint(env0()->r[0], ==, FUNCS * 13);
+    g_assert_cmpuint(cache()->stats.moved_blocks, >, moved);
+}
+
+static void test_atomics_of_many_cpus(void)
+{
+    reset();
+    set_mem64(DATA, 0);
+    map[0][0x91] = 0xb0;
+    set_mem64(0x90ff8, 0);
+    set_mem64(0xb0000, 0);
+    PUT_CODE(CODE,
+             toy_insn(TOY_LI, 2, 0, 1),
+             toy_insn(TOY_RMWADD, 2, 1, 0),
+             toy_insn(TOY_LI, 2, 0, 1),
+             toy_insn(TOY_RMWADD, 2, 6, 0),             /* across pages */
+             toy_insn(TOY_ADDI, 3, 3, 1),
+             toy_insn(TOY_BNE, 3, 5, -5),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    for (unsigned i = 0; i < N_CPUS; i++) {
+        cpus[i]->env.r[1] = DATA;
+        cpus[i]->env.r[5] = 300;
+        cpus[i]->env.r[6] = 0x90ffc;
+        start(i, CODE);
+    }
+    finish(N_CPUS);
+    g_assert_cmpuint(mem64(DATA), ==, 300 * N_CPUS);
+    g_assert_cmpuint(mem64(0x90ff8) >> 32, ==, 300 * N_CPUS);
+}
+
+/* All CPUs run through more code than fits while one of them is rewriting a function. */
+static void test_eviction_with_many_cpus(void)
+{
+    enum { FUNCS = 3000 };
+    uint64_t at = 0x200000;
+
+    reset();
+    for (unsigned i = 0; i < FUNCS; i++, at += 0x40) {
+        uint32_t code[16] = { 0 };
+
+        for (unsigned k = 0; k < 13; k++) {
+            code[k] = toy_insn(TOY_ADDI, 0, 0, 1);
+        }
+        code[13] = toy_insn(TOY_ADDI, 1, 1, 0x40);
+        code[14] = i + 1 < FUNCS ? toy_insn(TOY_JR, 1, 0, 0) : toy_insn(TOY_JR, 2, 0, 0);
+        put_code(at, code, 16);
+    }
+    PUT_CODE(CODE,
+             toy_insn(TOY_ST4, 6, 7, 0),                /* the same bytes again: blocks there go */
+             toy_insn(TOY_ADD, 1, 4, 5),                /* r5 = 0 */
+             toy_insn(TOY_JR, 1, 0, 0),
+             toy_insn(TOY_HALT, 0, 0, 0),
+             toy_insn(TOY_ADDI, 3, 3, -1),              /* CODE + 0x10 */
+             toy_insn(TOY_BNE, 3, 5, -5),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    for (unsigned i = 0; i < N_CPUS; i++) {
+        ToyEnv *e = &cpus[i]->env;
+
+        e->r[2] = CODE + 0x10;
+        e->r[3] = 5;
+        e->r[4] = 0x200000;
+        e->r[6] = toy_insn(TOY_ADDI, 0, 0, 1);
+        e->r[7] = 0x200000 + 0x40 * 50 * (i + 1);
+        start(i, CODE);
+    }
+    finish(N_CPUS);
+    for (unsigned i = 0; i < N_CPUS; i++) {
+        g_assert_cmpuint(cpus[i]->env.r[0], ==, 5 * FUNCS * 13);
+    }
+}
+
+static void test_endless_loop_can_be_paused(void)
+{
+    reset();
+    PUT_CODE(CODE, toy_insn(TOY_ADDI, 0, 0, 1), toy_insn(TOY_BNE, 0, 1, -1), toy_insn(TOY_HALT, 0, 0, 0));
+    env0()->r[1] = ~0ULL;
+    start(0, CODE);
+    bql_unlock();
+    g_usleep(20000);
+    bql_lock();
+    cpus_pause_all();
+    g_assert_true(cpus[0]->parent.stopped);
+    g_assert_cmpuint(env0()->r[0], >, 0);
+}
+
+static void count_work(Vcpu *cpu, void *opaque)
+{
+    g_assert_true(cpu == cpu_current());
+    ++*(unsigned *)opaque;
+}
+
+static void test_work_runs_on_its_cpu(void)
+{
+    unsigned n = 0;
+
+    reset();
+    PUT_CODE(CODE, toy_insn(TOY_ADDI, 0, 0, 1), toy_insn(TOY_BNE, 0, 1, -1), toy_insn(TOY_HALT, 0, 0, 0));
+    env0()->r[1] = ~0ULL;
+    start(0, CODE);
+    for (unsigned i = 0; i < 50; i++) {
+        run_on_cpu(&cpus[0]->parent, count_work, &n);
+        run_on_cpu(&cpus[1]->parent, count_work, &n);
+    }
+    cpus_pause_all();
+    g_assert_cmpuint(n, ==, 100);
+}
+
+static void test_halted_cpu_wakes_on_interrupt(void)
+{
+    reset();
+    PUT_CODE(CODE, toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    PUT_CODE(CODE + 0x20, toy_insn(TOY_ADDI, 0, 0, 5), toy_insn(TOY_HALT, 0, 0, 0));
+    env0()->tcg.pc = CODE + 0x20;
+    cpu_resume(&cpus[0]->parent);
+    cpu_interrupt(&cpus[0]->parent, CPU_INTERRUPT_HARD);
+    bql_unlock();
+    for (unsigned i = 0; i < 5000 && __atomic_load_n(&env0()->r[0], __ATOMIC_SEQ_CST) != 5; i++) {
+        g_usleep(1000);
+    }
+    bql_lock();
+    cpus_pause_all();
+    g_assert_cmpuint(env0()->r[0], ==, 5);
+}
+
+static void test_device_write_drops_code(void)
+{
+    uint32_t insn = toy_insn(TOY_ADDI, 0, 0, 50);
+
+    reset();
+    PUT_CODE(CODE, toy_insn(TOY_ADDI, 0, 0, 1), toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    address_space_write(&address_space_memory, CODE, MEMTXATTRS_UNSPECIFIED, &insn, 4);
+    run(CODE);
+    g_assert_cmpuint(env0()->r[0], ==, 51);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    machine_up();
+    g_test_add_func("/tcg-run/loop-is-linked", test_loop_is_linked);
+    g_test_add_func("/tcg-run/memory-and-mmio", test_memory_and_mmio);
+    g_test_add_func("/tcg-run/fault-is-precise", test_fault_is_precise);
+    g_test_add_func("/tcg-run/store-across-pages", test_store_across_pages_faults_before_it_writes);
+    g_test_add_func("/tcg-run/vector-across-pages", test_vector_move_across_pages);
+    g_test_add_func("/tcg-run/self-overwriting-block", test_block_that_overwrites_itself);
+    g_test_add_func("/tcg-run/data-beside-code", test_data_beside_code_costs_no_translation);
+    g_test_add_func("/tcg-run/code-rewritten", test_code_rewritten_each_time);
+    g_test_add_func("/tcg-run/instruction-across-pages", test_instruction_across_pages);
+    g_test_add_func("/tcg-run/contexts", test_contexts_keep_their_translations);
+    g_test_add_func("/tcg-run/flush-large-page", test_flush_page_drops_large_page);
+    g_test_add_func("/tcg-run/eviction", test_eviction);
+    g_test_add_func("/tcg-run/hot-block-is-moved", test_hot_block_is_moved);
+    g_test_add_func("/tcg-run/atomics", test_atomics_of_many_cpus);
+    g_test_add_func("/tcg-run/eviction-many-cpus", test_eviction_with_many_cpus);
+    g_test_add_func("/tcg-run/pause", test_endless_loop_can_be_paused);
+    g_test_add_func("/tcg-run/work", test_work_runs_on_its_cpu);
+    g_test_add_func("/tcg-run/wake", test_halted_cpu_wakes_on_interrupt);
+    g_test_add_func("/tcg-run/device-write", test_device_write_drops_code);
+    int rc = g_test_run();
+
+    if (g_test_verbose()) {
+        tcg_print_info(TCG_ACCEL(current_accel()), stderr);
+    }
+    bql_unlock();
+    _exit(rc);                          /* threads are still there */
+}
