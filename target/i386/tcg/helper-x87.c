@@ -472,7 +472,7 @@ uint32_t helper_fcomi(CPUX86State *env, uint32_t i, uint32_t how, uint32_t flags
                          : "m"(st(env, 0)->f), "m"(st(env, i)->f) : X87_CLOBBERS);
     }
     host_end(special);
-    take_status(env, sw, FPUS_C1);
+    take_status(env, sw, 0);         /* C1 stays, as on Intel's processors */
     if (how & 1) {
         pop(env);
     }
@@ -492,7 +492,6 @@ void helper_fcmov(CPUX86State *env, uint32_t esc, uint32_t modrm, uint32_t flags
         if (taken) {
             *st(env, 0) = *st(env, i);
         }
-        clear_c1(env);
     } else {
         x87_native_run(env, &img, esc, modrm, NULL, &flags);
         x87_native_commit(env, &img);
@@ -512,8 +511,9 @@ void helper_ffree(CPUX86State *env, uint32_t i, uint32_t do_pop)
 {
     x87_check(env);
     env->fptags[(env->fpstt + i) & 7] = 1;
+    clear_c1(env);
     if (do_pop) {
-        env->fpstt = (env->fpstt + 1) & 7;
+        pop(env);
     }
 }
 
