@@ -226,6 +226,11 @@ void system_guest_panicked(void)
     }
 }
 
+void system_guest_crashloaded(void)
+{
+    qapi_event_send_guest_crashloaded(QAPI_GUEST_PANIC_ACTION_RUN);
+}
+
 /* --- carrying them out --- */
 
 static bool cause_is_guest(ShutdownCause cause)

@@ -43,6 +43,8 @@ void system_powerdown_request(void);
 void system_suspend_request(void);
 bool system_wakeup_request(Error **errp) MUST_USE;
 void system_guest_panicked(void);
+/* Its crash kernel runs: only reported. */
+void system_guest_crashloaded(void);
 void system_powerdown_notify_add(void (*fn)(void *opaque), void *opaque);
 void system_wakeup_notify_add(void (*fn)(void *opaque), void *opaque);
 /* vm_stop from a vCPU thread. */

@@ -57,7 +57,7 @@ IrqLine isa_bus_get_irq(IsaBus *bus, unsigned n);
 /* The same by device; fails, naming the device, when @n is not 0..15. */
 bool isa_get_irq(IsaDevice *dev, unsigned n, IrqLine *line, Error **errp) MUST_USE;
 
-/* Map @mr at port @base; fails, naming both, if it would leave the 64 KiB port space. */
+/* Map @mr at port @base; fails, finishing @mr, if it would leave the 64 KiB port space. */
 bool isa_register_ioport(IsaDevice *dev, MemoryRegion *mr, uint32_t base, Error **errp) MUST_USE;
 /* Unmap and finish @mr; nothing if it was never initialised. */
 void isa_unregister_ioport(IsaDevice *dev, MemoryRegion *mr);

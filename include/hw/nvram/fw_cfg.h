@@ -96,7 +96,7 @@ bool fw_cfg_find_file(FwCfg *s, const char *name, const void **data, size_t *len
 
 /* One -fw_cfg option: a dict with name and exactly one of file, string. */
 bool fw_cfg_add_option(FwCfg *s, const Value *opts, Error **errp) MUST_USE;
-/* Write of the FW_CFG_ID item's DMA bit: is DMA offered? */
+/* Is the DMA interface offered? */
 bool fw_cfg_dma_enabled(const FwCfg *s);
 
 #endif
