@@ -46,6 +46,7 @@ void char_set_break(CharBackend *be, bool on);
 Chardev *chardev_new_from_opts(const Value *opts, Error **errp);
 Chardev *chardev_new_legacy(const char *id, const char *text, Error **errp);
 Chardev *chardev_find(const char *id);
+bool chardev_is_mux(const Chardev *chr);
 bool chardev_remove(const char *id, Error **errp) MUST_USE;
 void chardev_cleanup_all(void);     /* restore the terminal, unlink sockets */
 /* The process has no terminal any more: stdio is refused from now on. */

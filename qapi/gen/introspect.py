@@ -37,7 +37,7 @@ class Introspection:
                 self.entries.append({'name': name, 'meta-type': 'array', 'element-type': name[1:-1]})
             return name
         if t.name not in self.masked:
-            self.masked[t.name] = str(len(self.masked))
+            self.masked[t.name] = str(len(self.masked) + 1)
             self.pending.append(t)
         return self.masked[t.name]
 

@@ -204,6 +204,11 @@ Chardev *chardev_find(const char *id)
     return CHARDEV(object_child(object_container("/chardevs"), id));
 }
 
+bool chardev_is_mux(const Chardev *c)
+{
+    return chardev_class(c)->attach != NULL;
+}
+
 typedef struct DriverSearch {
     QapiChardevDriver driver;
     const TypeInfo *found;

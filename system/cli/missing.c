@@ -6,7 +6,6 @@
 #include "hw/nvram/fw_cfg.h"
 #include "hw/rtc/rtc-config.h"
 #include "system/block.h"
-#include "system/monitor.h"
 
 #define WEAK __attribute__((weak))
 
@@ -56,14 +55,4 @@ WEAK bool rtc_config_set(const Value *opts, Error **errp)
 {
     REFUSE("the real-time clock");
     return false;
-}
-
-WEAK bool monitor_new(Chardev *chr, MonitorKind kind, Error **errp)
-{
-    REFUSE("the monitor");
-    return false;
-}
-
-WEAK void monitor_flush_all(void)
-{
 }

@@ -1,0 +1,222 @@
+/*
+ * The human monitor's commands: a table, and a function for each that prints to a stream.
+ *
+ * Commands that QMP has, too, call its function and print what it says.
+ */
+#include "system/monitor/internal.h"
+
+#include "hw/core/cpu.h"
+#include "qapi/keyval.h"
+#include "qapi/qapi-commands.h"
+#include "util/log.h"
+
+typedef struct HmpCommand {
+    const char *name, *alias;
+    const char *args;                   /* for help; NULL = takes none */
+    const char *help;
+    bool (*simple)(Error **errp);       /* QMP's function, for commands without arguments */
+    bool (*run)(FILE *out, const char *args, Error **errp);
+} HmpCommand;
+
+static int present_cpu;                 /* "cpu N"; for commands about a CPU */
+
+static void print_help_of(FILE *out, const HmpCommand *c)
+{
+    fprintf(out, "%s%s%s%s%s -- %s\n", c->name, c->alias ? "|" : "", c->alias ? c->alias : "", c->args ? " " : "",
+            c->args ? c->args : "", c->help);
+}
+
+static bool hmp_log(FILE *out, const char *args, Error **errp)
+{
+    unsigned mask = 0;
+
+    if (!*args) {
+        log_print_items(out);
+        return true;
+    }
+    if (strcmp(args, "none") && !log_parse_items(args, &mask, errp)) {
+        return false;
+    }
+    log_mask = mask;
+    return true;
+}
+
+static bool hmp_logfile(FILE *out, const char *args, Error **errp)
+{
+    return log_set_file(args, errp);
+}
+
+static bool hmp_cpu(FILE *out, const char *args, Error **errp)
+{
+    uint64_t n;
+
+    if (!qapi_parse_uint("index", args, &n, errp)) {
+        return false;
+    }
+    if (n >= cpu_count()) {
+        error_setg(errp, "invalid CPU index %" PRIu64, n);
+        return false;
+    }
+    present_cpu = (int)n;
+    return true;
+}
+
+static bool hmp_device_add(FILE *out, const char *args, Error **errp)
+{
+    g_autoptr(Value) opts = keyval_parse(args, "driver", KEYVAL_FLAT, NULL, errp);
+
+    return opts && device_add_from_opts(opts, true, errp);
+}
+
+static bool hmp_device_del(FILE *out, const char *args, Error **errp)
+{
+    return device_del_by_id(args, errp);
+}
+
+static bool hmp_object_add(FILE *out, const char *args, Error **errp)
+{
+    g_autoptr(Value) opts = keyval_parse(args, "qom-type", KEYVAL_NESTED, NULL, errp);
+
+    return opts && user_creatable_add(opts, errp);
+}
+
+static bool hmp_object_del(FILE *out, const char *args, Error **errp)
+{
+    return user_creatable_del(args, errp);
+}
+
+static bool hmp_info_command(FILE *out, const char *args, Error **errp)
+{
+    g_auto(GStrv) parts = g_strsplit(args, " ", 2);
+
+    if (!parts[0] || !*parts[0]) {
+        hmp_info_list(out);
+    } else {
+        hmp_info(out, parts[0], parts[1] ? g_strstrip(parts[1]) : "", present_cpu);
+    }
+    return true;
+}
+
+static bool hmp_help(FILE *out, const char *args, Error **errp);
+
+static const HmpCommand commands[] = {
+    { "help", "?", "[COMMAND]", "explain commands", .run = hmp_help },
+    { "info", NULL, "[SUBJECT]", "show something; without subject list them", .run = hmp_info_command },
+    { "quit", "q", NULL, "end the emulator", qmp_quit },
+    { "stop", "s", NULL, "stop the virtual CPUs", qmp_stop },
+    { "cont", "c", NULL, "run", qmp_cont },
+    { "system_reset", NULL, NULL, "reset the machine", qmp_system_reset },
+    { "system_powerdown", NULL, NULL, "press the power button", qmp_system_powerdown },
+    { "system_wakeup", NULL, NULL, "wake a suspended guest", qmp_system_wakeup },
+    { "cpu", NULL, "N", "choose the CPU that commands are about", .run = hmp_cpu },
+    { "log", NULL, "ITEM[,ITEM...]|none", "choose what is logged", .run = hmp_log },
+    { "logfile", NULL, "FILE", "log into FILE", .run = hmp_logfile },
+    { "device_add", NULL, "DRIVER[,PROP=VALUE...]", "plug a device", .run = hmp_device_add },
+    { "device_del", NULL, "ID", "unplug a device", .run = hmp_device_del },
+    { "object_add", NULL, "TYPE,id=ID[,PROP=VALUE...]", "make an object", .run = hmp_object_add },
+    { "object_del", NULL, "ID", "remove an object", .run = hmp_object_del },
+    { "x", NULL, "/FMT ADDR", "dump virtual memory; FMT is [count][xduoc][bhwg]" },
+    { "xp", NULL, "/FMT ADDR", "dump physical memory" },
+    { "print", "p", "/FMT EXPRESSION", "print a sum of numbers" },
+};
+
+static const HmpCommand *find(const char *name)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (!strcmp(commands[i].name, name) || !g_strcmp0(commands[i].alias, name)) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static bool hmp_help(FILE *out, const char *args, Error **errp)
+{
+    const HmpCommand *one = *args ? find(args) : NULL;
+
+    if (*args && !one) {
+        error_setg(errp, "unknown command: '%s'", args);
+        return false;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (!one || one == &commands[i]) {
+            print_help_of(out, &commands[i]);
+        }
+    }
+    return true;
+}
+
+/* Commands with a format: "x/4xw ADDR". */
+static void run_formatted(FILE *out, const HmpCommand *c, const char *format, const char *args, int cpu)
+{
+    if (!strcmp(c->name, "print")) {
+        hmp_print(out, format, args);
+    } else {
+        hmp_examine(out, format, args, !strcmp(c->name, "xp"), cpu);
+    }
+}
+
+static void run(FILE *out, const char *name, const char *format, const char *args, int cpu)
+{
+    const HmpCommand *c = find(name);
+    Error *err = NULL;
+
+    if (!c) {
+        fprintf(out, "unknown command: '%s'\n", name);
+        return;
+    }
+    if (format && (c->run || c->simple)) {
+        fprintf(out, "%s takes no format\n", c->name);
+        return;
+    }
+    if (c->simple) {
+        if (*args) {
+            fprintf(out, "%s: extraneous characters at the end of line\n", c->name);
+            return;
+        }
+        (void)!c->simple(&err);
+    } else if (c->run) {
+        if (c->args && c->args[0] != '[' && !*args && c->run != hmp_log) {
+            fprintf(out, "%s: missing argument %s\n", c->name, c->args);
+            return;
+        }
+        (void)!c->run(out, args, &err);
+    } else {
+        run_formatted(out, c, format ? format : "", args, cpu);
+    }
+    if (err) {
+        fprintf(out, "Error: %s\n", error_get_pretty(err));
+        error_free(err);
+    }
+}
+
+char *hmp_run_line(const char *line, int cpu_index)
+{
+    g_autofree char *copy = g_strstrip(g_strdup(line));
+    size_t name_len = strcspn(copy, " /");
+    g_autofree char *name = g_strndup(copy, name_len);
+    char *rest = copy + name_len, *args = rest, *text = NULL;
+    g_autofree char *format = NULL;
+    int saved = present_cpu;
+    size_t size;
+    FILE *out;
+
+    if (*rest == '/') {
+        size_t len = strcspn(rest, " ");
+
+        format = g_strndup(rest + 1, len - 1);
+        args = rest + len;
+    }
+    out = open_memstream(&text, &size);
+    if (*name) {
+        if (cpu_index >= 0) {
+            present_cpu = cpu_index;
+        }
+        run(out, name, format, g_strstrip(args), present_cpu);
+        if (cpu_index >= 0) {
+            present_cpu = saved;
+        }
+    }
+    fclose(out);
+    return text;
+}

@@ -1,0 +1,240 @@
+/*
+ * The human monitor's "info" subjects.
+ */
+#include "system/monitor/internal.h"
+
+#include "hw/core/machine.h"
+#include "qapi/qapi-commands.h"
+#include "system/runstate.h"
+
+typedef struct InfoSubject {
+    const char *name, *help;
+    void (*print)(FILE *out, const char *args, int cpu_index);
+} InfoSubject;
+
+static void info_status(FILE *out, const char *args, int cpu_index)
+{
+    fprintf(out, "VM status: %s%s%s%s\n", runstate_is_running() ? "running" : "paused",
+            runstate_is_running() || runstate_get() == RUN_STATE_PAUSED ? "" : " (",
+            runstate_is_running() || runstate_get() == RUN_STATE_PAUSED ? "" : runstate_name(runstate_get()),
+            runstate_is_running() || runstate_get() == RUN_STATE_PAUSED ? "" : ")");
+}
+
+static void info_version(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiVersionInfo) v = qmp_query_version(&error_abort);
+
+    fprintf(out, "%d.%d.%d (%s)\n", (int)v->qemu->major, (int)v->qemu->minor, (int)v->qemu->micro, v->package);
+}
+
+static void info_cpus(FILE *out, const char *args, int cpu_index)
+{
+    Vcpu *cpu;
+
+    CPU_FOREACH(cpu) {
+        fprintf(out, "%c CPU #%u: thread_id=%d%s\n", (int)cpu->index == cpu_index ? '*' : ' ', cpu->index, cpu->host_tid,
+                __atomic_load_n(&cpu->halted, __ATOMIC_RELAXED) ? " (halted)" : "");
+    }
+}
+
+static void dump_registers(Vcpu *cpu, void *opaque)
+{
+    if (vcpu_info(cpu)->dump_state) {
+        vcpu_info(cpu)->dump_state(cpu, opaque, 0);
+    }
+}
+
+/* On the CPU's own thread, between blocks, where its state is whole. */
+static void print_registers(FILE *out, Vcpu *cpu)
+{
+    fprintf(out, "\nCPU#%u\n", cpu->index);
+    if (cpu->thread) {
+        run_on_cpu(cpu, dump_registers, out);
+    } else {
+        dump_registers(cpu, out);
+    }
+}
+
+static void info_registers(FILE *out, const char *args, int cpu_index)
+{
+    Vcpu *cpu = cpu_by_index(cpu_index);
+
+    if (!strcmp(args, "-a")) {
+        CPU_FOREACH(cpu) {
+            print_registers(out, cpu);
+        }
+    } else if (cpu) {
+        print_registers(out, cpu);
+    } else {
+        fprintf(out, "No CPU available\n");
+    }
+}
+
+static void info_mtree(FILE *out, const char *args, int cpu_index)
+{
+    memory_print_tree(out, strstr(args, "-f") != NULL);
+}
+
+static void info_jit(FILE *out, const char *args, int cpu_index)
+{
+    Accel *a = current_accel();
+
+    if (a && accel_info(a)->info) {
+        accel_info(a)->info(a, out);
+    } else {
+        fprintf(out, "The accelerator has nothing to tell\n");
+    }
+}
+
+static void info_kvm(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiKvmInfo) k = qmp_query_kvm(&error_abort);
+
+    fprintf(out, "kvm support: %s\n", k->enabled ? "enabled" : k->present ? "disabled" : "not compiled");
+}
+
+static void info_name(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiNameInfo) n = qmp_query_name(&error_abort);
+
+    if (n->name) {
+        fprintf(out, "%s\n", n->name);
+    }
+}
+
+static void info_uuid(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiUuidInfo) u = qmp_query_uuid(&error_abort);
+
+    fprintf(out, "%s\n", u->UUID);
+}
+
+static void info_chardev(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiChardevInfoList) list = qmp_query_chardev(&error_abort);
+
+    for (size_t i = 0; i < list->len; i++) {
+        fprintf(out, "%s: filename=%s\n", list->at[i].label, list->at[i].filename);
+    }
+}
+
+/* --- trees --- */
+
+typedef struct PropertyPrint {
+    FILE *out;
+    Object *obj;
+    int indent;
+} PropertyPrint;
+
+static bool print_property(const Property *p, void *opaque)
+{
+    const PropertyPrint *pp = opaque;
+    g_autoptr(Value) v = object_property_get(pp->obj, p->name, NULL);
+
+    if (v) {
+        g_autofree char *text = json_to_string(v, false);
+
+        fprintf(pp->out, "%*s%s = %s\n", pp->indent, "", p->name, text);
+    }
+    return true;
+}
+
+static void print_device(FILE *out, Device *dev, int indent);
+
+static void print_bus(FILE *out, Bus *bus, int indent)
+{
+    fprintf(out, "%*sbus: %s\n%*s  type %s\n", indent, "", bus->obj.name ? bus->obj.name : "", indent, "",
+            bus->obj.type->name);
+    for (unsigned i = 0; i < bus->devices->len; i++) {
+        print_device(out, g_ptr_array_index(bus->devices, i), indent + 2);
+    }
+}
+
+static void print_device(FILE *out, Device *dev, int indent)
+{
+    PropertyPrint pp = { out, &dev->obj, indent + 2 };
+
+    fprintf(out, "%*sdev: %s, id \"%s\"\n", indent, "", dev->obj.type->name, dev->id ? dev->id : "");
+    type_foreach_property(dev->obj.type, print_property, &pp);
+    for (unsigned i = 0; dev->child_buses && i < dev->child_buses->len; i++) {
+        print_bus(out, g_ptr_array_index(dev->child_buses, i), indent + 2);
+    }
+}
+
+static bool print_root_bus(Object *obj, void *opaque)
+{
+    if (object_is(obj, &bus_type) && !BUS(obj)->parent_dev) {
+        print_bus(opaque, BUS(obj), 0);
+    } else if (object_is(obj, &device_type) && !DEVICE(obj)->parent_bus) {
+        print_device(opaque, DEVICE(obj), 0);
+    }
+    return true;
+}
+
+static void info_qtree(FILE *out, const char *args, int cpu_index)
+{
+    object_foreach_child(object_root(), true, print_root_bus, out);
+}
+
+typedef struct TreePrint {
+    FILE *out;
+    int indent;
+} TreePrint;
+
+static bool print_object(Object *obj, void *opaque)
+{
+    TreePrint *t = opaque;
+
+    fprintf(t->out, "%*s/%s (%s)\n", t->indent, "", obj->name, obj->type->name);
+    t->indent += 2;
+    object_foreach_child(obj, false, print_object, t);
+    t->indent -= 2;
+    return true;
+}
+
+static void info_qom_tree(FILE *out, const char *args, int cpu_index)
+{
+    Object *obj = *args ? object_resolve_path(args, NULL) : object_root();
+    TreePrint t = { out, 0 };
+
+    if (!obj) {
+        fprintf(out, "Path '%s' could not be resolved\n", args);
+        return;
+    }
+    object_foreach_child(obj, false, print_object, &t);
+}
+
+/* --- the table --- */
+
+static const InfoSubject subjects[] = {
+    { "chardev", "character devices", info_chardev },
+    { "cpus", "virtual CPUs", info_cpus },
+    { "jit", "what the accelerator did", info_jit },
+    { "kvm", "is KVM used?", info_kvm },
+    { "mtree", "[-f] memory regions, or flat views", info_mtree },
+    { "name", "the guest's name", info_name },
+    { "qom-tree", "[PATH] objects", info_qom_tree },
+    { "qtree", "devices", info_qtree },
+    { "registers", "[-a] the present CPU's registers, or all", info_registers },
+    { "status", "running or not", info_status },
+    { "uuid", "the machine's UUID", info_uuid },
+    { "version", "the version", info_version },
+};
+
+void hmp_info_list(FILE *out)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(subjects); i++) {
+        fprintf(out, "info %s -- %s\n", subjects[i].name, subjects[i].help);
+    }
+}
+
+void hmp_info(FILE *out, const char *what, const char *args, int cpu_index)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(subjects); i++) {
+        if (!strcmp(subjects[i].name, what)) {
+            subjects[i].print(out, args, cpu_index);
+            return;
+        }
+    }
+    fprintf(out, "unknown command: 'info %s'\n", what);
+}

@@ -1,0 +1,180 @@
+/*
+ * The human monitor's terminal: prompt, a small line editor, history.
+ *
+ * Keys: Enter, Backspace, Ctrl-U (clear), Ctrl-W (word), Ctrl-C (give up the line), up and down
+ * (history).  On a multiplexer the banner appears when the monitor first comes into focus.
+ */
+#include "system/monitor/internal.h"
+
+#include "system/cli/cli.h"
+
+static void prompt(Monitor *m)
+{
+    monitor_puts(m, "(qemu) ");
+}
+
+static void show(Monitor *m)
+{
+    if (!m->shown) {
+        m->shown = true;
+        monitor_puts(m, "QEMU " QEMU_VERSION " monitor - type 'help' for more information\n");
+    } else {
+        monitor_puts(m, "\n");
+    }
+    prompt(m);
+    monitor_puts(m, m->line->str);
+}
+
+void hmp_monitor_event(Monitor *m, CharEvent ev)
+{
+    switch (ev) {
+    case CHAR_EVENT_OPENED:
+        g_string_truncate(m->line, 0);
+        m->shown = false;
+        if (m->focused) {
+            show(m);
+        }
+        break;
+    case CHAR_EVENT_MUX_IN:
+        m->focused = true;
+        show(m);
+        break;
+    case CHAR_EVENT_MUX_OUT:
+        m->focused = false;
+        monitor_puts(m, "\n");
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- line editing --- */
+
+static void erase(Monitor *m, size_t n)
+{
+    g_string_truncate(m->line, m->line->len - n);
+    while (n--) {
+        monitor_puts(m, "\b \b");
+    }
+}
+
+static void erase_word(Monitor *m)
+{
+    size_t keep = m->line->len;
+
+    while (keep && m->line->str[keep - 1] == ' ') {
+        keep--;
+    }
+    while (keep && m->line->str[keep - 1] != ' ') {
+        keep--;
+    }
+    erase(m, m->line->len - keep);
+}
+
+static void replace_line(Monitor *m, const char *text)
+{
+    erase(m, m->line->len);
+    g_string_assign(m->line, text);
+    monitor_puts(m, text);
+}
+
+static void history_move(Monitor *m, int step)
+{
+    int at = (int)m->history_at + step;
+
+    if (at < 0 || at > (int)m->history->len) {
+        return;
+    }
+    m->history_at = at;
+    replace_line(m, at == (int)m->history->len ? "" : g_ptr_array_index(m->history, at));
+}
+
+static void history_add(Monitor *m, const char *line)
+{
+    if (*line && !(m->history->len && !strcmp(g_ptr_array_index(m->history, m->history->len - 1), line))) {
+        g_ptr_array_add(m->history, g_strdup(line));
+    }
+    if (m->history->len > HMP_HISTORY_MAX) {
+        g_ptr_array_remove_index(m->history, 0);
+    }
+    m->history_at = m->history->len;
+}
+
+static void enter(Monitor *m)
+{
+    g_autofree char *line = g_strdup(m->line->str), *output = NULL;
+
+    g_string_truncate(m->line, 0);
+    monitor_puts(m, "\n");
+    history_add(m, line);
+    output = hmp_run_line(line, -1);
+    monitor_puts(m, output);
+    prompt(m);
+}
+
+/* ESC [ A and ESC [ B are up and down; other sequences are swallowed. */
+static void escape_byte(Monitor *m, uint8_t c)
+{
+    if (m->escape == 1) {
+        m->escape = c == '[' || c == 'O' ? 2 : 0;
+        return;
+    }
+    if (c >= '@') {
+        m->escape = 0;
+        if (c == 'A' || c == 'B') {
+            history_move(m, c == 'A' ? -1 : 1);
+        }
+    }
+}
+
+static void key(Monitor *m, uint8_t c)
+{
+    char text[2] = { (char)c };
+
+    if (m->escape) {
+        escape_byte(m, c);
+        return;
+    }
+    switch (c) {
+    case '\r': case '\n':
+        enter(m);
+        break;
+    case 0x1b:
+        m->escape = 1;
+        break;
+    case 0x7f: case '\b':
+        erase(m, MIN(m->line->len, 1));
+        break;
+    case 0x15:                          /* Ctrl-U */
+        erase(m, m->line->len);
+        break;
+    case 0x17:                          /* Ctrl-W */
+        erase_word(m);
+        break;
+    case 0x03:                          /* Ctrl-C */
+        g_string_truncate(m->line, 0);
+        monitor_puts(m, "\n");
+        prompt(m);
+        break;
+    default:
+        if (c >= ' ' && m->line->len < HMP_LINE_MAX) {
+            g_string_append_c(m->line, (char)c);
+            monitor_puts(m, text);
+        }
+        break;
+    }
+}
+
+void hmp_monitor_receive(Monitor *m, const uint8_t *buf, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        key(m, buf[i]);
+    }
+}
+
+void hmp_monitor_init(Monitor *m)
+{
+    m->line = g_string_new(NULL);
+    m->history = g_ptr_array_new_with_free_func(g_free);
+    m->focused = !chardev_is_mux(m->be.chr);
+}

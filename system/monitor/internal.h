@@ -1,0 +1,65 @@
+/*
+ * Between the monitors' files.
+ */
+#ifndef SYSTEM_MONITOR_INTERNAL_H
+#define SYSTEM_MONITOR_INTERNAL_H
+
+#include "qapi/json.h"
+#include "system/monitor.h"
+#include "util/value.h"
+
+/*
+ * Flow control.  While more than OUTPUT_HIGH bytes wait for the reader, no request is taken, so what
+ * waits is bounded by OUTPUT_HIGH, the replies to one buffer of input, and events up to EVENTS_HIGH;
+ * events beyond that are dropped.
+ */
+#define OUTPUT_HIGH (64 * KiB)
+#define EVENTS_HIGH (1 * MiB)
+
+#define HMP_LINE_MAX    4095
+#define HMP_HISTORY_MAX 64
+
+typedef struct Monitor {
+    CharBackend be;
+    MonitorKind kind;
+    GString *out;               /* not yet taken by the back end */
+    size_t out_done;            /* of it, already written */
+    bool stalled;               /* waiting for .writable */
+
+    /* QMP */
+    JsonParser *parser;
+    bool negotiated;
+
+    /* HMP */
+    GString *line;
+    unsigned escape;            /* bytes seen of an ESC [ sequence */
+    GPtrArray *history;         /* of char * */
+    unsigned history_at;
+    bool shown, focused;        /* the banner was printed; input comes here */
+} Monitor;
+
+void monitor_write(Monitor *m, const char *text, size_t len);
+/* Text with line feeds, for a terminal. */
+void monitor_puts(Monitor *m, const char *text);
+bool monitor_has_room(const Monitor *m);
+
+void qmp_monitor_init(Monitor *m);
+void qmp_monitor_event(Monitor *m, CharEvent ev);
+void hmp_monitor_init(Monitor *m);
+void hmp_monitor_event(Monitor *m, CharEvent ev);
+void hmp_monitor_receive(Monitor *m, const uint8_t *buf, size_t len);
+/* Every QMP session gets the event; @data may be NULL and is consumed. */
+void qmp_broadcast(const char *event, Value *data);
+GPtrArray *monitor_list(void);              /* of Monitor * */
+
+/* One line of the human monitor; its output with line feeds.  @cpu_index -1 = the monitor's present CPU. */
+char *hmp_run_line(const char *line, int cpu_index);
+
+/* hmp-info.c: "info WHAT". */
+void hmp_info(FILE *out, const char *what, const char *args, int cpu_index);
+void hmp_info_list(FILE *out);
+/* hmp-memory.c */
+void hmp_examine(FILE *out, const char *format, const char *args, bool physical, int cpu_index);
+void hmp_print(FILE *out, const char *format, const char *args);
+
+#endif
