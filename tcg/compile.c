@@ -67,7 +67,7 @@ static bool emit_ops(TcgContext *c, FILE *log)
         IrOp *op = &c->ir.ops[c->pos];
         uint32_t offset = asm_offset(&c->a);
 
-        gen_op(c, op);
+        out_op(c, op);
         ra_end_op(c, op);
         if (unlikely(log)) {
             dump_allocated(c, c->pos, offset, log);
@@ -124,8 +124,8 @@ static bool emit(TcgContext *c, TcgCode *out)
         return false;
     }
     stubs = asm_offset(&c->a);
-    gen_slow_stubs(c);
-    gen_exit_stubs(c);
+    out_slow_stubs(c);
+    out_exit_stubs(c);
     out->unwind_offset = asm_offset(&c->a);
     table = unwind_write(c, c->a.p, c->a.end, stubs);
     if (!table) {

@@ -124,7 +124,7 @@ static void pass_in_registers(TcgContext *c, const IrId *in, unsigned n, bool ve
     }
 }
 
-void gen_call(TcgContext *c, IrOp *op)
+void out_call(TcgContext *c, IrOp *op)
 {
     const unsigned blind = IR_HELPER_NO_READ | IR_HELPER_NO_WRITE | IR_HELPER_NO_FAULT;
     unsigned helper = ir_call_helper(op), row = 0;

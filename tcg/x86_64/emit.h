@@ -16,18 +16,18 @@ const HostFeatures *host_features(void);
 typedef void GenFn(TcgContext *c, IrOp *op);
 
 /* Emit one op: ops.c. */
-void gen_op(TcgContext *c, IrOp *op);
+void out_op(TcgContext *c, IrOp *op);
 
 /* mem.c */
-GenFn gen_ld, gen_st, gen_rmw, gen_cas;
-void gen_slow_stubs(TcgContext *c);
+GenFn out_ld, out_st, out_rmw, out_cas;
+void out_slow_stubs(TcgContext *c);
 /* vector.c */
-GenFn gen_vop;
+GenFn out_vop;
 /* abi.c */
-GenFn gen_call;
+GenFn out_call;
 /* exits.c */
-GenFn gen_exit_direct, gen_exit_indirect, gen_exit_loop, gen_exit_state;
-void gen_exit_stubs(TcgContext *c);
+GenFn out_exit_direct, out_exit_indirect, out_exit_loop, out_exit_state;
+void out_exit_stubs(TcgContext *c);
 
 static inline unsigned wbit(IrType t) { return t == IR_I64 ? X_W : 0; }
 

@@ -37,7 +37,7 @@ static void advance_pc(TcgContext *c, int64_t delta)
     }
 }
 
-void gen_exit_direct(TcgContext *c, IrOp *op)
+void out_exit_direct(TcgContext *c, IrOp *op)
 {
     Asm *a = &c->a;
     TcgCode *out = c->out;
@@ -57,7 +57,7 @@ void gen_exit_direct(TcgContext *c, IrOp *op)
     out->direct[slot].pc_delta = op->k;
 }
 
-void gen_exit_indirect(TcgContext *c, IrOp *op)
+void out_exit_indirect(TcgContext *c, IrOp *op)
 {
     Asm *a = &c->a;
 
@@ -78,20 +78,20 @@ void gen_exit_indirect(TcgContext *c, IrOp *op)
 }
 _Static_assert(sizeof(TcgJumpCacheEntry) == 16, "the probe scales by 16");
 
-void gen_exit_loop(TcgContext *c, IrOp *op)
+void out_exit_loop(TcgContext *c, IrOp *op)
 {
     ra_sync(c);
     ra_load_into(c, op->in[0], HR_PC, true);
     jump_to_stub(c, TCG_STUB_LOOP);
 }
 
-void gen_exit_state(TcgContext *c, IrOp *op)
+void out_exit_state(TcgContext *c, IrOp *op)
 {
     ra_sync(c);
     jump_to_stub(c, TCG_STUB_STATE);
 }
 
-void gen_exit_stubs(TcgContext *c)
+void out_exit_stubs(TcgContext *c)
 {
     Asm *a = &c->a;
     uint8_t *made[TCG_N_STUBS] = { NULL };

@@ -65,7 +65,7 @@ static void add_stub(TcgContext *c, IrOp *op, uint8_t *miss, unsigned row, unsig
     c->stubs[c->n_stubs++] = (SlowStub){ miss, c->a.p, desc, row };
 }
 
-void gen_slow_stubs(TcgContext *c)
+void out_slow_stubs(TcgContext *c)
 {
     Asm *a = &c->a;
 
@@ -112,7 +112,7 @@ static void swap_bytes(TcgContext *c, unsigned size, unsigned d)
     }
 }
 
-void gen_ld(TcgContext *c, IrOp *op)
+void out_ld(TcgContext *c, IrOp *op)
 {
     Asm *a = &c->a;
     bool vec = op->type == IR_V128;
@@ -136,7 +136,7 @@ void gen_ld(TcgContext *c, IrOp *op)
     ra_bind(c, op, d);
 }
 
-void gen_st(TcgContext *c, IrOp *op)
+void out_st(TcgContext *c, IrOp *op)
 {
     Asm *a = &c->a;
     bool vec = op->type == IR_V128;
@@ -197,7 +197,7 @@ static void rmw_loop(TcgContext *c, IrOp *op, unsigned digit, Mem m, unsigned v,
     zero_extend(c, size, HR_RAX, true);
 }
 
-void gen_rmw(TcgContext *c, IrOp *op)
+void out_rmw(TcgContext *c, IrOp *op)
 {
     static const uint8_t digit[] = {
         [IR_ATOMIC_AND] = ALU_AND, [IR_ATOMIC_OR] = ALU_OR, [IR_ATOMIC_XOR] = ALU_XOR,
@@ -230,7 +230,7 @@ void gen_rmw(TcgContext *c, IrOp *op)
     ra_bind(c, op, d);
 }
 
-void gen_cas(TcgContext *c, IrOp *op)
+void out_cas(TcgContext *c, IrOp *op)
 {
     unsigned size = op->cond & IR_MO_SIZE, addr, v, t, u, row;
     uint8_t *miss;

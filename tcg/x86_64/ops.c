@@ -545,13 +545,13 @@ static GenFn *const gen_table[IR_N_OPS] = {
     [IR_OP_ext] = gen_ext, [IR_OP_deposit] = gen_deposit, [IR_OP_bswap] = gen_bswap,
     [IR_OP_clz] = gen_clz, [IR_OP_ctz] = gen_ctz, [IR_OP_popcount] = gen_popcount,
     [IR_OP_setcond] = gen_setcond, [IR_OP_select] = gen_select, [IR_OP_zext] = gen_zext, [IR_OP_sext] = gen_sext,
-    [IR_OP_ld] = gen_ld, [IR_OP_st] = gen_st, [IR_OP_rmw] = gen_rmw, [IR_OP_cas] = gen_cas, [IR_OP_fence] = gen_fence,
-    [IR_OP_vop] = gen_vop, [IR_OP_vop_fp] = gen_vop, [IR_OP_call] = gen_call,
-    [IR_OP_exit_direct] = gen_exit_direct, [IR_OP_exit_indirect] = gen_exit_indirect,
-    [IR_OP_exit_loop] = gen_exit_loop, [IR_OP_exit_state] = gen_exit_state,
+    [IR_OP_ld] = out_ld, [IR_OP_st] = out_st, [IR_OP_rmw] = out_rmw, [IR_OP_cas] = out_cas, [IR_OP_fence] = gen_fence,
+    [IR_OP_vop] = out_vop, [IR_OP_vop_fp] = out_vop, [IR_OP_call] = out_call,
+    [IR_OP_exit_direct] = out_exit_direct, [IR_OP_exit_indirect] = out_exit_indirect,
+    [IR_OP_exit_loop] = out_exit_loop, [IR_OP_exit_state] = out_exit_state,
 };
 
-void gen_op(TcgContext *c, IrOp *op)
+void out_op(TcgContext *c, IrOp *op)
 {
     gen_table[op->opc](c, op);
 }

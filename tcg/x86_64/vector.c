@@ -184,7 +184,7 @@ static void call_fallback(TcgContext *c, IrOp *op)
     }
 }
 
-void gen_vop(TcgContext *c, IrOp *op)
+void out_vop(TcgContext *c, IrOp *op)
 {
     const struct Row *row = &rows[op->k];
 
