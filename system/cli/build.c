@@ -653,7 +653,7 @@ static bool build_machine(Options *o, Machine *m, Error **errp)
     return set_machine_options(o, m, errp)
         && for_items(o, o->numas, add_numa, errp) && check_numa(m, errp)
         && for_items(o, o->smbios, add_smbios, errp)
-        && machine_build(m, errp)
+        && machine_build(m, errp) && block_drives_create_devices(errp)
         && for_items(o, o->fw_cfgs, add_fw_cfg, errp) && named(o->boot_where, set_boot_times(m, o->boot, errp), errp)
         && for_items(o, o->devices, add_device, errp);
 }

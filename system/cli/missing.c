@@ -5,31 +5,10 @@
 #include "hw/i386/smbios.h"
 #include "hw/nvram/fw_cfg.h"
 #include "hw/rtc/rtc-config.h"
-#include "system/block.h"
 
 #define WEAK __attribute__((weak))
 
 #define REFUSE(what) error_setg(errp, what " is not part of this build")
-
-WEAK BlockNode *block_node_open(const Value *opts, Error **errp)
-{
-    REFUSE("the block layer");
-    return NULL;
-}
-
-WEAK bool block_drive_add(const Value *opts, bool snapshot, Error **errp)
-{
-    REFUSE("the block layer");
-    return false;
-}
-
-WEAK void block_close_all(void)
-{
-}
-
-WEAK void block_drain_all(void)
-{
-}
 
 WEAK bool smbios_option_add(const Value *opts, Error **errp)
 {
