@@ -11,6 +11,11 @@ static void bus_init(Object *obj)
 
 static void bus_fini(Object *obj)
 {
+    Device *parent = BUS(obj)->parent_dev;
+
+    if (parent && parent->child_buses) {
+        g_ptr_array_remove(parent->child_buses, obj);
+    }
     g_ptr_array_unref(BUS(obj)->devices);
 }
 
