@@ -17,6 +17,7 @@ typedef struct RaValue {
     uint8_t dirty_refs;         /* globals of which it is the unsynced value */
     uint16_t next;              /* next use */
     bool stored;                /* its slot holds it */
+    bool held;                  /* an operand of the call being made, though it dies there */
 } RaValue;
 
 /* What is known of a global on the present path. */

@@ -60,11 +60,27 @@ static bool droppable(const IrBlock *b, const IrOp *op)
     return ir_op_info[op->opc].flags & OPF_PURE;
 }
 
+/*
+ * A value made after its path had ended was never recorded.  Only code that cannot be reached
+ * either (a loop behind a jump) may use it: let it use the constant 0.
+ */
+static void replace_unrecorded(IrBlock *b, IrId *in, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        const IrValue *v = &b->values[in[i]];
+
+        if (v->kind == IR_KIND_TEMP && (v->def >= b->n_ops || b->ops[v->def].out != in[i])) {
+            in[i] = 1;
+        }
+    }
+}
+
 static void chain_uses(IrBlock *b, IrOp *op, unsigned pos)
 {
-    const IrId *in = ir_op_in(b, op);
+    IrId *in = ir_op_in(b, op);
     uint16_t *next = ir_op_next_use(b, op);
 
+    replace_unrecorded(b, in, op->n_in);
     for (unsigned i = 0; i < op->n_in; i++) {
         next[i] = b->values[in[i]].next;
     }

@@ -207,7 +207,8 @@ static bool env_field_is_precious(TcgContext *c, unsigned g)
 {
     IrId old = c->global[g].in_env;
 
-    return old && c->value[old].home == g && needed(c, old) && c->value[old].reg < 0 && !c->value[old].stored;
+    return old && c->value[old].home == g && (needed(c, old) || c->value[old].held) && c->value[old].reg < 0 &&
+           !c->value[old].stored;
 }
 
 static bool is_dirty(TcgContext *c, unsigned g)
@@ -472,6 +473,7 @@ void ra_inputs_done(TcgContext *c, IrOp *op)
         int reg = c->value[in[i]].reg;
 
         c->value[in[i]].next = next[i];
+        c->value[in[i]].held = false;
         free_if_dead(c, in[i]);
         if (reg >= 0 && c->value[in[i]].reg < 0) {
             c->locked &= ~HOST_MASK(reg);
@@ -658,6 +660,7 @@ void ra_prepare_call(TcgContext *c, IrOp *op, uint32_t clobbers, bool writes_glo
 
     for (unsigned i = 0; i < op->n_in; i++) {   /* operands: only what lives on counts from here */
         c->value[in[i]].next = next[i];
+        c->value[in[i]].held = true;
         if (c->value[in[i]].reg >= 0) {
             c->locked |= HOST_MASK(c->value[in[i]].reg);
         }

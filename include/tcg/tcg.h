@@ -48,7 +48,8 @@ typedef struct TcgTlbFast {
 /* Inline jump cache: tag is pc ^ mode_tag; code is the block's entry. */
 typedef struct TcgJumpCacheEntry {
     uint64_t tag;
-    void *code;             /* in the executable mapping; a matching tag promises that it is good */
+    /* In the executable mapping; empty entries have TcgEnv.stub[TCG_STUB_LOOKUP], as any tag may be probed. */
+    void *code;
 } TcgJumpCacheEntry;
 #define TCG_JUMP_CACHE_BITS 12
 /* index of @pc in the jump cache; the emitter does the same */
