@@ -190,6 +190,7 @@ typedef struct CPUX86State {
     uint64_t exception_next_eip;
     int32_t old_exception;          /* for double faults; -1 */
     bool nmi_blocked;
+    bool pending_debug_trap;        /* #DB to be taken before the next block (I/O breakpoint) */
     bool wait_for_sipi;
     uint8_t sipi_vector;
 
@@ -207,11 +208,12 @@ typedef struct X86CPU {
     void *intc_opaque;
     uint64_t requested_features[FEATURE_WORDS];     /* +feat, by property */
     uint64_t dropped_features[FEATURE_WORDS];       /* -feat */
-    bool expose_tcg;
-    bool kvm_clock;
+    bool expose_kvm;                /* CPUID 0x40000000 answers as KVM does */
+    bool check, enforce;            /* report, or refuse, features that cannot be had */
     uint32_t phys_bits;
     char *vendor, *model_id;
-    uint32_t family, model, stepping;
+    uint32_t family, model, stepping, level, xlevel;    /* by property; ~0: the model's */
+    uint32_t nr_threads, nr_cores, nr_dies, nr_sockets; /* of the machine, for CPUID */
 } X86CPU;
 
 OBJECT_DECLARE(X86CPU, X86_CPU, x86_cpu)        /* "x86_64-cpu", abstract */
@@ -261,6 +263,8 @@ static inline bool x86_has(const CPUX86State *env, FeatureWord w, unsigned bit)
     return env->features[w] >> bit & 1;
 }
 void x86_cpu_reset(X86CPU *cpu);                        /* power-on/RESET state, SDM Vol.3 table 9-1 */
+void x86_cpu_init_reset(X86CPU *cpu);                   /* INIT: the same but FPU, caches and most MSRs */
+uint64_t x86_xcr0_supported(const CPUX86State *env);    /* XCR0 bits that XSETBV may set */
 
 /* --- FPU (tcg/fpu-state.c) --- */
 void x86_fpu_reset(CPUX86State *env);                   /* FNINIT */
