@@ -144,7 +144,6 @@ typedef struct X86Entry {
     bool umip : 1;                  /* #GP(0) if CR4.UMIP and CPL > 0 */
     bool np : 1;                    /* 66, F2, F3 are #UD */
     bool no_align : 1;              /* a 16-byte W in memory need not be aligned */
-    bool ends : 1;                  /* control does not simply go on at the next instruction */
     uint8_t arg;                    /* for the generator: what the opcode bits say */
 } X86Entry;
 

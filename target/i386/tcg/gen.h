@@ -19,6 +19,14 @@
 /* TbMode.flags: env->hflags in the low half, and these above. */
 #define HF_TB_CODE_BP (1ull << 32)      /* DR7 has an execution breakpoint enabled */
 
+/* Overlays on cc_op: see cc.c. */
+enum {
+    CC_OVL_C = 0x40,
+    CC_OVL_CO = 0x80,
+    CC_OVL_PLAIN = 0x3f,        /* mask of the plain value */
+};
+_Static_assert((unsigned)CC_OP_NB <= CC_OVL_PLAIN, "plain values of cc_op fit their mask");
+
 struct Gen {
     IrBlock *b;
     TbRequest *req;
@@ -37,14 +45,15 @@ struct Gen {
     uint32_t delta;             /* of this instruction */
     uint32_t next;              /* of the next one */
     bool ended;                 /* an exit was emitted on the path of the last instruction */
+    bool one_insn;              /* TF, RF or an interrupt shadow: one instruction, then the run loop */
     unsigned n_insns;
 
     /*
-     * Lazy flags (cc.c).  @cc_op is static; CC_OP_DYNAMIC: in the global.  The values are those
-     * put to the cc globals last in this block, or IR_NONE when they must be read from there;
-     * @cc_a is the first operand of a SUB, if at hand.  @cc_op_put: the global cc_op has @cc_op.
+     * Lazy flags (gen-flags.c).  @cc_op is static; CC_OP_DYNAMIC: in the global, and so are the
+     * values; else these are the values, which were put to the cc globals too.  @cc_a is the first
+     * operand of a SUB.  @cc_op_put: the global cc_op has @cc_op.
      */
-    CCOp cc_op;
+    unsigned cc_op;             /* CCOp, perhaps with an overlay */
     bool cc_op_put;
     IrVal cc_dst, cc_src, cc_src2, cc_a;
 };
@@ -115,6 +124,8 @@ void gen_st_gpr(Gen *g, unsigned reg, unsigned size, IrVal v);
 
 /* Linear address of @offset (I64) in @seg with @asize-bit addressing: wraps the offset, adds the base. */
 IrVal gen_linear(Gen *g, unsigned seg, IrVal offset, unsigned asize);
+/* Offset of the memory operand within its segment, plus @extra; wrapped to asize. */
+IrVal gen_ea(Gen *g, const Insn *i, int64_t extra);
 /* i->addr + @delta, wrapped as linear addresses are (to 32 bits outside 64-bit mode). */
 IrVal gen_addr_plus(Gen *g, const Insn *i, int64_t delta);
 /* Load and store at a linear address, in the mode's mmu index; @size: IR_MO_8.. and IR_MO_SIGN; result as operands are. */
@@ -150,6 +161,12 @@ void gen_flags_eflags(Gen *g, IrVal flags);
 /* Z from dst == 0, all others clear (POPCNT); all clear but Z and P (xor r,r). */
 void gen_flags_popcnt(Gen *g, IrVal dst);
 void gen_flags_clr(Gen *g);
+/* Only CF changes (@cf: I32, 0 or 1); only CF and OF change (@co: I32, at their places in EFLAGS). */
+void gen_flags_c(Gen *g, IrVal cf);
+void gen_flags_co(Gen *g, IrVal co);
+/* The same unless @count is zero, where all flags stay: shifts and rotates by a variable count. */
+void gen_flags_co_unless(Gen *g, IrVal count, IrVal co);
+void gen_flags_shift_unless(Gen *g, CCOp family, unsigned size, IrVal count, IrVal dst, IrVal src);
 /* The six flags now, as an I32 image; CF as 0 or 1. */
 IrVal gen_get_flags(Gen *g);
 IrVal gen_get_cf(Gen *g);
@@ -186,12 +203,22 @@ void gen_push(Gen *g, IrVal v, unsigned size);
 IrVal gen_pop_value(Gen *g, unsigned size);
 void gen_pop_done(Gen *g, unsigned size);
 
-/* --- string instructions, shared with INS and OUTS (gen-string.c) --- */
-
 /* --- the block's loop (translate.c) --- */
 
 void x86_translate(TbRequest *req);
 /* What common code does around a generator (gen.c). */
 void gen_insn(Gen *g, Insn *i, X86Refusal refusal);
+
+/* --- shared by several gen-*.c --- */
+
+/* Locked read-modify-write of the memory operand; the old value as operands are. */
+IrVal gen_atomic(Gen *g, const Insn *i, IrAtomic a, IrVal operand);
+/* Branch to block start + @delta with the operand size's wrap of the pc. */
+void gen_jump(Gen *g, const Insn *i, unsigned slot, int64_t delta);
+/* Where a near branch with displacement goes, as a delta. */
+static inline int64_t gen_target(const Insn *i)
+{
+    return (int64_t)i->delta + i->len + i->imm;
+}
 
 #endif

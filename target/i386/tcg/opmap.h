@@ -14,7 +14,6 @@
 #define UMIP        .umip = 1
 #define NP          .np = 1
 #define UNALIGNED   .no_align = 1
-#define ENDS        .ends = 1
 #define ARG(n)      .arg = (n)
 #define FEAT(f)     .feature = XF_##f
 #define X87         .unit = UNIT_X87, .feature = XF_FPU
@@ -22,8 +21,29 @@
 #define SSE(f)      .unit = UNIT_SSE, .feature = XF_##f     /* SSE(SSE2): the unit and the feature */
 #define MMX_SSE(f)  .unit = UNIT_MMX, .feature = XF_##f     /* an MMX-register form that came with an SSE feature */
 
+/* Eight rows that differ in the opcode's low bits. */
+#define EIGHT1(n, op, k0, s0, ...)          \
+    INSN1((n) + 0, op, k0, s0, __VA_ARGS__) \
+    INSN1((n) + 1, op, k0, s0, __VA_ARGS__) \
+    INSN1((n) + 2, op, k0, s0, __VA_ARGS__) \
+    INSN1((n) + 3, op, k0, s0, __VA_ARGS__) \
+    INSN1((n) + 4, op, k0, s0, __VA_ARGS__) \
+    INSN1((n) + 5, op, k0, s0, __VA_ARGS__) \
+    INSN1((n) + 6, op, k0, s0, __VA_ARGS__) \
+    INSN1((n) + 7, op, k0, s0, __VA_ARGS__)
+#define EIGHT2(n, op, k0, s0, k1, s1, ...)          \
+    INSN2((n) + 0, op, k0, s0, k1, s1, __VA_ARGS__) \
+    INSN2((n) + 1, op, k0, s0, k1, s1, __VA_ARGS__) \
+    INSN2((n) + 2, op, k0, s0, k1, s1, __VA_ARGS__) \
+    INSN2((n) + 3, op, k0, s0, k1, s1, __VA_ARGS__) \
+    INSN2((n) + 4, op, k0, s0, k1, s1, __VA_ARGS__) \
+    INSN2((n) + 5, op, k0, s0, k1, s1, __VA_ARGS__) \
+    INSN2((n) + 6, op, k0, s0, k1, s1, __VA_ARGS__) \
+    INSN2((n) + 7, op, k0, s0, k1, s1, __VA_ARGS__)
+
 #include "opmap-x87.h"
 #include "opmap-0f-simd-groups.h"
+#include "opmap-0f38-int-groups.h"
 #include "opmap-0f38.h"
 #include "opmap-0f3a.h"
 #include "opmap-0f.h"
@@ -40,10 +60,11 @@
 #undef UMIP
 #undef NP
 #undef UNALIGNED
-#undef ENDS
 #undef ARG
 #undef FEAT
 #undef X87
 #undef MMX
 #undef SSE
 #undef MMX_SSE
+#undef EIGHT1
+#undef EIGHT2

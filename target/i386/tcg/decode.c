@@ -1,0 +1,471 @@
+/*
+ * The x86 instruction decoder.  SDM Vol.2 chapter 2 (formats) and appendix A (opcode maps).
+ *
+ * x86_decode() depends on nothing but the bytes and the mode, builds no IR, and always ends: at
+ * most 15 bytes are read.
+ */
+#include "target/i386/tcg/gen.h"
+
+#define MAX_INSN_LEN 15
+
+/* --- the maps --- */
+
+#define TABLE(name, n) static const X86Entry name[n] = {
+#define END };
+#define INSN0(index, mnem, ...) \
+    [index] = { .name = #mnem, .gen = gen_##mnem, ##__VA_ARGS__ },
+#define INSN1(index, mnem, k0, s0, ...) \
+    [index] = { .name = #mnem, .gen = gen_##mnem, .op = { { OPD_##k0, SZ_##s0 } }, ##__VA_ARGS__ },
+#define INSN2(index, mnem, k0, s0, k1, s1, ...) \
+    [index] = { .name = #mnem, .gen = gen_##mnem, \
+                .op = { { OPD_##k0, SZ_##s0 }, { OPD_##k1, SZ_##s1 } }, ##__VA_ARGS__ },
+#define INSN3(index, mnem, k0, s0, k1, s1, k2, s2, ...) \
+    [index] = { .name = #mnem, .gen = gen_##mnem, \
+                .op = { { OPD_##k0, SZ_##s0 }, { OPD_##k1, SZ_##s1 }, { OPD_##k2, SZ_##s2 } }, ##__VA_ARGS__ },
+#define SUB(index, by, table) [index] = { .sub = table, .how = by },
+#include "target/i386/tcg/opmap.h"
+
+/* --- reading bytes --- */
+
+typedef struct Reader {
+    X86FetchFn *fetch;
+    void *opaque;
+    uint32_t delta;
+    Insn *i;
+    X86Refusal refusal;         /* sticky; reads give 0 then */
+} Reader;
+
+static uint64_t read_le(Reader *r, unsigned n)
+{
+    uint8_t buf[8] = { 0 };
+
+    if (r->refusal) {
+        return 0;
+    }
+    if (r->i->len + n > MAX_INSN_LEN) {
+        r->refusal = DEC_TOO_LONG;
+        return 0;
+    }
+    if (!r->fetch(r->opaque, r->delta + r->i->len, buf, n)) {
+        r->refusal = DEC_TRUNCATED;
+        return 0;
+    }
+    r->i->len += n;
+    return ld64_le(buf);
+}
+
+static int64_t read_signed(Reader *r, unsigned n)
+{
+    return sextract64(read_le(r, n), 0, 8 * n);
+}
+
+/* --- prefixes --- */
+
+/* SDM Vol.2 2.1.1.  False: @byte is no legacy prefix. */
+static bool legacy_prefix(const X86DecodeMode *m, Insn *i, uint8_t byte, bool *addr_prefix)
+{
+    static const int8_t segment_of[256] = {
+        [0x26] = 1 + R_ES, [0x2e] = 1 + R_CS, [0x36] = 1 + R_SS, [0x3e] = 1 + R_DS, [0x64] = 1 + R_FS, [0x65] = 1 + R_GS,
+    };
+
+    switch (byte) {
+    case 0x66:
+        i->opsize_prefix = true;
+        return true;
+    case 0x67:
+        *addr_prefix = true;
+        return true;
+    case 0xf0:
+        i->lock = true;
+        return true;
+    case 0xf2:
+        i->rep = REP_NZ;
+        return true;
+    case 0xf3:
+        i->rep = REP_Z;
+        return true;
+    case 0x26: case 0x2e: case 0x36: case 0x3e:
+        if (m->code64) {
+            return true;                /* null prefixes: SDM Vol.1 3.3.7.1 */
+        }
+        /* fall through */
+    case 0x64: case 0x65:
+        i->seg = segment_of[byte] - 1;
+        i->seg_override = true;
+        return true;
+    }
+    return false;
+}
+
+/* Read prefixes and the first opcode byte. */
+static uint8_t read_prefixes(Reader *r, const X86DecodeMode *m, Insn *i)
+{
+    bool addr_prefix = false;
+    uint8_t byte;
+
+    for (;;) {
+        byte = read_le(r, 1);
+        if (r->refusal) {
+            break;
+        }
+        if (legacy_prefix(m, i, byte, &addr_prefix)) {
+            i->has_rex = false;         /* a REX that is not last is ignored: SDM Vol.2 2.2.1 */
+            i->rex = 0;
+        } else if (m->code64 && (byte & 0xf0) == 0x40) {
+            i->has_rex = true;
+            i->rex = byte & 15;
+        } else {
+            break;
+        }
+    }
+    i->rex_w = i->rex & 8;
+    if (m->code64) {
+        i->asize = addr_prefix ? 32 : 64;
+    } else {
+        i->asize = m->code32 != addr_prefix ? 32 : 16;
+    }
+    return byte;
+}
+
+/* --- walking the maps --- */
+
+static void read_modrm(Reader *r, Insn *i)
+{
+    if (i->has_modrm) {
+        return;
+    }
+    i->has_modrm = true;
+    i->modrm = read_le(r, 1);
+    i->mod = i->modrm >> 6;
+    i->reg = (i->modrm >> 3 & 7) | (i->rex & 4) << 1;
+    i->rm = (i->modrm & 7) | (i->rex & 1) << 3;
+}
+
+static unsigned sub_index(Reader *r, const X86DecodeMode *m, Insn *i, X86By by)
+{
+    switch (by) {
+    case BY_OPCODE:
+        i->opcode = read_le(r, 1);
+        return i->opcode;
+    case BY_REG:
+        read_modrm(r, i);
+        return i->modrm >> 3 & 7;
+    case BY_RM:
+        read_modrm(r, i);
+        return i->modrm & 7;
+    case BY_MOD:
+        read_modrm(r, i);
+        return i->mod == 3;
+    case BY_X87:
+        read_modrm(r, i);
+        return (i->modrm >> 3 & 7) + (i->mod == 3 ? 8 : 0);
+    case BY_PREFIX:
+        return i->rep == REP_Z ? 2 : i->rep == REP_NZ ? 3 : i->opsize_prefix;
+    case BY_MODE64:
+        return m->code64;
+    case BY_REXW:
+        return i->rex_w;
+    case BY_NONE:
+        break;
+    }
+    g_assert_not_reached();
+}
+
+static const X86Entry *find_row(Reader *r, const X86DecodeMode *m, Insn *i)
+{
+    const X86Entry *e = &map_root[i->opcode];
+
+    while (e->sub) {
+        if (e->how == BY_OPCODE) {
+            i->map = e->sub == map_0f ? 1 : e->sub == map_0f38 ? 2 : 3;
+        }
+        unsigned index = sub_index(r, m, i, e->how);
+        if (r->refusal) {
+            return NULL;
+        }
+        e = &e->sub[index];
+    }
+    return e->gen ? e : NULL;
+}
+
+/* --- sizes, memory operands, immediates --- */
+
+static uint8_t operand_size(const X86DecodeMode *m, const Insn *i, const X86Entry *e)
+{
+    if (m->code64) {
+        if (i->rex_w || e->f64) {
+            return IR_MO_64;
+        }
+        return i->opsize_prefix ? IR_MO_16 : e->d64 ? IR_MO_64 : IR_MO_32;
+    }
+    return m->code32 != i->opsize_prefix ? IR_MO_32 : IR_MO_16;
+}
+
+static uint8_t resolve_size(const X86DecodeMode *m, const Insn *i, unsigned size)
+{
+    switch (size) {
+    case SZ_b:
+        return IR_MO_8;
+    case SZ_w:
+        return IR_MO_16;
+    case SZ_d:
+        return IR_MO_32;
+    case SZ_q:
+        return IR_MO_64;
+    case SZ_x:
+        return IR_MO_128;
+    case SZ_v:
+        return i->osize;
+    case SZ_z:
+        return i->osize == IR_MO_16 ? IR_MO_16 : IR_MO_32;
+    case SZ_y:
+        return i->osize == IR_MO_64 ? IR_MO_64 : IR_MO_32;
+    case SZ_r:
+        return m->code64 ? IR_MO_64 : IR_MO_32;
+    }
+    return 0xff;
+}
+
+static void default_segment(Insn *i, unsigned seg)
+{
+    if (!i->seg_override) {
+        i->seg = seg;
+    }
+}
+
+/* SDM Vol.2 table 2-1 */
+static void read_memory16(Reader *r, Insn *i)
+{
+    static const int8_t base[8] = { R_EBX, R_EBX, R_EBP, R_EBP, R_ESI, R_EDI, R_EBP, R_EBX };
+    static const int8_t index[8] = { R_ESI, R_EDI, R_ESI, R_EDI, -1, -1, -1, -1 };
+    unsigned rm = i->modrm & 7;
+
+    if (i->mod == 0 && rm == 6) {
+        i->disp = read_le(r, 2);
+        return;
+    }
+    i->base = base[rm];
+    i->index = index[rm];
+    if (i->mod) {
+        i->disp = read_signed(r, i->mod);
+    }
+    if (i->base == R_EBP) {
+        default_segment(i, R_SS);
+    }
+}
+
+/* SDM Vol.2 tables 2-2, 2-3 and 2.2.1.6 */
+static void read_memory32(Reader *r, const X86DecodeMode *m, Insn *i)
+{
+    unsigned base = i->modrm & 7, disp_bytes = i->mod == 2 ? 4 : i->mod;
+
+    if (base == 4) {
+        uint8_t sib = read_le(r, 1);
+        unsigned index = (sib >> 3 & 7) | (i->rex & 2) << 2;
+        base = sib & 7;
+        i->scale = sib >> 6;
+        i->index = index == 4 ? -1 : (int)index;
+        if (base == 5 && i->mod == 0) {
+            i->disp = read_signed(r, 4);
+            return;
+        }
+    } else if (base == 5 && i->mod == 0) {
+        i->disp = read_signed(r, 4);
+        i->rip_relative = m->code64;
+        return;
+    }
+    i->base = base | (i->rex & 1) << 3;
+    if (disp_bytes) {
+        i->disp = read_signed(r, disp_bytes);
+    }
+    if (i->base == R_ESP || i->base == R_EBP) {
+        default_segment(i, R_SS);
+    }
+}
+
+static void read_memory(Reader *r, const X86DecodeMode *m, Insn *i)
+{
+    i->is_mem = true;
+    if (i->asize == 16) {
+        read_memory16(r, i);
+    } else {
+        read_memory32(r, m, i);
+    }
+}
+
+static void read_immediate(Reader *r, Insn *i, unsigned size, bool second)
+{
+    int64_t v = read_signed(r, 1u << size);
+
+    if (second) {
+        i->imm2 = v;
+    } else {
+        i->imm = v;
+    }
+}
+
+static bool kind_has_modrm(unsigned kind)
+{
+    switch (kind) {
+    case OPD_C: case OPD_D: case OPD_E: case OPD_G: case OPD_M: case OPD_N: case OPD_P: case OPD_Q: case OPD_R:
+    case OPD_S: case OPD_U: case OPD_V: case OPD_W:
+        return true;
+    }
+    return false;
+}
+
+/* Operands that live in a register, or in memory if ModRM says so.  Refuses forms that do not exist. */
+static X86Refusal rm_operand(Insn *i, Operand *o)
+{
+    o->reg = i->rm;
+    o->is_mem = i->is_mem;
+    if (o->kind == OPD_M && !i->is_mem) {
+        return DEC_REGISTER_FORM;
+    }
+    if ((o->kind == OPD_U || o->kind == OPD_N) && i->is_mem) {
+        return DEC_MEMORY_FORM;
+    }
+    if (o->kind == OPD_N || o->kind == OPD_Q) {
+        o->reg &= 7;
+    }
+    return DEC_OK;
+}
+
+static X86Refusal reg_operand(const X86DecodeMode *m, Insn *i, Operand *o)
+{
+    o->reg = i->reg;
+    if (o->kind == OPD_P) {
+        o->reg &= 7;
+    } else if (o->kind == OPD_S) {
+        o->reg &= 7;
+        return o->reg > R_GS ? DEC_BAD_REGISTER : DEC_OK;
+    } else if (o->kind == OPD_C) {
+        return (1u << o->reg & (m->code64 ? 0x11d : 0x1d)) ? DEC_OK : DEC_BAD_REGISTER;
+    } else if (o->kind == OPD_D) {
+        return o->reg > 7 ? DEC_BAD_REGISTER : DEC_OK;
+    }
+    return DEC_OK;
+}
+
+static X86Refusal read_operand(Reader *r, const X86DecodeMode *m, Insn *i, unsigned n, bool *had_imm)
+{
+    Operand *o = &i->op[n];
+
+    switch (o->kind) {
+    case OPD_E: case OPD_M: case OPD_N: case OPD_Q: case OPD_R: case OPD_U: case OPD_W:
+        return rm_operand(i, o);
+    case OPD_C: case OPD_D: case OPD_G: case OPD_P: case OPD_S: case OPD_V:
+        return reg_operand(m, i, o);
+    case OPD_Z:
+        o->reg = (i->opcode & 7) | (i->rex & 1) << 3;
+        break;
+    case OPD_AX:
+        o->reg = R_EAX;
+        break;
+    case OPD_CX:
+        o->reg = R_ECX;
+        break;
+    case OPD_DX:
+        o->reg = R_EDX;
+        break;
+    case OPD_ES: case OPD_CS: case OPD_SS: case OPD_DS: case OPD_FS: case OPD_GS:
+        o->reg = o->kind - OPD_ES + R_ES;
+        break;
+    case OPD_I: case OPD_J:
+        read_immediate(r, i, o->size, *had_imm);
+        *had_imm = true;
+        break;
+    case OPD_A:
+        i->imm = read_le(r, i->osize == IR_MO_16 ? 2 : 4);
+        i->imm2 = read_le(r, 2);
+        break;
+    case OPD_O:
+        i->is_mem = o->is_mem = true;
+        i->disp = read_le(r, i->asize / 8);
+        break;
+    }
+    return DEC_OK;
+}
+
+static X86Refusal read_operands(Reader *r, const X86DecodeMode *m, Insn *i)
+{
+    const X86Entry *e = i->e;
+    X86Refusal refusal = DEC_OK;
+    bool had_imm = false, forced_reg = false;
+
+    for (unsigned n = 0; n < 3; n++) {
+        i->op[n].kind = e->op[n].kind;
+        i->op[n].size = resolve_size(m, i, e->op[n].size);
+        forced_reg |= e->op[n].kind == OPD_R;
+        if (kind_has_modrm(e->op[n].kind)) {
+            read_modrm(r, i);
+        }
+    }
+    if (i->has_modrm && i->mod != 3 && !forced_reg) {
+        read_memory(r, m, i);
+    }
+    for (unsigned n = 0; n < 3 && !refusal; n++) {
+        refusal = read_operand(r, m, i, n, &had_imm);
+    }
+    return refusal;
+}
+
+static X86Refusal check_row(const X86DecodeMode *m, const Insn *i, const X86Entry *e)
+{
+    if (e->i64 && m->code64) {
+        return DEC_NOT_IN_64;
+    }
+    if (e->o64 && !m->code64) {
+        return DEC_ONLY_IN_64;
+    }
+    if (e->prot && !m->prot) {
+        return DEC_NOT_IN_REAL_OR_VM86;
+    }
+    if (e->feature && !(m->features[(e->feature - 1) >> 5] >> ((e->feature - 1) & 31) & 1)) {
+        return DEC_FEATURE_MISSING;
+    }
+    if (e->np && (i->opsize_prefix || i->rep)) {
+        return DEC_PREFIX_NOT_ALLOWED;
+    }
+    return DEC_OK;
+}
+
+X86Refusal x86_decode(const X86DecodeMode *m, X86FetchFn *fetch, void *opaque, uint32_t delta, Insn *i)
+{
+    Reader r = { .fetch = fetch, .opaque = opaque, .delta = delta, .i = i };
+    X86Refusal refusal;
+
+    *i = (Insn){ .delta = delta, .seg = R_DS, .base = -1, .index = -1 };
+    i->opcode = read_prefixes(&r, m, i);
+    i->e = r.refusal ? NULL : find_row(&r, m, i);
+    if (!i->e) {
+        return r.refusal ? r.refusal : DEC_NO_SUCH_OPCODE;
+    }
+    i->osize = operand_size(m, i, i->e);
+    refusal = check_row(m, i, i->e);
+    if (!refusal) {
+        refusal = read_operands(&r, m, i);
+    }
+    if (r.refusal) {
+        return r.refusal;
+    }
+    if (!refusal && i->lock && !(i->e->lockable && i->op[0].is_mem)) {
+        refusal = DEC_LOCK_NOT_ALLOWED;
+    }
+    return refusal;
+}
+
+const char *x86_decode_refusal_name(X86Refusal r)
+{
+    static const char *const names[] = {
+        [DEC_OK] = "ok", [DEC_TRUNCATED] = "truncated", [DEC_TOO_LONG] = "longer than 15 bytes",
+        [DEC_NO_SUCH_OPCODE] = "no such opcode", [DEC_NOT_IN_64] = "not in 64-bit mode",
+        [DEC_ONLY_IN_64] = "only in 64-bit mode", [DEC_NOT_IN_REAL_OR_VM86] = "not in real or virtual-8086 mode",
+        [DEC_FEATURE_MISSING] = "CPUID feature missing", [DEC_LOCK_NOT_ALLOWED] = "LOCK not allowed",
+        [DEC_REGISTER_FORM] = "no register form", [DEC_MEMORY_FORM] = "no memory form",
+        [DEC_PREFIX_NOT_ALLOWED] = "prefix not allowed", [DEC_BAD_REGISTER] = "no such register",
+        [DEC_UNIT_DISABLED] = "unit disabled by CR0 or CR4",
+    };
+
+    return names[r];
+}

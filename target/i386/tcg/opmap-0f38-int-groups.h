@@ -1,0 +1,19 @@
+/* Prefix tables of the general-purpose rows of 0F 38. */
+
+TABLE(op_0f3882, 4)
+INSN2(1, INVPCID, G,r, M,0, FEAT(INVPCID), CPL0)
+END
+TABLE(op_0f38f0, 4)
+INSN2(0, MOVBE, G,v, M,v, WRITE, FEAT(MOVBE))
+INSN2(1, MOVBE, G,v, M,v, WRITE, FEAT(MOVBE))
+INSN2(3, CRC32, G,y, E,b, FEAT(SSE42))
+END
+TABLE(op_0f38f1, 4)
+INSN2(0, MOVBE, M,v, G,v, WRITE, FEAT(MOVBE))
+INSN2(1, MOVBE, M,v, G,v, WRITE, FEAT(MOVBE))
+INSN2(3, CRC32, G,y, E,v, FEAT(SSE42))
+END
+TABLE(op_0f38f6, 4)
+INSN2(1, ADCX, G,y, E,y, FEAT(ADX))
+INSN2(2, ADOX, G,y, E,y, FEAT(ADX))
+END
