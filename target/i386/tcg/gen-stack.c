@@ -162,8 +162,7 @@ static void after_segment_load(Gen *g, unsigned seg)
     }
 }
 
-/* Shared with LDS and friends: @done runs between the load, which may fault, and the exit. */
-void gen_load_segment(Gen *g, unsigned seg, IrVal sel)
+static void load_segment(Gen *g, unsigned seg, IrVal sel)
 {
     IR_CALL(g->b, H_load_seg, ir_i32(g->b, seg), sel);
 }
@@ -174,7 +173,7 @@ void gen_POP_S(Gen *g, const Insn *i)
     IrVal v = gen_pop_value(g, i->osize);
 
     v = i->osize == IR_MO_64 ? ir_trunc(g->b, v) : v;
-    gen_load_segment(g, seg, ir_ext(g->b, v, 16, false));
+    load_segment(g, seg, ir_ext(g->b, v, 16, false));
     gen_pop_done(g, i->osize);
     after_segment_load(g, seg);
 }
@@ -188,7 +187,7 @@ void gen_MOV_SE(Gen *g, const Insn *i)
         gen_ud(g);
         return;
     }
-    gen_load_segment(g, seg, i->src);
+    load_segment(g, seg, i->src);
     after_segment_load(g, seg);
 }
 
@@ -211,7 +210,7 @@ void gen_LOAD_FAR(Gen *g, const Insn *i)
     IrVal offset = gen_ld(g, i->addr, i->osize);
     IrVal sel = gen_ld(g, gen_addr_plus(g, i, 1 << i->osize), IR_MO_16);
 
-    gen_load_segment(g, seg, sel);
+    load_segment(g, seg, sel);
     gen_st_gpr(g, i->op[0].reg, i->osize, offset);
     after_segment_load(g, seg);
 }

@@ -31,7 +31,11 @@ void helper_idivb(CPUX86State *env, uint32_t divisor)
 {
     int32_t dividend = (int16_t)env->regs[R_EAX], d = (int8_t)divisor, quotient;
 
-    if (!d || (quotient = dividend / d) != (int8_t)quotient) {
+    if (!d) {
+        divide_error(env, GETPC());
+    }
+    quotient = dividend / d;
+    if (quotient != (int8_t)quotient) {
         divide_error(env, GETPC());
     }
     put_low(&env->regs[R_EAX], (quotient & 0xff) | (dividend % d & 0xff) << 8, 16);
