@@ -513,8 +513,3 @@ void gen_OUT(Gen *g, const Insn *i)
     IR_CALL(g->b, H_check_io, port, bytes);
     IR_CALL(g->b, H_out, port, i->src, bytes);
 }
-
-void gen_FWAIT(Gen *g, const Insn *i)
-{
-    IR_CALL(g->b, H_fwait);
-}

@@ -15,11 +15,6 @@ static unsigned cpl_or_rpl(const CPUX86State *env, unsigned selector)
     return MAX(x86_cpl(env), selector & 3);
 }
 
-static uint64_t mask_to_size(uint64_t v, unsigned size)
-{
-    return size == 2 ? v & 0xffff : size == 4 ? v & 0xffffffff : v;
-}
-
 /* --- where control may go --- */
 
 /* Is @offset a legal instruction pointer in code segment @cs?  #GP(0) if not. */
