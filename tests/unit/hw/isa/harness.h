@@ -57,5 +57,6 @@ void add_i8042_tests(void);
 void add_fw_cfg_tests(void);
 void add_misc_tests(void);
 void add_garbage_tests(void);
+void add_table_tests(void);
 
 #endif

@@ -160,6 +160,7 @@ int main(int argc, char **argv)
     add_mc146818_tests();
     add_i8042_tests();
     add_fw_cfg_tests();
+    add_table_tests();
     add_garbage_tests();
     add_misc_tests();
     return g_test_run();

@@ -12,7 +12,7 @@
 #include "hw/timer/hpet.h"
 #include "hw/timer/i8254.h"
 
-#define ROUNDS          60000
+#define ROUNDS          500000
 #define FW_CFG_MMIO     0xfec10000u
 #define GSI_LINE(n)     (16 + (n))
 
