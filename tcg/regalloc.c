@@ -100,9 +100,10 @@ void ra_load_pc(TcgContext *c, unsigned reg, int64_t delta)
         delta = (int32_t)delta;
     }
     if (delta != (int32_t)delta) {              /* farther than a displacement reaches */
-        assert(reg != HR_PC);
-        op_mov_k(a, reg, delta, false);
-        op_rm(a, X_LEA | (w ? X_W : 0), reg, mem_x(HR_PC, reg, 0, 0));
+        unsigned t = reg == HR_PC ? (unsigned)HR_RAX : reg;     /* pc itself changes at exits only: rax is idle there */
+
+        op_mov_k(a, t, delta, false);
+        op_rm(a, X_LEA | X_W, reg, mem_x(HR_PC, t, 0, 0));
     } else if (delta) {
         op_rm(a, X_LEA | (w ? X_W : 0), reg, mem(HR_PC, delta));
     } else {
@@ -246,13 +247,13 @@ static void sync_from_reg(TcgContext *c, unsigned g)
     clear_dirty(c, g);
 }
 
-/* Save the value in @reg somewhere in memory if it is needed. */
-static void save_reg(TcgContext *c, unsigned reg)
+/* Save the value in @reg somewhere in memory if it is needed.  True if that took a store. */
+static bool save_reg(TcgContext *c, unsigned reg)
 {
     IrId v = c->reg[reg];
 
     if (!v || !needed(c, v) || in_memory(c, v)) {
-        return;
+        return false;
     }
     if (c->value[v].dirty_refs) {
         for (unsigned i = 0; i < ARRAY_SIZE(c->dirty); i++) {
@@ -261,12 +262,13 @@ static void save_reg(TcgContext *c, unsigned reg)
 
                 if (c->global[g].now == v && !env_field_is_precious(c, g) && home_is_whole(c, g, v)) {
                     sync_from_reg(c, g);
-                    return;
+                    return true;
                 }
             }
         }
     }
     store_to_slot(c, v);
+    return true;
 }
 
 static unsigned choose_victim(TcgContext *c, uint32_t candidates)
@@ -657,6 +659,7 @@ void ra_prepare_call(TcgContext *c, IrOp *op, uint32_t clobbers, bool writes_glo
 {
     const IrId *in = ir_op_in(&c->ir, op);
     const uint16_t *next = ir_op_next_use(&c->ir, op);
+    bool again;
 
     for (unsigned i = 0; i < op->n_in; i++) {   /* operands: only what lives on counts from here */
         c->value[in[i]].next = next[i];
@@ -668,9 +671,12 @@ void ra_prepare_call(TcgContext *c, IrOp *op, uint32_t clobbers, bool writes_glo
     if (writes_globals) {
         leave_env(c, clobbers);
     }
-    for (uint32_t m = c->occupied & clobbers; m; m &= m - 1) {
-        save_reg(c, __builtin_ctz(m));
-    }
+    do {                    /* again while it changes something: a store can take another's home */
+        again = false;
+        for (uint32_t m = c->occupied & clobbers; m; m &= m - 1) {
+            again |= save_reg(c, __builtin_ctz(m));
+        }
+    } while (again);
 }
 
 void ra_drop(TcgContext *c, uint32_t mask)

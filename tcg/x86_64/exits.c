@@ -27,16 +27,6 @@ static void poll(TcgContext *c)
     jcc_to_stub(c, CC_NE, TCG_STUB_POLL);
 }
 
-static void advance_pc(TcgContext *c, int64_t delta)
-{
-    if (c->ir.pc_bits == 64 && delta != (int32_t)delta) {
-        op_mov_k(&c->a, HR_RAX, delta, true);
-        op_alu_rr(&c->a, ALU_ADD, true, HR_PC, HR_RAX);
-    } else if (delta) {
-        ra_load_pc(c, HR_PC, delta);
-    }
-}
-
 void out_exit_direct(TcgContext *c, IrOp *op)
 {
     Asm *a = &c->a;
@@ -44,7 +34,9 @@ void out_exit_direct(TcgContext *c, IrOp *op)
     unsigned slot = op->aux;
 
     ra_sync(c);
-    advance_pc(c, op->k);
+    if (op->k) {
+        ra_load_pc(c, HR_PC, op->k);
+    }
     if (op->cond & IR_EXIT_POLL) {
         poll(c);
     }
