@@ -95,21 +95,22 @@ void help_accels(void)
 
 /* --- devices --- */
 
-static const char *const category_titles[] = {
-    [DEVICE_CATEGORY_BRIDGE] = "Controller/Bridge/Hub devices",
-    [DEVICE_CATEGORY_USB] = "USB devices",
-    [DEVICE_CATEGORY_STORAGE] = "Storage devices",
-    [DEVICE_CATEGORY_NETWORK] = "Network devices",
-    [DEVICE_CATEGORY_INPUT] = "Input devices",
-    [DEVICE_CATEGORY_DISPLAY] = "Display devices",
-    [DEVICE_CATEGORY_SOUND] = "Sound devices",
-    [DEVICE_CATEGORY_MISC] = "Misc devices",
-    [DEVICE_CATEGORY_CPU] = "CPU devices",
+static const struct { DeviceCategory category; const char *title; } categories[] = {
+    { DEVICE_CATEGORY_BRIDGE,  "Controller/Bridge/Hub devices" },
+    { DEVICE_CATEGORY_USB,     "USB devices" },
+    { DEVICE_CATEGORY_STORAGE, "Storage devices" },
+    { DEVICE_CATEGORY_NETWORK, "Network devices" },
+    { DEVICE_CATEGORY_INPUT,   "Input devices" },
+    { DEVICE_CATEGORY_DISPLAY, "Display devices" },
+    { DEVICE_CATEGORY_SOUND,   "Sound devices" },
+    { DEVICE_CATEGORY_MISC,    "Misc devices" },
+    { DEVICE_CATEGORY_CPU,     "CPU devices" },
 };
 
 typedef struct DeviceListing {
     DeviceCategory category;
-    bool titled;
+    const char *title;          /* NULL once printed */
+    bool first;
 } DeviceListing;
 
 static const TypeInfo *bus_type_of(const TypeInfo *type)
@@ -133,9 +134,10 @@ static bool print_device(const TypeInfo *type, void *opaque)
     if (di->category != l->category || di->not_user_creatable || di->hidden || type_is_a(type, &vcpu_type)) {
         return true;
     }
-    if (!l->titled) {
-        printf("%s%s:\n", l->category == DEVICE_CATEGORY_BRIDGE ? "" : "\n", category_titles[l->category]);
-        l->titled = true;
+    if (l->title) {
+        printf("%s%s:\n", l->first ? "" : "\n", l->title);
+        l->title = NULL;
+        l->first = false;
     }
     printf("name \"%s\"", type->name);
     if (bus) {
@@ -150,9 +152,11 @@ static bool print_device(const TypeInfo *type, void *opaque)
 
 void help_devices(void)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(category_titles); i++) {
-        DeviceListing l = { .category = (DeviceCategory)i };
+    DeviceListing l = { .first = true };
 
+    for (unsigned i = 0; i < ARRAY_SIZE(categories); i++) {
+        l.category = categories[i].category;
+        l.title = categories[i].title;
         type_foreach(&device_type, false, print_device, &l);
     }
 }

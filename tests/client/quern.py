@@ -1,0 +1,103 @@
+"""What the client tests share: running the binary, and a QMP client over a unix socket."""
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import time
+
+BINARY = None           # set by each test from its first argument
+TIMEOUT_S = 30
+
+
+def run(*args, stdin=None):
+    """Run to the end: (exit status, stdout, stderr)."""
+    done = subprocess.run([BINARY, *args], input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Quern:
+    """A running emulator with a QMP session."""
+
+    def __init__(self, *args, negotiate=True):
+        self.folder = tempfile.TemporaryDirectory(prefix='quern-')
+        self.path = os.path.join(self.folder.name, 'qmp')
+        self.events = []
+        self.process = subprocess.Popen(
+            [BINARY, '-display', 'none', '-nodefaults', '-qmp', 'unix:%s,server=on,wait=off' % self.path, *args],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.connect(negotiate)
+
+    def connect(self, negotiate=True):
+        deadline = time.monotonic() + TIMEOUT_S
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(TIMEOUT_S)
+        while True:
+            try:
+                self.socket.connect(self.path)
+                break
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise AssertionError('no QMP: ' + self.process.stderr.read()) from None
+                time.sleep(0.002)
+        self.lines = self.socket.makefile('rb')
+        self.greeting = self.receive()
+        if negotiate:
+            assert self.command('qmp_capabilities') == {}
+
+    def receive(self):
+        line = self.lines.readline()
+        if not line:
+            raise EOFError('QMP connection closed')
+        assert line.endswith(b'\r\n'), line
+        return json.loads(line)
+
+    def exchange(self, text):
+        """The reply to raw bytes; events on the way are kept."""
+        self.socket.sendall(text)
+        while True:
+            message = self.receive()
+            if 'event' not in message:
+                return message
+            self.events.append(message)
+
+    def request(self, name, arguments=None, **extra):
+        return self.exchange(json.dumps({'execute': name, **({'arguments': arguments} if arguments is not None else {}),
+                                         **extra}).encode() + b'\r\n')
+
+    def command(self, name, arguments=None):
+        reply = self.request(name, arguments)
+        assert 'return' in reply, reply
+        return reply['return']
+
+    def error(self, name, arguments=None):
+        reply = self.request(name, arguments)
+        assert 'error' in reply, reply
+        return reply['error']['class'], reply['error']['desc']
+
+    def wait_event(self, name):
+        while True:
+            for i, event in enumerate(self.events):
+                if event['event'] == name:
+                    return self.events.pop(i)
+            message = self.receive()
+            assert 'event' in message, message
+            self.events.append(message)
+
+    def hmp(self, line):
+        return self.command('human-monitor-command', {'command-line': line})
+
+    def wait(self):
+        self.process.communicate(timeout=TIMEOUT_S)
+        return self.process.returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+        self.socket.close()
+        self.lines.close()
+        self.folder.cleanup()

@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""QMP and the human monitor over a unix socket, on the machine that has nothing."""
+import json
+import signal
+import sys
+import time
+import unittest
+
+import quern
+
+EXAMPLES = []
+EMPTY = ('-machine', 'none')
+
+
+def same_shape(documented, real):
+    """Every member of the documented value is in the real one with the same JSON type; lists by their elements."""
+    if isinstance(documented, dict):
+        return isinstance(real, dict) and all(k in real and same_shape(v, real[k]) for k, v in documented.items())
+    if isinstance(documented, list):
+        return isinstance(real, list) and all(any(same_shape(d, r) for r in real) for d in documented if real)
+    return isinstance(real, type(documented))
+
+
+class Session(unittest.TestCase):
+    def test_greeting_and_negotiation(self):
+        with quern.Quern(*EMPTY, negotiate=False) as q:
+            self.assertEqual(q.greeting['QMP']['version']['qemu'], {'major': 10, 'minor': 0, 'micro': 2})
+            self.assertEqual(q.error('query-status')[0], 'CommandNotFound')
+            self.assertIn('oob', q.error('qmp_capabilities', {'enable': ['oob']})[1])
+            self.assertEqual(q.command('qmp_capabilities'), {})
+            self.assertEqual(q.error('qmp_capabilities')[0], 'CommandNotFound')
+
+    def test_id_is_echoed(self):
+        with quern.Quern(*EMPTY) as q:
+            for request_id in (1, 'a', {'x': [None]}):
+                self.assertEqual(q.request('query-status', id=request_id)['id'], request_id)
+                self.assertEqual(q.request('nosuch', id=request_id)['id'], request_id)
+
+    def test_wrong_requests(self):
+        with quern.Quern(*EMPTY) as q:
+            for text, message in [
+                    (b'{"execute": 1}\n', "'execute' must be a string"),
+                    (b'{"execute": "query-status", "x": 1}\n', "'x' is unexpected"),
+                    (b'{"execute": "query-status", "arguments": []}\n', "'arguments' must be an object"),
+                    (b'{"execute": "query-status", "arguments": {"x": 1}}\n', "Parameter 'x' is unexpected"),
+                    (b'{"execute": "qom-list"}\n', "Parameter 'path' is missing"),
+                    (b'{"execute": "qom-list", "arguments": {"path": 1}}\n', "Invalid parameter type for 'path'"),
+                    (b'{}\n', "lacks member 'execute'"),
+                    (b'[]\n', 'must be a JSON object'),
+                    (b'{"execute": oops}\n', "JSON parse error, unknown word 'oops'"),
+                    (b'{"execute": "query-status"\n]\n', 'JSON parse error')]:
+                with self.subTest(text):
+                    reply = q.exchange(text)
+                    self.assertEqual(reply['error']['class'], 'GenericError')
+                    self.assertIn(message, reply['error']['desc'])
+            self.assertEqual(q.command('query-status')['running'], True)
+
+    def test_unknown_command(self):
+        with quern.Quern(*EMPTY) as q:
+            self.assertEqual(q.error('frobnicate'), ('CommandNotFound', 'The command frobnicate has not been found'))
+
+    def test_requests_in_pieces_and_many_at_once(self):
+        with quern.Quern(*EMPTY) as q:
+            for byte in b'{"execute":"query-version"':
+                q.socket.sendall(bytes([byte]))
+            self.assertIn('return', q.exchange(b'}\r\n'))
+            q.socket.sendall(b'{"execute":"query-version"}' * 500)
+            for _ in range(500):
+                self.assertIn('return', q.receive())
+
+    def test_next_client_begins_anew(self):
+        with quern.Quern(*EMPTY) as q:
+            q.socket.sendall(b'{"execute": "que')
+            q.lines.close()
+            q.socket.close()
+            q.connect(negotiate=False)
+            self.assertIn('QMP', q.greeting)
+            self.assertEqual(q.command('qmp_capabilities'), {})
+
+    def test_slow_reader_does_not_make_us_grow(self):
+        with quern.Quern(*EMPTY) as q:
+            q.socket.settimeout(0.5)
+            request = b'{"execute":"query-qmp-schema"}\r\n' * 100
+            try:                            # we never read: at some point nothing is taken any more
+                while True:
+                    q.socket.sendall(request)
+            except TimeoutError:
+                pass
+            with open('/proc/%d/status' % q.process.pid, encoding='ascii') as f:
+                rss = next(int(line.split()[1]) for line in f if line.startswith('VmRSS'))
+            self.assertLess(rss, 64 * 1024)
+            self.assertIsNone(q.process.poll())
+
+    def test_documented_examples_answer_as_documented(self):
+        needs_setup = {'ringbuf-write', 'ringbuf-read', 'qmp_capabilities'}
+        ran = 0
+        with quern.Quern(*EMPTY, '-chardev', 'ringbuf,id=ring0', '-name', 'web-01') as q:
+            for example in EXAMPLES:
+                request = example['request']
+                if request['execute'] in needs_setup:
+                    continue
+                with self.subTest(example['command']):
+                    reply = q.exchange(json.dumps(request).encode() + b'\r\n')
+                    self.assertTrue(same_shape(example['reply'], reply), (example['reply'], reply))
+                    ran += 1
+            for name, arguments, answer in [
+                    ('ringbuf-write', {'device': 'ring0', 'data': 'abcdefgh'}, {}),
+                    ('ringbuf-read', {'device': 'ring0', 'size': 1000}, 'abcdefgh')]:
+                self.assertEqual(q.command(name, arguments), answer)
+        self.assertGreater(ran, 15)
+
+
+class Commands(unittest.TestCase):
+    def test_commands_are_those_of_the_schema(self):
+        with quern.Quern(*EMPTY) as q:
+            schema = q.command('query-qmp-schema')
+            names = [e['name'] for e in schema]
+            self.assertEqual(len(names), len(set(names)))
+            commands = {e['name'] for e in schema if e['meta-type'] == 'command'}
+            self.assertEqual(commands, {c['name'] for c in q.command('query-commands')})
+            for e in schema:                # every type that is used is described
+                for key in ('arg-type', 'ret-type', 'element-type'):
+                    self.assertIn(e.get(key, names[0]), names)
+                for m in e.get('members', []) + e.get('variants', []):
+                    self.assertIn(m.get('type', names[0]), names)
+
+    def test_stop_and_cont_send_events_first(self):
+        with quern.Quern(*EMPTY, '-S') as q:
+            self.assertEqual(q.command('query-status'), {'running': False, 'status': 'prelaunch'})
+            q.command('cont')
+            self.assertEqual([e['event'] for e in q.events], ['RESUME'])
+            self.assertEqual(q.command('query-status'), {'running': True, 'status': 'running'})
+            q.command('stop')
+            self.assertEqual([e['event'] for e in q.events], ['RESUME', 'STOP'])
+            self.assertEqual(q.command('query-status'), {'running': False, 'status': 'paused'})
+
+    def test_reset_and_quit(self):
+        with quern.Quern(*EMPTY) as q:
+            q.command('system_reset')
+            self.assertEqual(q.wait_event('RESET')['data'], {'guest': False, 'reason': 'host-qmp-system-reset'})
+            q.command('system_powerdown')
+            q.wait_event('POWERDOWN')
+            q.command('quit')
+            self.assertEqual(q.wait_event('SHUTDOWN')['data'], {'guest': False, 'reason': 'host-qmp-quit'})
+            self.assertEqual(q.wait(), 0)
+
+    def test_reset_ends_under_no_reboot(self):
+        with quern.Quern(*EMPTY, '-no-reboot') as q:
+            q.command('system_reset')
+            self.assertEqual(q.wait_event('SHUTDOWN')['data']['reason'], 'host-qmp-system-reset')
+            self.assertEqual(q.wait(), 0)
+
+    def test_set_action_and_no_shutdown(self):
+        with quern.Quern(*EMPTY, '-no-shutdown') as q:
+            q.command('set-action', {'reboot': 'shutdown'})
+            q.command('system_reset')
+            q.wait_event('SHUTDOWN')
+            q.wait_event('STOP')
+            self.assertEqual(q.command('query-status')['status'], 'shutdown')
+            self.assertIn('Resetting', q.error('cont')[1])
+            q.command('set-action', {'reboot': 'reset'})
+            q.command('system_reset')
+            q.wait_event('RESET')
+            q.command('cont')
+            q.process.send_signal(signal.SIGTERM)
+            self.assertEqual(q.wait_event('SHUTDOWN')['data']['reason'], 'host-signal')
+            self.assertEqual(q.wait(), 0)
+
+    def test_qom(self):
+        with quern.Quern(*EMPTY, '-object', 'memory-backend-ram,id=m0,size=1M') as q:
+            names = {e['name']: e['type'] for e in q.command('qom-list', {'path': '/objects'})}
+            self.assertEqual(names['m0'], 'child<memory-backend-ram>')
+            self.assertEqual(q.command('qom-get', {'path': '/objects/m0', 'property': 'size'}), 1 << 20)
+            self.assertEqual(q.command('qom-get', {'path': '/machine', 'property': 'type'}), 'none-machine')
+            self.assertEqual(q.error('qom-list', {'path': '/nowhere'})[0], 'DeviceNotFound')
+            self.assertEqual(q.error('qom-get', {'path': '/machine', 'property': 'x'})[0], 'GenericError')
+            self.assertEqual(q.error('qom-list-properties', {'typename': 'x'})[0], 'DeviceNotFound')
+            self.assertEqual(q.error('device-list-properties', {'typename': 'x'})[0], 'DeviceNotFound')
+            self.assertEqual(q.error('device-list-properties', {'typename': 'device'})[0], 'GenericError')
+            self.assertIn('size', {p['name'] for p in q.command('qom-list-properties', {'typename': 'memory-backend-file'})})
+            q.command('object-add', {'qom-type': 'memory-backend-ram', 'id': 'm1', 'size': 4096})
+            self.assertIn('already in use', q.error('object-add', {'qom-type': 'memory-backend-ram', 'id': 'm1',
+                                                                   'size': 4096})[1])
+            q.command('object-del', {'id': 'm1'})
+            self.assertIn('not found', q.error('object-del', {'id': 'm1'})[1])
+
+    def test_every_type_answers_about_its_properties(self):
+        with quern.Quern(*EMPTY) as q:
+            for t in q.command('qom-list-types', {'abstract': True}):
+                q.command('qom-list-properties', {'typename': t['name']})
+            for t in q.command('qom-list-types', {'implements': 'device'}):
+                names = [p['name'] for p in q.command('device-list-properties', {'typename': t['name']})]
+                self.assertEqual(len(names), len(set(names)), t)
+
+    def test_chardevs(self):
+        with quern.Quern(*EMPTY, '-chardev', 'ringbuf,id=r,size=8', '-chardev', 'null,id=n') as q:
+            q.command('ringbuf-write', {'device': 'r', 'data': 'YWJjZGVmZ2hpamts', 'format': 'base64'})
+            self.assertEqual(q.command('ringbuf-read', {'device': 'r', 'size': 100}), 'efghijkl')
+            self.assertIn('not a ringbuf', q.error('ringbuf-read', {'device': 'n', 'size': 1})[1])
+            self.assertIn('greater than zero', q.error('ringbuf-read', {'device': 'r', 'size': 0})[1])
+            q.command('chardev-remove', {'id': 'n'})
+            self.assertIn('not found', q.error('chardev-remove', {'id': 'n'})[1])
+            self.assertIn('busy', q.error('chardev-remove', {'id': 'compat_monitor0'})[1])
+
+    def test_human_monitor(self):
+        with quern.Quern(*EMPTY, '-S') as q:
+            self.assertEqual(q.hmp('info status'), 'VM status: paused (prelaunch)\r\n')
+            self.assertEqual(q.hmp(''), '')
+            self.assertEqual(q.hmp('frobnicate'), "unknown command: 'frobnicate'\r\n")
+            self.assertEqual(q.hmp('print/x 16+0x10-1'), '0x1f\r\n')
+            self.assertIn('Cannot access memory', q.hmp('xp/4xw 0'))
+            self.assertIn('quit|q', q.hmp('help'))
+            self.assertIn('in_asm', q.hmp('log'))
+            self.assertIn('address-space: memory', q.hmp('info mtree'))
+            for what in q.hmp('info').split('\r\n'):
+                if what:
+                    self.assertNotIn('unknown', q.hmp(what.split(' --')[0]))
+
+
+class Terminal(unittest.TestCase):
+    def test_mux_on_stdio(self):
+        status, out, err = quern.run('-machine', 'none', '-nodefaults', '-nographic', '-serial', 'mon:stdio',
+                                     stdin='info version\rquit\r')
+        self.assertEqual((status, err), (0, ''))
+        self.assertIn('(qemu) info version\n10.0.2 (Quern', out)       # CR LF, made LF by text mode
+
+    def test_ctrl_a_x_ends(self):
+        status, out, _ = quern.run('-machine', 'none', '-nodefaults', '-serial', 'mon:stdio', '-no-shutdown', stdin='\x01hx\x01x')
+        self.assertEqual(status, 0)
+        self.assertIn('C-a x    exit emulator', out)
+        self.assertIn('QEMU: Terminated', out)
+
+
+class StartUp(unittest.TestCase):
+    def test_greeting_comes_within_milliseconds(self):
+        """A generous bound: the machine running this may be busy."""
+        best = 1e9
+        for _ in range(5):
+            begin = time.monotonic()
+            with quern.Quern(*EMPTY):
+                best = min(best, time.monotonic() - begin)
+        self.assertLess(best, 0.25)
+
+
+if __name__ == '__main__':
+    quern.BINARY = sys.argv.pop(1)
+    with open(sys.argv.pop(1), encoding='utf-8') as examples:
+        EXAMPLES = json.load(examples)
+    unittest.main()
