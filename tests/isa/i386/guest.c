@@ -1,0 +1,442 @@
+/*
+ * Runs an instruction form through the translator: 64-bit user mode, guest addresses being host
+ * addresses, so that memory is shared with the native run.
+ *
+ * This is the least machine that the generated code can run on: an env, a code buffer, slow paths
+ * for memory, and exceptions that end the run.  Helpers of system instructions, which user mode
+ * cannot reach, abort.
+ */
+#include <setjmp.h>
+#include <sys/mman.h>
+
+#include "isa.h"
+#include "target/i386/tcg/gen.h"
+
+#define CODE_BUFFER (1 * MiB)
+#define MAX_BLOCKS  256
+
+typedef struct Block {
+    uint64_t pc;
+    uint8_t *code;
+    TcgCode tc;
+} Block;
+
+static X86CPU *cpu;
+static TcgContext *ctx;
+static uint8_t *buffer, *next_free, *first_free;
+static TcgEnterFn *enter;
+static Block blocks[MAX_BLOCKS];
+static unsigned n_blocks;
+static TcgJumpCacheEntry jump_cache[1 << TCG_JUMP_CACHE_BITS];
+static TcgTlbEntry tlb[256];
+static sigjmp_buf leave;
+static int raised;
+
+/* --- exceptions --- */
+
+static void unwind(uintptr_t ra)
+{
+    TcgUnwound u;
+
+    for (unsigned n = 0; n < n_blocks; n++) {
+        const Block *b = &blocks[n];
+        if (ra < (uintptr_t)b->code || ra > (uintptr_t)b->code + b->tc.unwind_offset) {
+            continue;
+        }
+        if (!tcg_unwind(&x86_ir_target, &cpu->env, b->code, b->tc.unwind_offset, ra - (uintptr_t)b->code, &u)) {
+            g_error("no fault table row for an address in a block");
+        }
+        x86_tcg_ops.restore_state(&cpu->parent, u.block_pc + u.pc_delta, u.params);
+        return;
+    }
+    g_error("fault outside generated code");
+}
+
+void x86_raise(CPUX86State *env, int vector, uintptr_t ra)
+{
+    unwind(ra);
+    raised = vector;
+    tcg_fp_leave(&env->tcg);
+    siglongjmp(leave, 1);
+}
+
+void x86_raise_err(CPUX86State *env, int vector, int error_code, uintptr_t ra)
+{
+    x86_raise(env, vector, ra);
+}
+
+void helper_raise(CPUX86State *env, uint32_t vector)
+{
+    x86_raise(env, vector, GETPC());
+}
+
+void helper_raise_err(CPUX86State *env, uint32_t vector, uint32_t error_code)
+{
+    x86_raise(env, vector, GETPC());
+}
+
+static G_NORETURN void raise_trap(CPUX86State *env, int vector, uint64_t next, uintptr_t ra)
+{
+    unwind(ra);
+    env->tcg.pc = next;
+    raised = vector;
+    tcg_fp_leave(&env->tcg);
+    siglongjmp(leave, 1);
+}
+
+void helper_int3(CPUX86State *env, uint64_t next)
+{
+    raise_trap(env, EXCP03_INT3, next, GETPC());
+}
+
+void helper_pause(CPUX86State *env, uint64_t next)
+{
+}
+
+void helper_check_io(CPUX86State *env, uint32_t port, uint32_t bytes)
+{
+    x86_raise(env, EXCP0D_GPF, GETPC());
+}
+
+void helper_cli_virtual(CPUX86State *env)
+{
+    x86_raise(env, EXCP0D_GPF, GETPC());
+}
+
+void helper_write_eflags(CPUX86State *env, uint64_t value, uint32_t mask)
+{
+    x86_set_eflags(env, value, mask);
+}
+
+/* --- memory: the host's own --- */
+
+static bool is_ours(uint64_t va, unsigned size)
+{
+    return (va >= ISA_MEM_VA && va + size <= ISA_MEM_VA + ISA_MEM_SIZE)
+           || (va >= ISA_CODE_VA && va + size <= ISA_CODE_VA + 4096);
+}
+
+static void check_access(void *env, uint64_t va, unsigned size, uintptr_t ra)
+{
+    if ((int64_t)(va << 16) >> 16 != (int64_t)va) {
+        x86_raise(env, EXCP0D_GPF, ra);
+    }
+    if (!is_ours(va, size)) {
+        x86_raise(env, EXCP0E_PAGE, ra);
+    }
+}
+
+static uint64_t load(uint64_t va, unsigned size)
+{
+    uint64_t v = 0;
+
+    memcpy(&v, (void *)(uintptr_t)va, size);
+    return v;
+}
+
+static void store(uint64_t va, uint64_t v, unsigned size)
+{
+    memcpy((void *)(uintptr_t)va, &v, size);
+}
+
+static uint64_t slow_ld(void *env, uint64_t va, uint32_t oi, uintptr_t ra)
+{
+    IrMemOp op = tcg_oi_memop(oi);
+    unsigned size = 1u << (op & IR_MO_SIZE);
+
+    check_access(env, va, size, ra);
+    return op & IR_MO_SIGN ? (uint64_t)sextract64(load(va, size), 0, 8 * size) : load(va, size);
+}
+
+static void slow_st(void *env, uint64_t va, uint64_t v, uint32_t oi, uintptr_t ra)
+{
+    unsigned size = 1u << (tcg_oi_memop(oi) & IR_MO_SIZE);
+
+    check_access(env, va, size, ra);
+    store(va, v, size);
+}
+
+static unsigned vector_size(void *env, uint64_t va, uint32_t oi, uintptr_t ra)
+{
+    unsigned size = 1u << (tcg_oi_memop(oi) & IR_MO_SIZE);
+
+    if (tcg_oi_memop(oi) & IR_MO_ALIGN && va & (size - 1)) {
+        x86_raise(env, EXCP0D_GPF, ra);
+    }
+    check_access(env, va, size, ra);
+    return size;
+}
+
+static void slow_ld_vec(void *env, uint64_t va, void *out, uint32_t oi, uintptr_t ra)
+{
+    memcpy(out, (void *)(uintptr_t)va, vector_size(env, va, oi, ra));
+}
+
+static void slow_st_vec(void *env, uint64_t va, const void *in, uint32_t oi, uintptr_t ra)
+{
+    memcpy((void *)(uintptr_t)va, in, vector_size(env, va, oi, ra));
+}
+
+static uint64_t slow_rmw(void *env, uint64_t va, IrAtomic kind, uint64_t operand, uint32_t oi, uintptr_t ra)
+{
+    unsigned size = 1u << (tcg_oi_memop(oi) & IR_MO_SIZE);
+    uint64_t old, v;
+
+    check_access(env, va, size, ra);
+    old = load(va, size);
+    switch (kind) {
+    case IR_ATOMIC_XCHG:
+        v = operand;
+        break;
+    case IR_ATOMIC_ADD:
+        v = old + operand;
+        break;
+    case IR_ATOMIC_AND:
+        v = old & operand;
+        break;
+    case IR_ATOMIC_OR:
+        v = old | operand;
+        break;
+    default:
+        v = old ^ operand;
+        break;
+    }
+    store(va, v, size);
+    return old;
+}
+
+static uint64_t slow_cas(void *env, uint64_t va, uint64_t want, uint64_t v, uint32_t oi, uintptr_t ra)
+{
+    unsigned size = 1u << (tcg_oi_memop(oi) & IR_MO_SIZE);
+    uint64_t mask = ~0ull >> (64 - 8 * size), old;
+
+    check_access(env, va, size, ra);
+    old = load(va, size);
+    store(va, old == (want & mask) ? v : old, size);
+    return old;
+}
+
+static const TcgSlowOps slow_ops = { slow_ld, slow_st, slow_ld_vec, slow_st_vec, slow_rmw, slow_cas };
+
+void *tcg_probe_access(Vcpu *vcpu, vaddr va, unsigned size, MmuAccess access, unsigned mmu_idx, uintptr_t ra)
+{
+    check_access(&cpu->env, va, size, ra);
+    return (void *)(uintptr_t)va;
+}
+
+bool cpu_cmpxchg16(Vcpu *vcpu, vaddr va, unsigned __int128 *old, unsigned __int128 want, unsigned mmu_idx, uintptr_t ra)
+{
+    unsigned __int128 now;
+    bool equal;
+
+    check_access(&cpu->env, va, 16, ra);
+    memcpy(&now, (void *)(uintptr_t)va, 16);
+    equal = now == *old;
+    if (equal) {
+        memcpy((void *)(uintptr_t)va, &want, 16);
+    }
+    *old = now;
+    return equal;
+}
+
+#define DEFINE_LD(name, type, size)                                                     \
+    type name(Vcpu *vcpu, vaddr va, unsigned mmu_idx, uintptr_t ra)                     \
+    {                                                                                   \
+        check_access(&cpu->env, va, size, ra);                                          \
+        return (type)load(va, size);                                                    \
+    }
+#define DEFINE_ST(name, type, size)                                                     \
+    void name(Vcpu *vcpu, vaddr va, type v, unsigned mmu_idx, uintptr_t ra)             \
+    {                                                                                   \
+        check_access(&cpu->env, va, size, ra);                                          \
+        store(va, v, size);                                                             \
+    }
+DEFINE_LD(cpu_ldub, uint32_t, 1)
+DEFINE_LD(cpu_lduw, uint32_t, 2)
+DEFINE_LD(cpu_ldl, uint32_t, 4)
+DEFINE_LD(cpu_ldq, uint64_t, 8)
+DEFINE_ST(cpu_stb, uint32_t, 1)
+DEFINE_ST(cpu_stw, uint32_t, 2)
+DEFINE_ST(cpu_stl, uint32_t, 4)
+DEFINE_ST(cpu_stq, uint64_t, 8)
+
+unsigned x86_mmu_index(const CPUX86State *env)
+{
+    return MMU_USER_IDX;
+}
+
+/* --- translation --- */
+
+static bool fetch(TbRequest *req, uint32_t delta, void *buf, unsigned n)
+{
+    uint64_t va = req->pc + delta;
+
+    if (va + n > ISA_CODE_VA + ISA_HOLE + ISA_HOLE_SIZE) {
+        return false;           /* ends the block behind the form */
+    }
+    memcpy(buf, (void *)(uintptr_t)va, n);
+    return true;
+}
+
+static Block *translate(uint64_t pc)
+{
+    TbRequest req = { .cpu = &cpu->parent, .pc = pc, .max_insns = 64, .ctx = ctx, .fetch = fetch };
+    Block *b;
+
+    g_assert(n_blocks < MAX_BLOCKS);
+    x86_tcg_ops.get_mode(&cpu->parent, &(uint64_t){ 0 }, &req.mode);
+    req.ir = tcg_block_begin(ctx);
+    x86_tcg_ops.translate(&req);
+    b = &blocks[n_blocks++];
+    b->pc = pc;
+    b->code = next_free;
+    if (!tcg_block_compile(ctx, req.ir, next_free, buffer + CODE_BUFFER - next_free, &b->tc)) {
+        g_error("block does not compile");
+    }
+    next_free += ROUND_UP(b->tc.size + 16, 16);
+    return b;
+}
+
+static Block *find_block(uint64_t pc)
+{
+    for (unsigned n = 0; n < n_blocks; n++) {
+        if (blocks[n].pc == pc) {
+            return &blocks[n];
+        }
+    }
+    return translate(pc);
+}
+
+void guest_new_code(void)
+{
+    n_blocks = 0;
+    next_free = first_free;
+    memset(jump_cache, 0xff, sizeof(jump_cache));
+}
+
+void guest_set_fast(bool fast)
+{
+    memset(tlb, 0xff, sizeof(tlb));
+    for (uint64_t va = ISA_MEM_VA; fast && va < ISA_MEM_VA + ISA_MEM_SIZE; va += 4096) {
+        tlb[va >> 12 & 255] = (TcgTlbEntry){ va, va, ~0ull, 0 };
+    }
+}
+
+/* The host's features, without what the translator does not offer. */
+static void set_features(CPUX86State *env)
+{
+    uint32_t a, b, c, d;
+
+    __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(1), "c"(0));
+    env->features[FEAT_1_EDX] = d;
+    env->features[FEAT_1_ECX] = c & ~(1u << 28 | 1u << 12 | 1u << 29);
+    __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(0));
+    env->features[FEAT_7_0_EBX] = b & ~(1u << 5);
+    env->features[FEAT_7_0_ECX] = c;
+    __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(0x80000001), "c"(0));
+    env->features[FEAT_8000_0001_EDX] = d;
+    env->features[FEAT_8000_0001_ECX] = c;
+}
+
+void guest_init(void)
+{
+    TcgPrologue prologue;
+    CPUX86State *env;
+
+    cpu = aligned_alloc(64, ROUND_UP(sizeof(*cpu), 64));
+    memset(cpu, 0, sizeof(*cpu));
+    env = &cpu->env;
+    cpu->parent.env = env;
+    set_features(env);
+    ctx = tcg_context_new(&x86_ir_target);
+    buffer = mmap(NULL, CODE_BUFFER, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    g_assert(buffer != MAP_FAILED);
+    if (!tcg_emit_prologue(buffer, CODE_BUFFER, &prologue)) {
+        g_error("prologue does not fit");
+    }
+    first_free = buffer + ROUND_UP(prologue.size + 16, 64);
+    enter = (TcgEnterFn *)(buffer + prologue.enter_offset);
+    tcg_env_init(&env->tcg, &x86_ir_target);
+    tcg_env_set_prologue(&env->tcg, &prologue, buffer);
+    env->tcg.slow = &slow_ops;
+    env->tcg.page_bits = 12;
+    env->tcg.jump_cache = jump_cache;
+    for (unsigned n = 0; n < X86_N_MMU_IDX; n++) {
+        *tcg_env_tlb(&env->tcg, n) = (TcgTlbFast){ 255 * sizeof(TcgTlbEntry), tlb };
+    }
+    guest_set_fast(true);
+    guest_new_code();
+}
+
+/* --- state --- */
+
+static void set_state(CPUX86State *env, const IsaState *in)
+{
+    memcpy(env->regs, in->r, sizeof(env->regs));
+    env->hflags = 3 | HF_PE | HF_LMA | HF_CS64 | HF_CS32 | HF_SS32 | HF_OSFXSR | HF_OSXSAVE;
+    env->cr[0] = CR0_PE | CR0_PG | CR0_NE | CR0_WP | CR0_ET | CR0_MP;
+    env->cr[4] = CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_PAE | CR4_OSXSAVE;
+    env->eflags = IF_MASK | 2;
+    env->cc_src = in->flags & CC_ALL;
+    env->cc_op = CC_OP_EFLAGS;
+    env->df = in->flags & DF_MASK ? -1 : 1;
+    for (unsigned n = 0; n < 16; n++) {
+        memcpy(&env->ymm[n], &in->fx.xmm[n], 16);
+    }
+    x86_fpu_reset(env);
+    env->fpuc = in->fx.fcw;
+    env->fpus = in->fx.fsw & ~0x3800;
+    env->fpstt = in->fx.fsw >> 11 & 7;
+    for (unsigned n = 0; n < 8; n++) {
+        env->fptags[n] = !(in->fx.ftw >> n & 1);
+        memcpy(&env->fpregs[(env->fpstt + n) & 7], &in->fx.st[n], 10);
+    }
+    x86_set_mxcsr(env, in->fx.mxcsr);
+}
+
+static void get_state(CPUX86State *env, IsaState *out)
+{
+    memset(out, 0, sizeof(*out));
+    memcpy(out->r, env->regs, sizeof(env->regs));
+    out->flags = x86_get_eflags(env);
+    for (unsigned n = 0; n < 16; n++) {
+        memcpy(&out->fx.xmm[n], &env->ymm[n], 16);
+    }
+    out->fx.fcw = env->fpuc;
+    out->fx.fsw = (env->fpus & ~0x3800) | env->fpstt << 11;
+    for (unsigned n = 0; n < 8; n++) {
+        out->fx.ftw |= !env->fptags[n] << n;
+        memcpy(&out->fx.st[n], &env->fpregs[(env->fpstt + n) & 7], 10);
+    }
+    out->fx.mxcsr = x86_get_mxcsr(env);
+}
+
+static void run(CPUX86State *env)
+{
+    const uint64_t end = ISA_CODE_VA + ISA_HOLE + ISA_HOLE_SIZE;
+
+    env->tcg.pc = ISA_CODE_VA + ISA_HOLE;
+    for (unsigned steps = 0; env->tcg.pc != end; steps++) {
+        Block *b;
+        if (steps > 10000 || env->tcg.pc < ISA_CODE_VA || env->tcg.pc > end) {
+            raised = 1000;                      /* lost */
+            return;
+        }
+        b = find_block(env->tcg.pc);
+        (void)enter(env, b->code + b->tc.entry);
+    }
+}
+
+void guest_run(const IsaState *in, IsaState *out)
+{
+    CPUX86State *env = &cpu->env;
+
+    set_state(env, in);
+    raised = -1;
+    if (!sigsetjmp(leave, 0)) {
+        run(env);
+    }
+    get_state(env, out);
+    out->vector = raised;
+    out->fault_offset = raised < 0 ? 0 : env->tcg.pc - ISA_CODE_VA - ISA_HOLE;
+}

@@ -1,0 +1,324 @@
+/*
+ * Compares instruction forms (forms-*.S) on the host CPU and through the translator: registers,
+ * defined flags, memory, x87 and XMM state; and for those that fault, the vector, the address and
+ * the state at the fault.
+ *
+ * usage: isa-i386 [-n cases-per-form] [-s seed] [-f first-form] [-v] [text]
+ *   @text: only forms whose text contains it
+ */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "isa.h"
+
+typedef struct Form {
+    const char *text;
+    const uint8_t *code, *end;
+    uint64_t flags;
+} Form;
+extern const Form __start_isa_forms[], __stop_isa_forms[];
+
+/* As in forms.inc. */
+enum {
+    FLAG_A = 0x10, FLAG_O = 0x800, FLAG_MASK = 0xcd5,
+    U_SHIFT_CL = 0x10000, U_ROTATE_CL = 0x20000, U_64 = 0x40000,
+    FORM_MMX = 0x200000, FORM_XMM = 0x400000, FORM_ALIGN16 = 0x800000,
+};
+
+static uint64_t rng_state = 1;
+
+static uint64_t rng(void)
+{
+    rng_state ^= rng_state << 13;
+    rng_state ^= rng_state >> 7;
+    rng_state ^= rng_state << 17;
+    return rng_state * 0x2545f4914f6cdd1dull;
+}
+
+/* Values that carry, overflow and vanish more often than random ones. */
+static uint64_t interesting(void)
+{
+    static const uint64_t some[] = {
+        0, 1, 2, 9, 0x0f, 0x10, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
+        0x100000000, 0x7fffffffffffffff, 0x8000000000000000, ~0ull, ~1ull, 0xffffffff80000000,
+    };
+    uint64_t r = rng();
+
+    switch (r & 7) {
+    case 0: case 1: case 2:
+        return some[(r >> 8) % ARRAY_SIZE(some)];
+    case 3:
+        return (int64_t)(int8_t)(r >> 8);
+    case 4:
+        return r >> (r >> 3 & 63);
+    default:
+        return rng();
+    }
+}
+
+static const uint64_t float_bits[] = {
+    0, 0x8000000000000000, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000, 0xfff0000000000000,
+    0x7ff8000000000000, 0x7ff0000000000001, 0x0000000000000001, 0x000fffffffffffff, 0x7fefffffffffffff, 0x41dfffffffc00000,
+    0x43e0000000000000, 0x3f8000003f800000, 0x7f8000007f800000, 0xff8000007fc00000, 0x000000017f7fffff, 0x4f0000004effffff,
+};
+
+/* Floating-point operands of both widths, besides integers. */
+static uint64_t interesting_vector(void)
+{
+    uint64_t r = rng();
+
+    switch (r & 3) {
+    case 0:
+        return float_bits[(r >> 8) % ARRAY_SIZE(float_bits)];
+    case 1:
+        return (rng() & 0x800fffffffffffffull) | (0x3f0 + (r >> 8) % 32) << 52;
+    case 2:
+        return (rng() & 0x807fffff807fffffull) | (0x78 + (r >> 8) % 16) << 23 | (uint64_t)(0x78 + (r >> 16) % 16) << 55;
+    default:
+        return interesting();
+    }
+}
+
+static void random_st(uint8_t *st)
+{
+    static const uint16_t exponents[] = { 0, 1, 0x3fff, 0x3ffe, 0x4000, 0x403e, 0x43ff, 0x7ffe, 0x7fff, 0x3c00, 0xbfff };
+    uint64_t mant = rng() % 3 ? rng() | 1ull << 63 : (rng() & 1 ? 1ull << 63 : interesting());
+    uint16_t exponent = rng() % 3 ? 0x3fff + (int)(rng() % 64) - 32 : exponents[rng() % ARRAY_SIZE(exponents)];
+
+    if (!(exponent & 0x7fff) && mant >> 63) {
+        mant &= ~(1ull << 63);          /* no pseudo-denormals: compiled code never sees them */
+    } else if (exponent & 0x7fff) {
+        mant |= 1ull << 63;             /* no unsupported formats */
+    }
+    exponent ^= rng() & 0x8000;
+    memcpy(st, &mant, 8);
+    memcpy(st + 8, &exponent, 2);
+}
+
+static void random_fx(IsaFx *fx, uint64_t form_flags)
+{
+    fx->fcw = 0x37f;
+    fx->mxcsr = 0x1f80;
+    if (form_flags & FORM_MMX) {
+        fx->ftw = rng() & 1 ? 0xff : rng();
+        fx->fsw = (rng() & 7) << 11 | (rng() & 0x4700);
+        fx->fcw = 0x37f & ~(rng() & 1 ? 0 : (rng() & 3) << 8);
+        fx->fcw |= (rng() & 3) << 10;
+        for (unsigned n = 0; n < 8; n++) {
+            random_st(fx->st[n].b);
+        }
+    }
+    if (form_flags & FORM_XMM) {
+        fx->mxcsr |= (rng() & 1 ? (rng() & 3) << 13 : 0);
+    }
+    for (unsigned n = 0; n < 16 && form_flags & FORM_XMM; n++) {
+        fx->xmm[n].q[0] = interesting_vector();
+        fx->xmm[n].q[1] = interesting_vector();
+    }
+}
+
+static void random_case(IsaState *st, uint8_t *mem, uint64_t form_flags)
+{
+    static const uint8_t pointers[] = { 3, 4, 5, 6, 7 };       /* rBX, rSP, rBP, rSI, rDI */
+
+    memset(st, 0, sizeof(*st));
+    for (unsigned n = 0; n < 16; n++) {
+        st->r[n] = interesting();
+    }
+    for (unsigned n = 0; n < ARRAY_SIZE(pointers); n++) {
+        st->r[pointers[n]] = ISA_MEM_VA + 512 + rng() % (ISA_MEM_SIZE - 1024);
+        st->r[pointers[n]] &= form_flags & FORM_ALIGN16 ? ~15ull : ~0ull;
+    }
+    st->r[12] = rng() & 15;
+    st->flags = 0x202 | (rng() & (FLAG_MASK & ~0x400));
+    random_fx(&st->fx, form_flags);
+    for (unsigned n = 0; n < ISA_MEM_SIZE; n += 8) {
+        uint64_t v = form_flags & FORM_XMM ? interesting_vector() : interesting();
+        memcpy(mem + n, &v, 8);
+    }
+}
+
+/* EFLAGS bits that the form leaves undefined in this case. */
+static uint64_t undefined_flags(uint64_t form_flags, const IsaState *in)
+{
+    unsigned count = in->r[1] & (form_flags & U_64 ? 63 : 31);
+
+    if (form_flags & U_SHIFT_CL) {
+        return count == 0 ? 0 : count == 1 ? FLAG_A : FLAG_A | FLAG_O;
+    }
+    if (form_flags & U_ROTATE_CL) {
+        return count <= 1 ? 0 : FLAG_O;
+    }
+    return form_flags & FLAG_MASK;
+}
+
+static bool same_fx(const IsaFx *a, const IsaFx *b, uint64_t form_flags)
+{
+    if (memcmp(a->xmm, b->xmm, sizeof(a->xmm)) || ((a->mxcsr ^ b->mxcsr) & 0xffff)) {
+        return false;
+    }
+    if (!(form_flags & FORM_MMX)) {
+        return true;
+    }
+    if (a->fcw != b->fcw || a->fsw != b->fsw || a->ftw != b->ftw) {
+        return false;
+    }
+    for (unsigned n = 0; n < 8; n++) {
+        if (memcmp(a->st[n].b, b->st[n].b, 10)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same(const Form *f, const IsaState *in, const IsaState *a, const IsaState *b, const uint8_t *mem_a,
+                 const uint8_t *mem_b)
+{
+    uint64_t flags = FLAG_MASK & ~undefined_flags(f->flags, in);
+
+    return a->vector == b->vector && a->fault_offset == b->fault_offset && !memcmp(a->r, b->r, sizeof(a->r))
+           && !((a->flags ^ b->flags) & flags) && !memcmp(mem_a, mem_b, ISA_MEM_SIZE)
+           && same_fx(&a->fx, &b->fx, f->flags);
+}
+
+static void show_difference(const Form *f, const IsaState *in, const IsaState *a, const IsaState *b,
+                            const uint8_t *before, const uint8_t *mem_a, const uint8_t *mem_b)
+{
+    static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10",
+                                         "r11", "r12", "r13", "r14", "r15" };
+
+    printf("FAIL form %td: %s\n  bytes", f - __start_isa_forms, f->text);
+    for (const uint8_t *c = f->code; c < f->end; c++) {
+        printf(" %02x", *c);
+    }
+    printf("\n  vector: host %d at +%u, translated %d at +%u\n", a->vector, a->fault_offset, b->vector, b->fault_offset);
+    for (unsigned n = 0; n < 16; n++) {
+        if (a->r[n] != b->r[n]) {
+            printf("  %s: in %016" PRIx64 " host %016" PRIx64 " translated %016" PRIx64 "\n", names[n], in->r[n],
+                   a->r[n], b->r[n]);
+        }
+    }
+    printf("  rax %" PRIx64 " rcx %" PRIx64 " rdx %" PRIx64 " r9 %" PRIx64 "\n", in->r[0], in->r[1], in->r[2], in->r[9]);
+    printf("  flags: in %03" PRIx64 " host %03" PRIx64 " translated %03" PRIx64 " undefined %03" PRIx64 "\n",
+           in->flags & FLAG_MASK, a->flags & FLAG_MASK, b->flags & FLAG_MASK, undefined_flags(f->flags, in));
+    for (unsigned n = 0, shown = 0; n < ISA_MEM_SIZE && shown < 8; n++) {
+        if (mem_a[n] != mem_b[n]) {
+            printf("  memory +%u (%016" PRIx64 "): in %02x host %02x translated %02x\n", n, (uint64_t)ISA_MEM_VA + n,
+                   before[n], mem_a[n], mem_b[n]);
+            shown++;
+        }
+    }
+    for (unsigned n = 0; n < 16; n++) {
+        if (memcmp(&a->fx.xmm[n], &b->fx.xmm[n], 16)) {
+            printf("  xmm%u: in %016" PRIx64 "%016" PRIx64 " host %016" PRIx64 "%016" PRIx64 " translated %016" PRIx64
+                   "%016" PRIx64 "\n", n, in->fx.xmm[n].q[1], in->fx.xmm[n].q[0], a->fx.xmm[n].q[1], a->fx.xmm[n].q[0],
+                   b->fx.xmm[n].q[1], b->fx.xmm[n].q[0]);
+        }
+    }
+    printf("  xmm1 %016" PRIx64 "%016" PRIx64 " xmm2 %016" PRIx64 "%016" PRIx64 "\n", in->fx.xmm[1].q[1],
+           in->fx.xmm[1].q[0], in->fx.xmm[2].q[1], in->fx.xmm[2].q[0]);
+    printf("  mxcsr: in %x host %x translated %x\n", in->fx.mxcsr, a->fx.mxcsr, b->fx.mxcsr);
+    if (!(f->flags & FORM_MMX)) {
+        return;
+    }
+    printf("  x87: in cw %x sw %x tw %x, host %x %x %x, translated %x %x %x\n", in->fx.fcw, in->fx.fsw, in->fx.ftw,
+           a->fx.fcw, a->fx.fsw, a->fx.ftw, b->fx.fcw, b->fx.fsw, b->fx.ftw);
+    for (unsigned n = 0; n < 8; n++) {
+        uint64_t m[3];
+        uint16_t e[3];
+        const IsaFx *fx[3] = { &in->fx, &a->fx, &b->fx };
+        for (unsigned k = 0; k < 3; k++) {
+            memcpy(&m[k], fx[k]->st[n].b, 8);
+            memcpy(&e[k], fx[k]->st[n].b + 8, 2);
+        }
+        if (n < 2 || m[1] != m[2] || e[1] != e[2]) {
+            printf("  st%u: in %04x %016" PRIx64 " host %04x %016" PRIx64 " translated %04x %016" PRIx64 "\n", n, e[0], m[0],
+                   e[1], m[1], e[2], m[2]);
+        }
+    }
+}
+
+/* One case; both runs start from the same memory.  True if they agree. */
+static bool run_case(const Form *f, uint8_t *mem, bool show)
+{
+    static uint8_t before[ISA_MEM_SIZE], after[ISA_MEM_SIZE];
+    IsaState in, host, guest;
+
+    random_case(&in, before, f->flags);
+    memcpy(mem, before, ISA_MEM_SIZE);
+    native_run(&in, &host);
+    memcpy(after, mem, ISA_MEM_SIZE);
+    memcpy(mem, before, ISA_MEM_SIZE);
+    guest_run(&in, &guest);
+    if (same(f, &in, &host, &guest, after, mem)) {
+        return true;
+    }
+    if (show) {
+        show_difference(f, &in, &host, &guest, before, after, mem);
+    }
+    return false;
+}
+
+static bool run_form(const Form *f, uint8_t *mem, unsigned n_cases, unsigned *n_run)
+{
+    unsigned bad = 0;
+
+    native_set_code(f->code, f->end - f->code);
+    guest_new_code();
+    for (unsigned n = 0; n < n_cases; n++) {
+        guest_set_fast(n & 1);
+        (*n_run)++;
+        bad += !run_case(f, mem, bad == 0);
+    }
+    if (bad) {
+        printf("  (%u of %u cases)\n", bad, n_cases);
+    }
+    return bad == 0;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned n_cases = 40, n_run = 0, n_forms = 0, failed = 0, first = 0;
+    bool verbose = false;
+    const char *text = NULL;
+    int opt;
+    uint8_t *mem;
+
+    while ((opt = getopt(argc, argv, "n:s:f:v")) != -1) {
+        switch (opt) {
+        case 'n':
+            n_cases = strtoul(optarg, NULL, 0);
+            break;
+        case 's':
+            rng_state = strtoull(optarg, NULL, 0) | 1;
+            break;
+        case 'f':
+            first = strtoul(optarg, NULL, 0);
+            break;
+        case 'v':
+            verbose = true;
+            break;
+        default:
+            return 2;
+        }
+    }
+    text = optind < argc ? argv[optind] : NULL;
+    mem = mmap((void *)(uintptr_t)ISA_MEM_VA, ISA_MEM_SIZE, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    g_assert(mem != MAP_FAILED);
+    native_init();
+    guest_init();
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (const Form *f = __start_isa_forms + first; f < __stop_isa_forms; f++) {
+        if (text && !strstr(f->text, text)) {
+            continue;
+        }
+        if (verbose) {
+            printf("%td %s\n", f - __start_isa_forms, f->text);
+        }
+        n_forms++;
+        failed += !run_form(f, mem, n_cases, &n_run);
+    }
+    printf("isa/i386: %u forms, %u cases: %u passed, %u failed\n", n_forms, n_run, n_forms - failed, failed);
+    return failed != 0;
+}

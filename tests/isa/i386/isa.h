@@ -1,0 +1,52 @@
+/*
+ * tests/isa/i386: instruction forms on the host CPU and through the translator.
+ *
+ * harness.c makes cases and compares; native.c runs a form's bytes on the host CPU; guest.c runs
+ * the same bytes, at the same address and on the same memory, through decoder, IR and emitter.
+ */
+#ifndef TESTS_ISA_I386_ISA_H
+#define TESTS_ISA_I386_ISA_H
+
+#include "util/base.h"
+
+/* The image of FXSAVE64, SDM Vol.1 table 10-2. */
+typedef struct IsaFx {
+    uint16_t fcw, fsw;
+    uint8_t ftw, reserved;
+    uint16_t fop;
+    uint64_t fip, fdp;
+    uint32_t mxcsr, mxcsr_mask;
+    struct { uint8_t b[16]; } st[8];
+    struct { uint64_t q[2]; } xmm[16];
+    uint8_t rest[96];
+} __attribute__((aligned(64))) IsaFx;
+_Static_assert(sizeof(IsaFx) == 512, "FXSAVE image");
+
+typedef struct IsaState {
+    IsaFx fx;
+    uint64_t r[16];
+    uint64_t flags;
+    /* results */
+    int32_t vector;             /* exception, -1 none */
+    uint32_t fault_offset;      /* in the code, with an exception */
+} IsaState;
+
+/* Low in the address space, so that 32-bit addresses reach it too. */
+#define ISA_CODE_VA     0x40000000u     /* one page: stub, then the form's bytes at ISA_HOLE */
+#define ISA_HOLE        1024
+#define ISA_HOLE_SIZE   96              /* the form, padded with NOP */
+#define ISA_MEM_VA      0x40010000u
+#define ISA_MEM_SIZE    4096
+
+void native_init(void);
+/* Put @code into the hole (both runs use it). */
+void native_set_code(const uint8_t *code, unsigned n);
+void native_run(const IsaState *in, IsaState *out);
+
+void guest_init(void);
+void guest_new_code(void);
+void guest_run(const IsaState *in, IsaState *out);
+/* Fill the soft TLB (fast path), or leave it empty (slow path for each access). */
+void guest_set_fast(bool fast);
+
+#endif

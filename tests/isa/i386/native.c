@@ -1,0 +1,145 @@
+/*
+ * Runs an instruction form on the host CPU, with all registers given and taken.
+ *
+ * The stub at the start of the code page loads the registers of Area.in, falls into the hole,
+ * and stores them to Area.out behind it.  Exceptions come as signals; the handler takes the
+ * registers from the signal frame.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "isa.h"
+
+/* Data pages behind the code page, reached RIP-relative from it. */
+typedef struct Area {
+    IsaState in, out;
+    IsaFx host_fx;
+    uint64_t host_rsp;
+} Area;
+
+static Area *area;
+static uint8_t *code, *p;
+static sigjmp_buf back;
+
+static void put(const void *bytes, unsigned n)
+{
+    memcpy(p, bytes, n);
+    p += n;
+}
+
+#define PUT(...) put((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+
+/* rel32 to @target, at the end of an instruction. */
+static void put_rel(const void *target)
+{
+    int32_t rel = (const uint8_t *)target - (p + 4);
+
+    put(&rel, 4);
+}
+
+/* mov r, [rip + x] (@opcode 8b) or mov [rip + x], r (89) */
+static void put_mov(uint8_t opcode, unsigned reg, const void *target)
+{
+    PUT(0x48 | (reg >> 3) << 2, opcode, 0x05 | (reg & 7) << 3);
+    put_rel(target);
+}
+
+/* fxsave64 (/0) or fxrstor64 (/1) [rip + x] */
+static void put_fx(unsigned digit, const void *target)
+{
+    PUT(0x48, 0x0f, 0xae, 0x05 | digit << 3);
+    put_rel(target);
+}
+
+static void make_stub(void)
+{
+    static const uint8_t order[16] = { 0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 4 };
+
+    p = code;
+    PUT(0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57);    /* push rbx rbp r12-r15 */
+    put_mov(0x89, 4, &area->host_rsp);
+    put_fx(0, &area->host_fx);
+    put_fx(1, &area->in.fx);
+    PUT(0xff, 0x35);                                                    /* push [in.flags] */
+    put_rel(&area->in.flags);
+    PUT(0x9d);                                                          /* popfq */
+    for (unsigned n = 0; n < 16; n++) {
+        put_mov(0x8b, order[n], &area->in.r[order[n]]);
+    }
+    PUT(0xe9);
+    put_rel(code + ISA_HOLE);
+    g_assert(p <= code + ISA_HOLE);
+
+    p = code + ISA_HOLE + ISA_HOLE_SIZE;
+    for (unsigned n = 0; n < 16; n++) {
+        put_mov(0x89, n, &area->out.r[n]);
+    }
+    put_mov(0x8b, 4, &area->host_rsp);
+    PUT(0x9c, 0xfc, 0x8f, 0x05);                                        /* pushfq; cld; pop [out.flags] */
+    put_rel(&area->out.flags);
+    put_fx(0, &area->out.fx);
+    put_fx(1, &area->host_fx);
+    PUT(0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b, 0xc3);
+}
+
+static void on_signal(int sig, siginfo_t *info, void *opaque)
+{
+    /* Vol.1 3.4.1's numbers in the order of the kernel's frame */
+    static const int greg[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                                  REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15 };
+    ucontext_t *uc = opaque;
+    uint64_t rip = uc->uc_mcontext.gregs[REG_RIP];
+
+    if (rip < ISA_CODE_VA + ISA_HOLE || rip > ISA_CODE_VA + ISA_HOLE + ISA_HOLE_SIZE) {
+        signal(sig, SIG_DFL);           /* ours: die */
+        return;
+    }
+    for (unsigned n = 0; n < 16; n++) {
+        area->out.r[n] = uc->uc_mcontext.gregs[greg[n]];
+    }
+    area->out.flags = uc->uc_mcontext.gregs[REG_EFL];
+    memcpy(&area->out.fx, uc->uc_mcontext.fpregs, sizeof(IsaFx));
+    area->out.vector = uc->uc_mcontext.gregs[REG_TRAPNO];
+    area->out.fault_offset = rip - ISA_CODE_VA - ISA_HOLE;
+    siglongjmp(back, 1);
+}
+
+void native_init(void)
+{
+    static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
+    stack_t ss = { .ss_sp = g_malloc(1 << 16), .ss_size = 1 << 16 };
+    struct sigaction sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+    code = mmap((void *)(uintptr_t)ISA_CODE_VA, 4096 + sizeof(Area), PROT_READ | PROT_WRITE | PROT_EXEC,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    g_assert(code != MAP_FAILED);
+    area = (Area *)(code + 4096);
+    make_stub();
+    sigaltstack(&ss, NULL);
+    for (unsigned n = 0; n < ARRAY_SIZE(signals); n++) {
+        sigaction(signals[n], &sa, NULL);
+    }
+}
+
+void native_set_code(const uint8_t *bytes, unsigned n)
+{
+    g_assert(n <= ISA_HOLE_SIZE);
+    memset(code + ISA_HOLE, 0x90, ISA_HOLE_SIZE);
+    memcpy(code + ISA_HOLE, bytes, n);
+}
+
+void native_run(const IsaState *in, IsaState *out)
+{
+    area->in = *in;
+    area->out.vector = -1;
+    area->out.fault_offset = 0;
+    if (!sigsetjmp(back, 1)) {
+        ((void (*)(void))code)();
+    } else {
+        /* the frame's FP state is not put back by siglongjmp */
+        __asm__ volatile("fxrstor64 %0" : : "m"(area->host_fx));
+    }
+    *out = area->out;
+}
