@@ -69,9 +69,9 @@ form A, "\first; j\cc 1f; movl $0x1111, %r9d; 1:"
 .endr
 form A, "\first; setc %r8b; seto %r9b; sets %r10b; adc %edx, %r11d"
 form A, "\first; mov $7, %r13d; inc %r13; setc %al; setz %ah"
-form A, "\first; mov $7, %r13d; rol $3, %r13; pushfq; pop %r14; andl $0x7d5, %r14d"
+form A, "\first; mov $7, %r13d; rol $1, %r13; pushfq; pop %r14; andl $0x7d5, %r14d"
 form A, "\first; lahf"
-form A, "\first; mov %cl, %r15b; shl %cl, %r14d; setc %al; sets %ah; setz %dl"
+form A|O, "\first; mov %cl, %r15b; shl %cl, %r14d; setc %al; sets %ah; setz %dl"
 form A, "\first; bts %rdx, %r14; setz %al; sets %ah; setp %dl"
 .endr
 
