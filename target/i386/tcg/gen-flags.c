@@ -245,13 +245,17 @@ static GenCond cond_of_image(Gen *g, IrVal f, unsigned cc)
     return cond_test(g, ir_or(b, ir_andi(b, s_xor_o, CC_S), ir_andi(b, f, CC_Z)), CC_S | CC_Z);
 }
 
-/* Compute all flags once, and keep them: more conditions may follow. */
+/*
+ * Compute all flags once, and keep them: more conditions may follow.  The state changes in the
+ * middle of an instruction whose later accesses may fault: from here on they take it from here.
+ */
 static GenCond cond_slow(Gen *g, unsigned cc)
 {
     IrVal f = gen_get_flags(g);
 
     if (g->cc_op != CC_OP_EFLAGS) {
         gen_flags_eflags(g, f);
+        ir_insn_start(g->b, g->delta, g->cc_op, 0);
     }
     return cond_of_image(g, f, cc);
 }

@@ -377,23 +377,3 @@ uint32_t helper_cmpxchg16b(CPUX86State *env, uint64_t addr, uint32_t mmu_idx)
 }
 
 /* --- bit scatter and gather: SDM Vol.2 PDEP, PEXT --- */
-
-uint64_t helper_pdep(CPUX86State *env, uint64_t src, uint64_t mask)
-{
-    uint64_t result = 0;
-
-    for (; mask; mask &= mask - 1, src >>= 1) {
-        result |= src & 1 ? mask & -mask : 0;
-    }
-    return result;
-}
-
-uint64_t helper_pext(CPUX86State *env, uint64_t src, uint64_t mask)
-{
-    uint64_t result = 0;
-
-    for (unsigned i = 0; mask; mask &= mask - 1, i++) {
-        result |= src & (mask & -mask) ? BIT_ULL(i) : 0;
-    }
-    return result;
-}

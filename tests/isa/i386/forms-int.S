@@ -61,7 +61,7 @@ form 0, "lock \op\()\opd"
 .endr
 
 # flags left by one instruction and read by another
-.irp first, "add %rcx, %rax", "sub %ecx, %eax", "cmp %cx, %ax", "cmpb %cl, %al", "and %rcx, %rax", "testb %al, %al", "inc %eax", "dec %al", "incq %rcx", "decw %cx", "adc %ecx, %eax", "sbb %cl, %al", "sbbq %rcx, %rax", "neg %eax", "shl $1, %ecx", "shrw $1, %cx", "sar $1, %rcx", "xor %eax, %eax", "imul %ecx, %eax; sahf", "popcnt %rcx, %rax", "bt $5, %rax; seto %dl", "stc", "clc", "cmc", "rol $1, %eax", "cmp $0, %eax", "cmpl $-1, (%rbx)", "sahf", "popfq; pushfq; popfq"
+.irp first, "add %rcx, %rax", "sub %ecx, %eax", "cmp %cx, %ax", "cmpb %cl, %al", "and %rcx, %rax", "testb %al, %al", "inc %eax", "dec %al", "incq %rcx", "decw %cx", "adc %ecx, %eax", "sbb %cl, %al", "sbbq %rcx, %rax", "neg %eax", "shl $1, %ecx", "shrw $1, %cx", "sar $1, %rcx", "xor %eax, %eax", "imul %ecx, %eax; sahf", "popcnt %rcx, %rax", "bt $5, %rax; seto %dl", "stc", "clc", "cmc", "rol $1, %eax", "cmp $0, %eax", "cmpl $-1, (%rbx)", "sahf", "push %rax; andq $0x8d5, (%rsp); popfq"
 .irp cc, o, no, b, ae, e, ne, be, a, s, ns, p, np, l, ge, le, g
 form A, "\first; set\cc %r8b; set\cc (%rbx)"
 form A, "\first; cmov\cc %r10, %r11"

@@ -3,13 +3,14 @@
  * defined flags, memory, x87 and XMM state; and for those that fault, the vector, the address and
  * the state at the fault.
  *
- * usage: isa-i386 [-n cases-per-form] [-s seed] [-f first-form] [-v] [text]
+ * usage: isa-i386 [-n cases-per-form] [-s seed] [-f first-form] [-v] [-d log-items] [text]
  *   @text: only forms whose text contains it
  */
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "isa.h"
+#include "util/log.h"
 
 typedef struct Form {
     const char *text;
@@ -284,7 +285,7 @@ int main(int argc, char **argv)
     int opt;
     uint8_t *mem;
 
-    while ((opt = getopt(argc, argv, "n:s:f:v")) != -1) {
+    while ((opt = getopt(argc, argv, "n:s:f:vd:")) != -1) {
         switch (opt) {
         case 'n':
             n_cases = strtoul(optarg, NULL, 0);
@@ -294,6 +295,11 @@ int main(int argc, char **argv)
             break;
         case 'f':
             first = strtoul(optarg, NULL, 0);
+            break;
+        case 'd':
+            if (!log_parse_items(optarg, &log_mask, NULL)) {
+                return 2;
+            }
             break;
         case 'v':
             verbose = true;
