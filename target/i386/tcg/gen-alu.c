@@ -417,10 +417,10 @@ void gen_CBW(Gen *g, const Insn *i)
 /* CWD, CDQ, CQO */
 void gen_CWD(Gen *g, const Insn *i)
 {
-    IrVal v = ir_ext(g->b, ir_get(g->b, G_RAX), gen_bits(i->osize), true);
+    IrVal v = ir_get(g->b, G_RAX);
 
-    if (i->osize == IR_MO_64) {
-        v = ir_get(g->b, G_RAX);
+    if (i->osize != IR_MO_64) {
+        v = ir_ext(g->b, v, gen_bits(i->osize), true);
     }
     gen_st_gpr(g, R_EDX, i->osize, ir_sari(g->b, v, 63));
 }
@@ -602,10 +602,7 @@ static IrVal bit_address(Gen *g, const Insn *i)
     if (i->op[1].kind == OPD_I) {
         return i->addr;
     }
-    offset = ir_ext(b, as_type(g, i->src, IR_I64), bits == 64 ? 32 : bits, true);
-    if (bits == 64) {
-        offset = i->src;
-    }
+    offset = bits == 64 ? i->src : ir_ext(b, ir_zext(b, i->src), bits, true);
     offset = ir_shli(b, ir_sari(b, offset, 4 + i->op[0].size - IR_MO_16), i->op[0].size);
     return gen_linear(g, i->seg, ir_add(b, i->ea, offset), i->asize);
 }
