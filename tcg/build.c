@@ -642,11 +642,14 @@ IrVal ir_ext(IrBlock *b, IrVal x, unsigned bits, bool sign)
     uint64_t k;
     IrVal r;
 
-    assert(bits == 8 || bits == 16 || bits == 32);
+    assert(bits == 8 || bits == 16 || bits == 32 || bits == 64);
+    if (bits >= ir_width(t)) {
+        return x;
+    }
     if (ir_is_const(b, x, &k)) {
         return ir_const(b, t, fold_ext(k, bits, sign, t));
     }
-    if (bits >= ir_width(t) || known_bits(b, x) + sign <= bits) {
+    if (known_bits(b, x) + sign <= bits) {
         return x;                               /* nothing to cut off */
     }
     if (v->kind == IR_KIND_TEMP && v->def < b->n_ops && b->ops[v->def].out == ir_id(x)) {

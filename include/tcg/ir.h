@@ -162,7 +162,7 @@ IrVal ir_shr(IrBlock *b, IrVal x, IrVal n);
 IrVal ir_sar(IrBlock *b, IrVal x, IrVal n);
 IrVal ir_rotl(IrBlock *b, IrVal x, IrVal n);
 IrVal ir_rotr(IrBlock *b, IrVal x, IrVal n);
-/* Low @bits (8, 16, 32) of x, zero- or sign-extended, in x's width. */
+/* Low @bits (8, 16, 32; 64 or the width: all) of x, zero- or sign-extended, in x's width. */
 IrVal ir_ext(IrBlock *b, IrVal x, unsigned bits, bool sign);
 /* x with bits [pos, pos+len) replaced by the low bits of @field (same width). */
 IrVal ir_deposit(IrBlock *b, IrVal x, unsigned pos, unsigned len, IrVal field);
