@@ -2,6 +2,7 @@
  * pvpanic, isa-debug-exit, pc-testdev.
  */
 #include "harness.h"
+#include "hw/input/i8042.h"
 #include "hw/misc/pvpanic.h"
 #include "system/runstate.h"
 #include "util/main-loop.h"
@@ -69,7 +70,33 @@ static void test_testdev_flush_keeps_contents(void)
     test_remove(dev);
 }
 
-/* Last of all: it ends the main loop. */
+/* Under -no-reboot a reset ends the main loop; without a request this would hang and be killed. */
+static void assert_resets(uint16_t port, const uint8_t *bytes, unsigned n, uint16_t second_port)
+{
+    reboot_action = REBOOT_ACTION_SHUTDOWN;
+    for (unsigned i = 0; i < n; i++) {
+        outb(i ? second_port : port, bytes[i]);
+    }
+    g_assert_cmpint(system_main_loop(), ==, 0);
+    reboot_action = REBOOT_ACTION_RESET;
+}
+
+static void test_every_way_to_reset(void)
+{
+    Device *kbc = DEVICE(i8042_create(test_bus, test_line(60)));
+    Device *fast = port92_create(test_bus, test_line(61));
+
+    device_reset(kbc, RESET_COLD);
+    device_reset(fast, RESET_COLD);
+    assert_resets(0x64, (const uint8_t[]){ 0xfe }, 1, 0);
+    assert_resets(0x64, (const uint8_t[]){ 0xf0 }, 1, 0);
+    assert_resets(0x64, (const uint8_t[]){ 0xd1, 0x02 }, 2, 0x60);
+    assert_resets(0x92, (const uint8_t[]){ 0x01 }, 1, 0);
+    test_remove(fast);
+    test_remove(kbc);
+}
+
+/* Last of all: the status stays. */
 static void test_debug_exit_status(void)
 {
     Device *dev = add("isa-debug-exit");
@@ -86,5 +113,6 @@ void add_misc_tests(void)
     g_test_add_func("/pc-testdev/storage", test_testdev_storage);
     g_test_add_func("/pc-testdev/lines", test_testdev_drives_lines);
     g_test_add_func("/pc-testdev/flush", test_testdev_flush_keeps_contents);
+    g_test_add_func("/reset/every-way", test_every_way_to_reset);
     g_test_add_func("/debug-exit/status", test_debug_exit_status);
 }
