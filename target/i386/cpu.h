@@ -272,7 +272,11 @@ void x86_set_mxcsr(CPUX86State *env, uint32_t v);       /* env, hflags, tcg.gues
 uint32_t x86_get_mxcsr(CPUX86State *env);               /* with sticky bits; reads the live host MXCSR when in translated code */
 void x86_enter_mmx(CPUX86State *env);
 
-/* --- what tcg/translate.c's x86_tcg_ops takes from the files outside tcg/ --- */
+/* --- what the accelerator calls: x86_cpu_tcg_ops in cpu.c --- */
+void x86_get_mode(Vcpu *cpu, uint64_t *pc, TbMode *mode);               /* tcg/translate.c */
+unsigned x86_fetch_mmu_idx(Vcpu *cpu);
+void x86_restore_state(Vcpu *cpu, uint64_t pc, const uint32_t params[2]);
+void x86_translate(TbRequest *req);
 bool x86_tlb_fill(Vcpu *cpu, vaddr va, unsigned size, MmuAccess access, unsigned mmu_idx, bool probe, uintptr_t ra);
 void x86_do_exception(Vcpu *cpu);
 bool x86_exec_interrupt(Vcpu *cpu, uint32_t request);
@@ -280,7 +284,7 @@ void x86_unaligned(Vcpu *cpu, vaddr va, MmuAccess access, unsigned mmu_idx, uint
 void x86_debug_hit(Vcpu *cpu, vaddr va, unsigned len, MmuAccess access, uintptr_t ra);
 bool x86_has_work(Vcpu *cpu);
 
-extern const TcgCpuOps x86_tcg_ops;                     /* tcg/translate.c */
+extern const TcgCpuOps x86_tcg_ops;                     /* tcg/translate.c: the front end alone, as tests of it need */
 extern const IrTarget x86_ir_target;
 
 #endif

@@ -31,18 +31,13 @@ static const char *const word_names[FEATURE_WORDS] = {
 
 /* --- properties: +name, -name, name=on|off --- */
 
-static bool same_feature_name(const FeatureRow *row, unsigned word, const char *name)
+/* All bits that go by @name in @word ("kvmclock" is two). */
+static uint64_t name_bits(unsigned word, const char *name)
 {
-    return row->word == word && !strcmp(row->name, name);
-}
-
-/* All bits of @p's name in its word ("kvmclock" is two). */
-static uint64_t property_bits(const Property *p)
-{
-    uint64_t bits = BIT_ULL(p->bit);
+    uint64_t bits = 0;
 
     for (unsigned i = 0; i < ARRAY_SIZE(feature_rows); i++) {
-        if (same_feature_name(&feature_rows[i], p->offset, p->name)) {
+        if (feature_rows[i].word == word && !strcmp(feature_rows[i].name, name)) {
             bits |= BIT_ULL(feature_rows[i].bit);
         }
     }
@@ -52,7 +47,7 @@ static uint64_t property_bits(const Property *p)
 static bool feature_set(Object *obj, const Property *p, const Value *v, Error **errp)
 {
     X86CPU *cpu = X86_CPU(obj);
-    uint64_t bits = property_bits(p);
+    uint64_t bits = name_bits(p->offset, p->name);
 
     if (value_get_bool(v)) {
         cpu->requested_features[p->offset] |= bits;
@@ -67,7 +62,7 @@ static bool feature_set(Object *obj, const Property *p, const Value *v, Error **
 static Value *feature_get(Object *obj, const Property *p)
 {
     const X86CPU *cpu = X86_CPU(obj);
-    uint64_t bits = property_bits(p);
+    uint64_t bits = name_bits(p->offset, p->name);
 
     if (cpu->parent.dev.realized) {
         return value_bool((cpu->env.features[p->offset] & bits) == bits);
@@ -133,15 +128,15 @@ void x86_features_parse(const char *names, uint64_t *words)
     g_auto(GStrv) list = g_strsplit(names, " ", -1);
 
     for (unsigned i = 0; list[i]; i++) {
-        FeatureWord w;
-        unsigned bit;
+        bool known = !*list[i];
 
-        if (*list[i]) {
-            bool known = x86_feature_find(list[i], &w, &bit);
-
-            assert(known && "models.def names an unknown feature");
-            words[w] |= BIT_ULL(bit);
+        for (unsigned k = 0; !known && k < ARRAY_SIZE(feature_rows); k++) {
+            if (!strcmp(feature_rows[k].name, list[i])) {
+                words[feature_rows[k].word] |= name_bits(feature_rows[k].word, list[i]);
+                known = true;
+            }
         }
+        assert(known && "models.def names an unknown feature");
     }
 }
 

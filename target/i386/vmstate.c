@@ -24,8 +24,8 @@ static bool x86_post_load(void *opaque, unsigned version, Error **errp)
         error_setg(errp, "x86 CPU state: fpstt must be 0..7, got %u", env->fpstt);
         return false;
     }
-    if (env->cc_op >= CC_OP_NB || env->cc_op == CC_OP_DYNAMIC) {
-        error_setg(errp, "x86 CPU state: cc_op %u is unknown", env->cc_op);
+    if (env->cc_op != CC_OP_EFLAGS) {
+        error_setg(errp, "x86 CPU state: cc_op must be %u, got %u", CC_OP_EFLAGS, env->cc_op);
         return false;
     }
     if (env->df != 1 && env->df != -1) {
@@ -59,6 +59,8 @@ static bool x86_pre_save(void *opaque, Error **errp)
     X86CPU *cpu = opaque;
 
     cpu->env.mxcsr = x86_get_mxcsr(&cpu->env);
+    cpu->env.cc_src = x86_cc_compute_all(&cpu->env);    /* lazy flags stay inside */
+    cpu->env.cc_op = CC_OP_EFLAGS;
     return true;
 }
 

@@ -146,7 +146,7 @@ static bool has_code_breakpoint(const CPUX86State *env)
     return false;
 }
 
-static void x86_get_mode(Vcpu *cpu, uint64_t *pc, TbMode *mode)
+void x86_get_mode(Vcpu *cpu, uint64_t *pc, TbMode *mode)
 {
     CPUX86State *env = cpu->env;
 
@@ -155,12 +155,12 @@ static void x86_get_mode(Vcpu *cpu, uint64_t *pc, TbMode *mode)
     mode->flags = env->hflags | (has_code_breakpoint(env) ? HF_TB_CODE_BP : 0);
 }
 
-static unsigned x86_fetch_mmu_idx(Vcpu *cpu)
+unsigned x86_fetch_mmu_idx(Vcpu *cpu)
 {
     return x86_mmu_index(cpu->env);
 }
 
-static void x86_restore_state(Vcpu *cpu, uint64_t pc, const uint32_t params[2])
+void x86_restore_state(Vcpu *cpu, uint64_t pc, const uint32_t params[2])
 {
     CPUX86State *env = cpu->env;
 
