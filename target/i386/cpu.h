@@ -283,6 +283,7 @@ bool x86_exec_interrupt(Vcpu *cpu, uint32_t request);
 void x86_unaligned(Vcpu *cpu, vaddr va, MmuAccess access, unsigned mmu_idx, uintptr_t ra);
 void x86_debug_hit(Vcpu *cpu, vaddr va, unsigned len, MmuAccess access, uintptr_t ra);
 bool x86_has_work(Vcpu *cpu);
+void x86_disassemble(FILE *f, const TbMode *mode, uint64_t pc, const uint8_t *bytes, size_t n);     /* tcg/disas.c */
 
 extern const TcgCpuOps x86_tcg_ops;                     /* tcg/translate.c: the front end alone, as tests of it need */
 extern const IrTarget x86_ir_target;

@@ -164,7 +164,7 @@ void x86_restore_state(Vcpu *cpu, uint64_t pc, const uint32_t params[2])
 {
     CPUX86State *env = cpu->env;
 
-    env->tcg.pc = pc;
+    env->tcg.pc = env->hflags & HF_CS64 ? pc : (uint32_t)pc;
     if (params[0] != CC_OP_DYNAMIC) {
         env->cc_op = params[0];
     }
@@ -178,4 +178,10 @@ const TcgCpuOps x86_tcg_ops = {
     .translate = x86_translate,
     .fetch_mmu_idx = x86_fetch_mmu_idx,
     .restore_state = x86_restore_state,
+    .tlb_fill = x86_tlb_fill,
+    .do_exception = x86_do_exception,
+    .exec_interrupt = x86_exec_interrupt,
+    .unaligned = x86_unaligned,
+    .debug_hit = x86_debug_hit,
+    .disassemble = x86_disassemble,
 };
