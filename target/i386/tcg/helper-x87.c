@@ -555,5 +555,6 @@ void helper_enter_mmx(CPUX86State *env)
 void helper_emms(CPUX86State *env)
 {
     x87_check(env);
+    env->fpstt = 0;
     memset(env->fptags, 1, sizeof(env->fptags));
 }

@@ -79,7 +79,7 @@ INSN1(7, FNSTCW, E,w, X87, WRITE)
 INSN0(8, FLD_ST, X87)
 INSN0(9, FXCH, X87)
 SUB(10, BY_RM, x87_d9_d)
-INSN0(11, FST_ST, X87, ARG(1))    /* alias of DD D8+i */
+INSN0(11, X87_ANY, X87)             /* alias of DD D8+i that takes an empty ST(0) as it is */
 SUB(12, BY_RM, x87_d9_e)
 SUB(13, BY_RM, x87_d9_ld)
 SUB(14, BY_RM, x87_d9_f0)
