@@ -336,6 +336,8 @@ static void set_features(CPUX86State *env)
     __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(0x80000001), "c"(0));
     env->features[FEAT_8000_0001_EDX] = d;
     env->features[FEAT_8000_0001_ECX] = c;
+    __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(13), "c"(1));
+    env->features[FEAT_XSAVE] = a & 7;
 }
 
 void guest_init(void)
@@ -376,6 +378,7 @@ static void set_state(CPUX86State *env, const IsaState *in)
     env->hflags = 3 | HF_PE | HF_LMA | HF_CS64 | HF_CS32 | HF_SS32 | HF_OSFXSR | HF_OSXSAVE;
     env->cr[0] = CR0_PE | CR0_PG | CR0_NE | CR0_WP | CR0_ET | CR0_MP;
     env->cr[4] = CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_PAE | CR4_OSXSAVE;
+    env->xcr0 = 3;
     env->eflags = IF_MASK | 2;
     env->cc_src = in->flags & CC_ALL;
     env->cc_op = CC_OP_EFLAGS;
