@@ -8,14 +8,26 @@
 
 /* --- mechanism #1 --- */
 
+/* Only a whole doubleword at 0xcf8 is the address register; of the bytes there, 0xcf9 is the reset control. */
 static uint64_t conf_addr_read(void *opaque, hwaddr addr, unsigned size)
 {
-    return ((PCIHost *)opaque)->config_address;
+    PCIHost *h = opaque;
+
+    if (size == 4) {
+        return h->config_address;
+    }
+    return size == 1 && addr == 1 && h->reset_control ? reset_control_read(h->reset_control) : BIT(8 * size) - 1;
 }
 
 static void conf_addr_write(void *opaque, hwaddr addr, uint64_t data, unsigned size)
 {
-    ((PCIHost *)opaque)->config_address = (uint32_t)data & 0x80fffffc;
+    PCIHost *h = opaque;
+
+    if (size == 4) {
+        h->config_address = (uint32_t)data & 0x80fffffc;
+    } else if (size == 1 && addr == 1 && h->reset_control) {
+        reset_control_write(h->reset_control, (uint8_t)data);
+    }
 }
 
 static PCIDevice *conf_target(PCIHost *h)
@@ -44,9 +56,8 @@ static void conf_data_write(void *opaque, hwaddr addr, uint64_t data, unsigned s
     }
 }
 
-/* Only a whole doubleword at 0xcf8 is the address register; bytes there belong to others (0xcf9: reset). */
 static const MemoryRegionOps conf_addr_ops = {
-    .read = conf_addr_read, .write = conf_addr_write, .valid = { 4, 4 }, .impl = { 4, 4 },
+    .read = conf_addr_read, .write = conf_addr_write, .valid = { 1, 4 }, .impl = { 1, 4 },
 };
 
 static const MemoryRegionOps conf_data_ops = {

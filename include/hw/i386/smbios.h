@@ -4,6 +4,7 @@
 #ifndef HW_I386_SMBIOS_H
 #define HW_I386_SMBIOS_H
 
+#include "hw/i386/x86.h"
 #include "util/error.h"
 #include "util/value.h"
 
@@ -13,5 +14,11 @@
  * Later options override earlier ones field by field.  Checked at once.
  */
 bool smbios_option_add(const Value *opts, Error **errp) MUST_USE;
+
+/* The finished tables: structures, and the 64-bit entry point for them at @address. */
+GByteArray *smbios_build(const X86Machine *x);
+void smbios_entry_point(const GByteArray *structures, uint64_t address, uint8_t out[24]);
+/* Place them in memory for a direct boot, or offer them to firmware. */
+bool smbios_install(X86Machine *x, Error **errp) MUST_USE;
 
 #endif

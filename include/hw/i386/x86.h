@@ -17,14 +17,17 @@
 
 #define X86_N_GSI 24
 
-/* ACPI SCI and the ISA numbers of the board's fixed devices. */
 enum { X86_GSI_SCI = 9 };
+
+/* Where direct boot puts tables. */
+#define X86_RSDP_ADDR   0xe0000u
+#define X86_SMBIOS_ADDR 0xf0000u
 
 typedef struct X86Machine {
     Machine m;
 
     /* options */
-    OnOffAuto acpi, smm, pit, pic, rtc;
+    OnOffAuto acpi, smm, pit, pic;
     uint64_t max_ram_below_4g;          /* 0 = the board's own split */
 
     /* memory map: RAM [0, below_4g) and [4 GiB, 4 GiB + above_4g) */
@@ -44,13 +47,19 @@ typedef struct X86Machine {
     I8254 *i8254;
     FwCfg *fw_cfg;
     MemoryRegion rom, rom_alias;
+    MemoryRegion *rom_parent;           /* what the copy below 1 MiB is mapped in; NULL = system memory */
     bool has_rom;
+
+    /* -smbios: "TYPE.FIELD" -> text, and structures given as files */
+    Value *smbios;
+    GByteArray *smbios_files;
 
     unsigned a20_drivers;               /* bits of the gate's drivers that hold it open */
 
     /* direct boot: what is put in memory, and the CPU's entry state, at each reset */
     BootImages images;
     bool direct_boot;
+    void (*firmware_setup)(struct X86Machine *x);       /* program the chipset as firmware would, at each reset */
     X86BootState boot_state;
     hwaddr rsdp;                        /* 0 = no ACPI tables in memory */
 } X86Machine;
@@ -78,6 +87,12 @@ uint32_t x86_apic_id_limit(const SmpConfig *smp);       /* one more than the gre
 bool x86_load_firmware(X86Machine *x, const char *name, Error **errp) MUST_USE;
 /* -kernel: recognise the format and lay everything out.  Needs the e820 map and tables' address (x->rsdp). */
 bool x86_load_kernel(X86Machine *x, Error **errp) MUST_USE;
+/*
+ * Direct boot: the tables go to 0xe0000..0xeffff, RSDP first; fails if they are too big.  SMBIOS has
+ * 0xf0000..0xfffff.  Kernels find both by scanning for their signatures, too.
+ */
+struct AcpiTables;
+bool x86_place_acpi(X86Machine *x, struct AcpiTables *t, Error **errp) MUST_USE;
 /* Installs the reset handler that reloads images and puts the boot CPU in its entry state. */
 void x86_register_boot_reset(X86Machine *x);
 

@@ -7,12 +7,14 @@
 #ifndef HW_PCI_PCI_HOST_H
 #define HW_PCI_PCI_HOST_H
 
+#include "hw/acpi/pm.h"
 #include "hw/pci/pci.h"
 
 typedef struct PCIHost {
     SysBusDevice sbd;
     PCIBus *bus;                    /* the root bus; made by the type's realize */
     uint32_t config_address;
+    ResetControl *reset_control;    /* borrowed from the chipset: port 0xcf9; NULL = none */
     MemoryRegion conf_mr, data_mr, ecam_mr;
     bool ecam_mapped;
     hwaddr ecam_base;

@@ -1,0 +1,330 @@
+/*
+ * Common parts of the PC-like boards: CPUs, RAM layout, interrupt wires, firmware ROM, direct boot.
+ *
+ * References: SDM Vol.3 8.9 (APIC ids by topology); MultiProcessor Specification 1.4, 3.6.2 (ISA interrupt 0 on
+ * IOAPIC input 2).
+ */
+#include "hw/acpi/tables.h"
+#include "hw/i386/x86.h"
+#include "hw/intc/i8259.h"
+#include "hw/intc/ioapic.h"
+
+#include "config-host.h"
+
+/* --- RAM --- */
+
+bool x86_map_ram(X86Machine *x, uint64_t split, Error **errp)
+{
+    Machine *m = &x->m;
+
+    if (!m->ram_size) {
+        error_setg(errp, "machine '%s' needs RAM: -m 0 is not possible", machine_info(m)->machine_name);
+        return false;
+    }
+    if (m->ram_size < MiB) {
+        error_setg(errp, "machine '%s' needs at least 1 MiB of RAM", machine_info(m)->machine_name);
+        return false;
+    }
+    if (x->max_ram_below_4g && x->max_ram_below_4g < split) {
+        split = x->max_ram_below_4g;
+    }
+    x->below_4g = MIN(m->ram_size, split);
+    x->above_4g = m->ram_size - x->below_4g;
+    memory_region_init_alias(&x->ram_below, m, "ram-below-4g", m->ram, 0, x->below_4g);
+    memory_region_add_subregion(system_memory(), 0, &x->ram_below);
+    if (x->above_4g) {
+        memory_region_init_alias(&x->ram_above, m, "ram-above-4g", m->ram, x->below_4g, x->above_4g);
+        memory_region_add_subregion(system_memory(), 4 * GiB, &x->ram_above);
+    }
+    /* The top kilobyte below 640 KiB is where firmware keeps its extended data area. */
+    e820_add(&x->e820, 0, 0x9fc00, E820_RAM);
+    e820_add(&x->e820, 0x9fc00, 0xa0000 - 0x9fc00, E820_RESERVED);
+    e820_add(&x->e820, 0xe0000, 0x20000, E820_RESERVED);
+    e820_add(&x->e820, MiB, x->below_4g - MiB, E820_RAM);
+    e820_add(&x->e820, 4 * GiB, x->above_4g, E820_RAM);
+    return true;
+}
+
+/* --- CPUs --- */
+
+/* Bits that number @n things. */
+static unsigned field_width(unsigned n)
+{
+    return n > 1 ? 32 - (unsigned)__builtin_clz(n - 1) : 0;
+}
+
+static void topology(const SmpConfig *smp, unsigned index, uint32_t *thread, uint32_t *core, uint32_t *die, uint32_t *socket)
+{
+    unsigned cores = smp->cores * smp->clusters;
+
+    *thread = index % smp->threads;
+    *core = index / smp->threads % cores;
+    *die = index / (smp->threads * cores) % smp->dies;
+    *socket = index / (smp->threads * cores * smp->dies);
+}
+
+uint32_t x86_apic_id_for_cpu(const SmpConfig *smp, unsigned index)
+{
+    unsigned tw = field_width(smp->threads), cw = field_width(smp->cores * smp->clusters), dw = field_width(smp->dies);
+    uint32_t thread, core, die, socket;
+
+    topology(smp, index, &thread, &core, &die, &socket);
+    return thread | core << tw | die << (tw + cw) | socket << (tw + cw + dw);
+}
+
+uint32_t x86_apic_id_limit(const SmpConfig *smp)
+{
+    return x86_apic_id_for_cpu(smp, smp->max_cpus - 1) + 1;
+}
+
+static unsigned numa_node_of_cpu(const Machine *m, unsigned index)
+{
+    for (unsigned i = 0; i < m->n_numa; i++) {
+        if (index < 64 && (m->numa[i].cpus >> index & 1)) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+static bool create_cpu(X86Machine *x, const TypeInfo *type, unsigned index, Error **errp)
+{
+    Machine *m = &x->m;
+    Device *dev = device_new(type);
+    Vcpu *cpu = VCPU(dev);
+
+    cpu->index = index;
+    cpu->start_powered_off = index != 0;
+    topology(&m->smp, index, &cpu->thread_id, &cpu->core_id, &cpu->die_id, &cpu->socket_id);
+    cpu->node_id = numa_node_of_cpu(m, index);
+    if ((m->cpu_props && !object_set_properties_dict(cpu, m->cpu_props, NULL, errp))
+        || !object_property_set_uint(cpu, "apic-id", x86_apic_id_for_cpu(&m->smp, index), errp)
+        || !apic_create_for_cpu(cpu, errp)) {
+        object_unref(dev);
+        return false;
+    }
+    return device_realize_and_unref(dev, NULL, errp);
+}
+
+bool x86_create_cpus(X86Machine *x, Error **errp)
+{
+    const TypeInfo *type = type_by_name(x->m.cpu_type);
+
+    if (!type || type->abstract || !type_is_a(type, &vcpu_type)) {
+        error_setg(errp, "unable to find CPU model '%s'", x->m.cpu_type);
+        return false;
+    }
+    x->apic_bus = apic_bus_create(system_memory(), errp);
+    if (!x->apic_bus) {
+        return false;
+    }
+    for (unsigned i = 0; i < x->m.smp.cpus; i++) {
+        if (!create_cpu(x, type, i, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- interrupts --- */
+
+static void gsi_set(void *opaque, unsigned n, int level)
+{
+    X86Machine *x = opaque;
+
+    if (x->i8259 && n < ISA_NUM_IRQS) {
+        irq_set(i8259_irq(x->i8259, n), level);
+    }
+    irq_set(ioapic_irq(x->ioapic, n == 0 ? 2 : n), level);
+}
+
+IrqLine x86_gsi(X86Machine *x, unsigned n)
+{
+    assert(n < X86_N_GSI);
+    return irq_line(gsi_set, x, n);
+}
+
+bool x86_create_interrupt_controllers(X86Machine *x, Error **errp)
+{
+    x->ioapic = device_new(&ioapic_type);
+    object_add_child(&x->m, "ioapic", x->ioapic);
+    if (!device_realize_and_unref(x->ioapic, NULL, errp)) {
+        return false;
+    }
+    sysbus_mmio_map(SYSBUS_DEVICE(x->ioapic), 0, system_memory(), IOAPIC_DEFAULT_BASE);
+    if (x->pic == ON_OFF_AUTO_OFF) {
+        return true;
+    }
+    x->i8259 = i8259_create(system_io(), apic_extint_line(x->apic_bus), errp);
+    if (!x->i8259) {
+        return false;
+    }
+    apic_connect_pic(x->apic_bus, i8259_acknowledge, x->i8259);
+    return true;
+}
+
+static void a20_set(void *opaque, unsigned driver, int level)
+{
+    X86Machine *x = opaque;
+    bool was = x->a20_drivers != 0;
+    Vcpu *cpu;
+
+    x->a20_drivers = level ? x->a20_drivers | BIT(driver) : x->a20_drivers & ~BIT(driver);
+    if (was != (x->a20_drivers != 0)) {
+        CPU_FOREACH(cpu) {
+            x86_cpu_set_a20(cpu, x->a20_drivers != 0);
+        }
+    }
+}
+
+IrqLine x86_a20_line(X86Machine *x, unsigned driver)
+{
+    return irq_line(a20_set, x, driver);
+}
+
+/* --- firmware --- */
+
+static char *firmware_find(const char *name)
+{
+    static const char *const dirs[] = { QUERN_DATADIR, "/usr/share/seabios", "/usr/share/qemu", "/usr/share/OVMF" };
+
+    if (g_file_test(name, G_FILE_TEST_EXISTS)) {
+        return g_strdup(name);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(dirs) && !strchr(name, '/'); i++) {
+        g_autofree char *path = g_build_filename(dirs[i], name, NULL);
+
+        if (g_file_test(path, G_FILE_TEST_EXISTS)) {
+            return g_steal_pointer(&path);
+        }
+    }
+    return NULL;
+}
+
+bool x86_load_firmware(X86Machine *x, const char *name, Error **errp)
+{
+    g_autofree char *path = firmware_find(name);
+    g_autoptr(GBytes) bytes = NULL;
+    uint64_t size, low;
+
+    if (!path) {
+        error_setg(errp, "could not find firmware '%s'", name);
+        if (!x->m.firmware) {
+            error_append_hint(errp, "Install the package seabios, name a ROM with -bios, or boot a kernel with -kernel\n");
+        }
+        return false;
+    }
+    bytes = boot_file_map("firmware", path, errp);
+    if (!bytes) {
+        return false;
+    }
+    size = g_bytes_get_size(bytes);
+    if (size % (64 * KiB) || size > 16 * MiB) {
+        error_setg(errp, "firmware '%s' is %" PRIu64 " bytes, must be a multiple of 64 KiB up to 16 MiB", path, size);
+        return false;
+    }
+    if (!memory_region_init_rom(&x->rom, x, "pc.bios", size, errp)) {
+        return false;
+    }
+    memcpy(memory_region_get_ram_ptr(&x->rom), g_bytes_get_data(bytes, NULL), size);
+    low = MIN(size, 128 * KiB);
+    memory_region_init_alias(&x->rom_alias, x, "isa-bios", &x->rom, size - low, low);
+    memory_region_add_subregion_overlap(x->rom_parent ? x->rom_parent : system_memory(), MiB - low, &x->rom_alias, 1);
+    memory_region_add_subregion_overlap(system_memory(), 4 * GiB - size, &x->rom, 1);
+    x->has_rom = true;
+    return true;
+}
+
+/* --- direct boot --- */
+
+bool x86_load_kernel(X86Machine *x, Error **errp)
+{
+    BootTarget t = {
+        .e820 = &x->e820, .below_4g = x->below_4g, .rsdp = x->rsdp,
+        .kernel = x->m.kernel, .initrd = x->m.initrd, .append = x->m.append,
+    };
+
+    if (!x->direct_boot) {
+        return true;
+    }
+    return boot_load(&t, &x->images, &x->boot_state, errp);
+}
+
+bool x86_place_acpi(X86Machine *x, struct AcpiTables *t, Error **errp)
+{
+    enum { TABLES_AT = X86_RSDP_ADDR + 0x40 };          /* 64-byte aligned, for the FACS */
+    uint8_t *tables = g_memdup2(t->tables->data, t->tables->len);
+
+    if (TABLES_AT + t->tables->len > X86_SMBIOS_ADDR) {
+        g_free(tables);
+        error_setg(errp, "ACPI tables take %u bytes, at most %u fit", t->tables->len, X86_SMBIOS_ADDR - TABLES_AT);
+        return false;
+    }
+    acpi_tables_relocate(t, TABLES_AT);
+    memcpy(tables, t->tables->data, t->tables->len);
+    boot_images_add_take(&x->images, "ACPI tables", TABLES_AT, tables, t->tables->len);
+    boot_images_add_take(&x->images, "RSDP", X86_RSDP_ADDR, g_memdup2(t->rsdp, ACPI_RSDP_SIZE), ACPI_RSDP_SIZE);
+    return true;
+}
+
+static void boot_reset(void *opaque, ResetType type)
+{
+    X86Machine *x = opaque;
+
+    if (type != RESET_COLD) {
+        return;
+    }
+    a20_set(x, 7, x->direct_boot);      /* kernels are entered with the gate open */
+    if (x->direct_boot) {
+        if (x->firmware_setup) {
+            x->firmware_setup(x);
+        }
+        boot_images_write(&x->images, &address_space_memory);
+        x86_cpu_set_boot_state(cpu_by_index(0), &x->boot_state);
+    }
+}
+
+void x86_register_boot_reset(X86Machine *x)
+{
+    reset_register(boot_reset, x);
+}
+
+/* --- the type --- */
+
+static bool smm_changed(Object *obj, const Property *p, Error **errp)
+{
+    if (X86_MACHINE(obj)->smm == ON_OFF_AUTO_ON) {
+        error_setg(errp, "cannot be on: system management mode is not available on this machine");
+        return false;
+    }
+    return true;
+}
+
+static const Property x86_machine_properties[] = {
+    PROP_ON_OFF_AUTO("acpi", X86Machine, acpi, ON_OFF_AUTO_AUTO, .help = "ACPI tables and hardware"),
+    PROP_ON_OFF_AUTO("smm", X86Machine, smm, ON_OFF_AUTO_AUTO, .changed = smm_changed, .help = "system management mode"),
+    PROP_ON_OFF_AUTO("pit", X86Machine, pit, ON_OFF_AUTO_AUTO, .help = "8254 interval timer"),
+    PROP_ON_OFF_AUTO("pic", X86Machine, pic, ON_OFF_AUTO_AUTO, .help = "pair of 8259 interrupt controllers"),
+    PROP_SIZE("max-ram-below-4g", X86Machine, max_ram_below_4g, 0, .max = 4 * GiB, .help = "RAM below 4 GiB at most (0: the board's own)"),
+};
+
+static void x86_machine_init(Object *obj)
+{
+    boot_images_init(&X86_MACHINE(obj)->images);
+}
+
+static void x86_machine_fini(Object *obj)
+{
+    X86Machine *x = X86_MACHINE(obj);
+
+    boot_images_fini(&x->images);
+    g_clear_pointer(&x->smbios, value_unref);
+    g_clear_pointer(&x->smbios_files, g_byte_array_unref);
+}
+
+TYPE_DEFINE_FAMILY(MachineInfo, X86Machine, x86_machine, "x86-machine", machine, true,
+    .desc       = "x86 machine",
+    .init       = x86_machine_init,
+    .fini       = x86_machine_fini,
+    .properties = PROPS(x86_machine_properties),
+);

@@ -1,0 +1,53 @@
+/*
+ * ACPI tables as a blob with places to be relocated and summed.
+ *
+ * Tables are built position-independent: a pointer field holds the target's offset in the blob.  They are
+ * then either placed at a known address (direct boot) or given to firmware as files with a list of commands
+ * (fw_cfg "etc/table-loader"), which the firmware executes after it chose an address.
+ */
+#ifndef HW_ACPI_TABLES_H
+#define HW_ACPI_TABLES_H
+
+#include "hw/nvram/fw_cfg.h"
+
+typedef struct AcpiPointer {
+    bool in_rsdp;               /* the field lies in the RSDP, else in the tables */
+    uint32_t at;
+    uint8_t size;
+} AcpiPointer;
+
+typedef struct AcpiChecksum {
+    bool in_rsdp;
+    uint32_t start, len, at;
+} AcpiChecksum;
+
+typedef struct AcpiTables AcpiTables;
+struct AcpiTables {
+    GByteArray *tables;
+    uint8_t rsdp[36];
+    GArray *pointers;           /* of AcpiPointer; all point into the tables */
+    GArray *checksums;          /* of AcpiChecksum, in the order they must be computed */
+};
+
+#define ACPI_RSDP_SIZE 36
+
+void acpi_tables_init(AcpiTables *t);
+void acpi_tables_fini(AcpiTables *t);
+/* Start a table on a 16-byte boundary (FACS: 64): its header; returns its offset. */
+uint32_t acpi_table_begin(AcpiTables *t, const char *signature, uint8_t revision, const char *oem_table_id);
+/* Length in place, checksum noted. */
+void acpi_table_end(AcpiTables *t, uint32_t start);
+void acpi_put(AcpiTables *t, uint64_t v, unsigned bytes);
+/* A pointer field of @size bytes to the table at @target. */
+void acpi_put_pointer(AcpiTables *t, uint32_t target, uint8_t size);
+/* Generic address structure (5.2.3.2). */
+void acpi_put_gas(AcpiTables *t, uint8_t space, uint8_t width, uint8_t access, uint64_t address);
+/* RSDT, XSDT and RSDP for the tables at @offsets. */
+void acpi_finish(AcpiTables *t, const uint32_t *offsets, unsigned n);
+
+/* Resolve everything for tables at @base; the RSDP's final bytes are in t->rsdp. */
+void acpi_tables_relocate(AcpiTables *t, uint64_t base);
+/* As files for firmware. */
+bool acpi_tables_add_fw_cfg(const AcpiTables *t, FwCfg *fw_cfg, Error **errp) MUST_USE;
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * The ACPI tables of the x86 boards.
+ */
+#ifndef HW_I386_ACPI_BUILD_H
+#define HW_I386_ACPI_BUILD_H
+
+#include "hw/acpi/aml.h"
+#include "hw/acpi/tables.h"
+#include "hw/i386/x86.h"
+
+typedef enum AcpiBoard { ACPI_BOARD_I440FX, ACPI_BOARD_Q35, ACPI_BOARD_MICROVM } AcpiBoard;
+
+/* What the tables say of the machine. */
+typedef struct AcpiInfo {
+    AcpiBoard board;
+    X86Machine *x86;
+    bool pit, rtc, kbd, hpet;
+    uint32_t com_mask;              /* bit n: COMn+1 exists */
+    uint32_t hpet_id;
+    uint64_t hole64_base, hole64_size;
+    /* microvm */
+    hwaddr virtio_base;             /* of transport n: base + n * size */
+    uint32_t virtio_size, virtio_irq_base;
+    unsigned n_virtio;
+    hwaddr ged_base;
+    uint32_t ged_irq;
+} AcpiInfo;
+
+/* All tables, ready for acpi_tables_relocate() or acpi_tables_add_fw_cfg(). */
+void acpi_build(const AcpiInfo *info, AcpiTables *out);
+
+/* Pieces (dsdt-*.c). */
+void acpi_build_dsdt(const AcpiInfo *info, Aml *a);
+void acpi_dsdt_pci(const AcpiInfo *info, Aml *a);
+
+#endif

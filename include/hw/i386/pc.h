@@ -1,0 +1,22 @@
+/*
+ * The PC machine types: pc-i440fx-* and pc-q35-*.
+ */
+#ifndef HW_I386_PC_H
+#define HW_I386_PC_H
+
+#include "hw/i386/chipset.h"
+#include "hw/i386/x86.h"
+
+typedef struct PcMachine {
+    X86Machine x86;
+    /* options */
+    OnOffAuto hpet, vmport;
+    bool i8042;
+    /* board's */
+    bool q35;
+    PCIHost *host;
+} PcMachine;
+
+OBJECT_DECLARE(PcMachine, PC_MACHINE, pc_machine)       /* "pc-machine", abstract */
+
+#endif
