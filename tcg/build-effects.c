@@ -10,30 +10,43 @@ static bool is_int(IrType t)
 
 /* --- guest memory --- */
 
+/* Integers up to 8 bytes; vectors of their own size, or V128 zero-extended from 4 or 8 bytes. */
+static bool is_valid_memop(IrType t, IrMemOp mop)
+{
+    unsigned size = mop & IR_MO_SIZE;
+
+    if (is_int(t)) {
+        return size <= IR_MO_64;
+    }
+    if (mop & (IR_MO_BE | IR_MO_SIGN)) {
+        return false;
+    }
+    return t == IR_V256 ? size == IR_MO_256 : size == IR_MO_128 || size == IR_MO_64 || size == IR_MO_32;
+}
+
 IrVal ir_ld(IrBlock *b, IrType t, IrVal addr, unsigned mmu_idx, IrMemOp mop)
 {
     IrOp *op;
     unsigned size = mop & IR_MO_SIZE, bits;
 
     assert(ir_type(b, addr) == IR_I64 && mmu_idx < TCG_MMU_IDX_MAX);
-    assert(is_int(t) ? size <= IR_MO_64 : size == (t == IR_V128 ? IR_MO_128 : IR_MO_256) && !(mop & IR_MO_BE));
+    assert(is_valid_memop(t, mop));
     op = build_op(b, IR_OP_ld, t);
     op->cond = mop;
     op->aux = mmu_idx;
     op->in[0] = ir_id(addr);
     op->n_in = 1;
-    bits = mop & IR_MO_SIGN && is_int(t) ? ir_width(t) : size <= IR_MO_64 ? 8u << size : 64;
+    bits = mop & IR_MO_SIGN && is_int(t) ? ir_width(t) : is_int(t) ? 8u << size : 64;
     return build_result(b, op, t, bits);
 }
 
 void ir_st(IrBlock *b, IrVal v, IrVal addr, unsigned mmu_idx, IrMemOp mop)
 {
     IrType t = ir_type(b, v);
-    unsigned size = mop & IR_MO_SIZE;
     IrOp *op;
 
     assert(ir_type(b, addr) == IR_I64 && mmu_idx < TCG_MMU_IDX_MAX);
-    assert(is_int(t) ? size <= IR_MO_64 : size == (t == IR_V128 ? IR_MO_128 : IR_MO_256) && !(mop & IR_MO_BE));
+    assert(is_valid_memop(t, mop));
     op = build_op(b, IR_OP_st, t);
     op->cond = mop;
     op->aux = mmu_idx;

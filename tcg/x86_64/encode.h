@@ -48,6 +48,8 @@ enum {
     X_GROUP3 = 0xf7, X_GROUP5 = 0xff, X_GROUP1_I8 = 0x83, X_GROUP1_I32 = 0x81, X_GROUP2_I8 = 0xc1, X_GROUP2_1 = 0xd1,
     X_GROUP2_CL = 0xd3, X_MOV_I32 = 0xc7, X_MOV8_I8 = 0xc6 | X_BYTE_RM, X_TEST_I32 = 0xf7, X_TEST8_I8 = 0xf6 | X_BYTE_RM,
     X_MOVAPS_LOAD = 0x28 | X_0F, X_MOVAPS_STORE = 0x29 | X_0F, X_MOVUPS_LOAD = 0x10 | X_0F, X_MOVUPS_STORE = 0x11 | X_0F,
+    X_MOVSS_LOAD = 0x10 | X_0F | X_F3, X_MOVSS_STORE = 0x11 | X_0F | X_F3,
+    X_MOVSD_LOAD = 0x10 | X_0F | X_F2, X_MOVSD_STORE = 0x11 | X_0F | X_F2,
     X_LDMXCSR = 0xae | X_0F,    /* /2; stmxcsr is /3 */
 };
 /* group 1 (and the /r opcode is digit * 8 + 3 for load form, + 1 for store form) */

@@ -112,6 +112,17 @@ static void swap_bytes(TcgContext *c, unsigned size, unsigned d)
     }
 }
 
+/* Vectors narrower than the register: loads clear the rest. */
+static unsigned vector_load_opcode(unsigned size)
+{
+    return size == IR_MO_32 ? X_MOVSS_LOAD : size == IR_MO_64 ? X_MOVSD_LOAD : X_MOVUPS_LOAD;
+}
+
+static unsigned vector_store_opcode(unsigned size)
+{
+    return size == IR_MO_32 ? X_MOVSS_STORE : size == IR_MO_64 ? X_MOVSD_STORE : X_MOVUPS_STORE;
+}
+
 void out_ld(TcgContext *c, IrOp *op)
 {
     Asm *a = &c->a;
@@ -122,7 +133,7 @@ void out_ld(TcgContext *c, IrOp *op)
     uint8_t *miss = probe(c, op, false, addr, t, u);
 
     if (vec) {
-        op_rm(a, X_MOVUPS_LOAD, d, mem_x(addr, t, 0, 0));
+        op_rm(a, vector_load_opcode(size), d, mem_x(addr, t, 0, 0));
     } else if (op->cond & IR_MO_BE && size != IR_MO_8) {
         op_rm(a, load_opcode(op->cond & ~IR_MO_SIGN, op->type), d, mem_x(addr, t, 0, 0));
         swap_bytes(c, size, d);
@@ -151,7 +162,7 @@ void out_st(TcgContext *c, IrOp *op)
         from = u;
     }
     if (vec) {
-        op_rm(a, X_MOVUPS_STORE, v, m);
+        op_rm(a, vector_store_opcode(size), v, m);
     } else {
         static const uint32_t opcode[] = {
             [IR_MO_8] = X_MOV8_STORE, [IR_MO_16] = X_MOV_STORE | X_66, [IR_MO_32] = X_MOV_STORE,

@@ -138,6 +138,26 @@ bool tcg_emit_prologue(uint8_t *buf, size_t max, TcgPrologue *out)
     return true;
 }
 
+/* Vectors of 4 and 8 bytes are integers to the slow paths; a load clears the rest of the register. */
+static void load_vector(TcgEnv *env, uint64_t va, uint64_t *reg, uint32_t oi, uintptr_t ra)
+{
+    if ((tcg_oi_memop(oi) & IR_MO_SIZE) <= IR_MO_64) {
+        reg[0] = env->slow->ld(env, va, oi, ra);
+        reg[1] = 0;
+    } else {
+        env->slow->ld_vec(env, va, reg, oi, ra);
+    }
+}
+
+static void store_vector(TcgEnv *env, uint64_t va, const uint64_t *reg, uint32_t oi, uintptr_t ra)
+{
+    if ((tcg_oi_memop(oi) & IR_MO_SIZE) <= IR_MO_64) {
+        env->slow->st(env, va, reg[0], oi, ra);
+    } else {
+        env->slow->st_vec(env, va, reg, oi, ra);
+    }
+}
+
 /* The C part of the trampoline.  @saved: 16 general registers, then 16 vector registers. */
 static void slow_dispatch(void *envp, uint64_t *saved, uint32_t desc, uintptr_t ra)
 {
@@ -154,8 +174,8 @@ static void slow_dispatch(void *envp, uint64_t *saved, uint32_t desc, uintptr_t 
     switch (kind) {
     case SLOW_LD: value = slow->ld(env, va, oi, ra); break;
     case SLOW_ST: slow->st(env, va, saved[data], oi, ra); goto out;
-    case SLOW_LD_VEC: slow->ld_vec(env, va, vectors + 2 * dst, oi, ra); goto out;
-    case SLOW_ST_VEC: slow->st_vec(env, va, vectors + 2 * data, oi, ra); goto out;
+    case SLOW_LD_VEC: load_vector(env, va, vectors + 2 * dst, oi, ra); goto out;
+    case SLOW_ST_VEC: store_vector(env, va, vectors + 2 * data, oi, ra); goto out;
     case SLOW_CAS: value = slow->cas(env, va, saved[HR_RAX], saved[data], oi, ra); break;
     default: value = slow->rmw(env, va, (IrAtomic)(kind - SLOW_RMW), saved[data], oi, ra); break;
     }

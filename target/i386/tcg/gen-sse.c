@@ -182,7 +182,7 @@ void gen_MOVSD_ST(Gen *g, const Insn *i)
 /* The low 8 bytes at the operand's address, zero-extended. */
 static IrVal load_q(Gen *g, const Insn *i)
 {
-    return sse_from_q(g, gen_ld(g, i->addr, IR_MO_64));
+    return ir_ld(g->b, IR_V128, i->addr, g->mmu_idx, IR_MO_64);
 }
 
 /* MOVLPS from memory, MOVHLPS between registers. */
@@ -209,12 +209,12 @@ void gen_MOVHPD_LD(Gen *g, const Insn *i)
 
 void gen_MOVLPS_ST(Gen *g, const Insn *i)
 {
-    gen_st(g, i->addr, sse_to_q(g, i->src), IR_MO_64);
+    ir_st(g->b, i->src, i->addr, g->mmu_idx, IR_MO_64);
 }
 
 void gen_MOVHPS_ST(Gen *g, const Insn *i)
 {
-    gen_st(g, i->addr, sse_to_q(g, ir_vop2(g->b, IR_VOP_PUNPCKHQDQ, i->src, i->src)), IR_MO_64);
+    ir_st(g->b, ir_vop2(g->b, IR_VOP_PUNPCKHQDQ, i->src, i->src), i->addr, g->mmu_idx, IR_MO_64);
 }
 
 /* --- MOVD, MOVQ --- */

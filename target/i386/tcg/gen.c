@@ -218,7 +218,8 @@ static IrVal load_w(Gen *g, const Insn *i, const Operand *o)
     case IR_MO_128:
         return gen_ld128(g, i->addr, !i->e->no_align);
     case IR_MO_64:
-        return ir_vop_from_int(g->b, IR_VOP_MOVQ_FI, IR_NONE, gen_ld(g, i->addr, IR_MO_64), 0);
+    case IR_MO_32:
+        return ir_ld(g->b, IR_V128, i->addr, g->mmu_idx, o->size);
     default:
         return ir_vop_from_int(g->b, IR_VOP_MOVD_FI, IR_NONE, gen_ld(g, i->addr, o->size), 0);
     }
@@ -287,10 +288,8 @@ void gen_writeback_to(Gen *g, const Insn *i, unsigned n, IrVal v)
             gen_st_xmm(g, o->reg, v);
         } else if (o->size == IR_MO_128) {
             gen_st128(g, i->addr, v, !i->e->no_align);
-        } else if (o->size == IR_MO_64) {
-            gen_st(g, i->addr, ir_vop_to_int(g->b, IR_VOP_MOVQ_TI, IR_I64, v, IR_NONE, 0), IR_MO_64);
         } else {
-            gen_st(g, i->addr, ir_vop_to_int(g->b, IR_VOP_MOVD_TI, IR_I32, v, IR_NONE, 0), o->size);
+            ir_st(g->b, v, i->addr, g->mmu_idx, o->size);
         }
         return;
     case OPD_Q:
