@@ -43,6 +43,7 @@ typedef struct SlowStub {
     uint8_t *jump;              /* rel32 that goes there */
     uint8_t *back;
     uint32_t desc;
+    int32_t disp;
     uint16_t row;
 } SlowStub;
 

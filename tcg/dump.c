@@ -64,6 +64,9 @@ static void dump_details(IrBlock *b, const IrOp *op, FILE *f)
     case IR_OP_ext:
         fprintf(f, ", %s%u", op->cond ? "s" : "u", op->aux);
         break;
+    case IR_OP_lea:
+        fprintf(f, ", << %u", op->aux);
+        break;
     case IR_OP_deposit:
         fprintf(f, ", [%u, %u)", op->aux, op->aux + op->cond);
         break;
@@ -72,6 +75,9 @@ static void dump_details(IrBlock *b, const IrOp *op, FILE *f)
         /* fall through */
     case IR_OP_ld: case IR_OP_st: case IR_OP_cas:
         dump_memop(op->cond, f);
+        if (op->disp) {
+            fprintf(f, ", %+d", op->disp);
+        }
         fprintf(f, ", mmu %u", op->aux);
         break;
     case IR_OP_vop: case IR_OP_vop_fp:

@@ -42,6 +42,7 @@ typedef struct IrOp {
     IrId out;
     IrId in[4];                     /* calls: in IrBlock.call_args; put: in[1] = see IR_PUT_UNTIL */
     uint8_t n_in;
+    int32_t disp;                   /* ld, st: added to the address; by liveness */
     int64_t k;                      /* label, global, offset, helper, delta */
 } IrOp;
 
@@ -81,7 +82,7 @@ typedef struct IrLabelInfo {
 struct IrBlock {
     TcgContext *ctx;
     const IrTarget *target;
-    unsigned n_ops, n_values, n_args, n_labels, n_vars, n_insns;
+    unsigned n_ops, n_values, n_args, n_labels, n_vars, n_insns, n_calls;
     unsigned pc_bits;
     unsigned page_bits;
     bool unreachable;               /* the path has ended, no label yet */

@@ -15,7 +15,9 @@ typedef struct Globals { uint64_t w[IR_MAX_GLOBALS / 64]; } Globals;
 
 typedef struct Live {
     Globals pending;                        /* a put follows, no sync point seen yet (backwards) */
-    uint16_t until[IR_MAX_GLOBALS];         /* last sync point before the next put */
+    uint16_t until[IR_MAX_GLOBALS];         /* last sync point before the next put, if later than.. */
+    uint16_t edge;                          /* the nearest edge */
+    uint16_t edge_when[IR_MAX_GLOBALS];     /* .. the edge that was nearest when until was set */
 } Live;
 
 static bool is_sync_point(const IrBlock *b, const IrOp *op)
@@ -29,12 +31,16 @@ static bool is_sync_point(const IrBlock *b, const IrOp *op)
 }
 
 /* At an edge, or a call that may look, everything goes to env: no put is needed past it. */
-static void sync_all_point(const IrBlock *b, Live *l, unsigned pos)
+static void sync_all_point(Live *l, unsigned pos)
 {
     l->pending = (Globals){ 0 };
-    for (unsigned g = 0; g < b->target->n_globals; g++) {
-        l->until[g] = pos;
-    }
+    l->edge = pos;
+}
+
+static void set_until(Live *l, unsigned g, unsigned pos)
+{
+    l->until[g] = pos;
+    l->edge_when[g] = l->edge;
 }
 
 /* At a fault, what is put again later must still be recoverable. */
@@ -45,7 +51,7 @@ static void fault_point(Live *l, unsigned pos)
 
         l->pending.w[i] = 0;
         for (; w; w &= w - 1) {
-            l->until[i * 64 + __builtin_ctzll(w)] = pos;
+            set_until(l, i * 64 + __builtin_ctzll(w), pos);
         }
     }
 }
@@ -71,6 +77,55 @@ static void replace_unrecorded(IrBlock *b, IrId *in, unsigned n)
 
         if (v->kind == IR_KIND_TEMP && (v->def >= b->n_ops || b->ops[v->def].out != in[i])) {
             in[i] = 1;
+        }
+    }
+}
+
+/* The op that makes operand @i, if nothing after @op uses that value and no label lies between. */
+static const IrOp *sole_maker(const IrBlock *b, const IrOp *op, unsigned i, unsigned pos)
+{
+    const IrValue *v = &b->values[op->in[i]];
+
+    if (v->kind != IR_KIND_TEMP || v->next != IR_NO_POS || v->def >= pos || b->ops[v->def].out != op->in[i] ||
+        (b->n_labels && b->n_labels_before[v->def] != b->n_labels_before[pos])) {
+        return NULL;
+    }
+    return &b->ops[v->def];
+}
+
+/* ld [add(x, k)] ==> ld [x + k] */
+static void fuse_address(IrBlock *b, IrOp *op, unsigned i, unsigned pos)
+{
+    const IrOp *d = sole_maker(b, op, i, pos);
+    const IrValue *k;
+
+    if (!d || d->opc != IR_OP_add || d->type != IR_I64) {
+        return;
+    }
+    k = &b->values[d->in[1]];
+    if (k->kind == IR_KIND_CONST && (int64_t)k->k == (int32_t)k->k && ABS((int64_t)k->k) < INT32_MAX - 64) {
+        op->disp = k->k;
+        op->in[i] = d->in[0];
+    }
+}
+
+/* add(x, shl(y, n)), n = 1..3 ==> lea(x, y, n) */
+static void fuse_scale(IrBlock *b, IrOp *op, unsigned pos)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        const IrOp *d = sole_maker(b, op, i, pos);
+        const IrValue *k;
+
+        if (!d || d->opc != IR_OP_shl || d->type != op->type) {
+            continue;
+        }
+        k = &b->values[d->in[1]];
+        if (k->kind == IR_KIND_CONST && k->k >= 1 && k->k <= 3 && b->values[op->in[!i]].kind == IR_KIND_TEMP) {
+            op->opc = IR_OP_lea;
+            op->aux = k->k;
+            op->in[0] = op->in[!i];
+            op->in[1] = d->in[0];
+            return;
         }
     }
 }
@@ -102,7 +157,7 @@ static bool visit_put(Live *l, IrOp *op)
     if (*w & bit) {
         return true;
     }
-    IR_PUT_UNTIL(op) = l->until[op->k];
+    IR_PUT_UNTIL(op) = l->edge_when[op->k] == l->edge ? l->until[op->k] : l->edge;
     *w |= bit;
     return false;
 }
@@ -136,19 +191,25 @@ static void extend_over_loops(IrBlock *b)
     } while (changed);
 }
 
-/* Marks which values live across labels and calls, by counting both in program order. */
-static void mark_crossings(IrBlock *b)
+static void count_labels_and_calls(IrBlock *b)
 {
-    uint16_t *labels = b->n_labels_before, *calls = b->n_calls_before;
     unsigned n_labels = 0, n_calls = 0;
 
     for (unsigned pos = 0; pos < b->n_ops; pos++) {
-        calls[pos] = n_calls;
+        b->n_calls_before[pos] = n_calls;
         n_labels += b->ops[pos].opc == IR_OP_label;
         n_calls += b->ops[pos].opc == IR_OP_call;
-        labels[pos] = n_labels;
+        b->n_labels_before[pos] = n_labels;
     }
-    if (!n_labels && !n_calls) {
+    b->n_calls = n_calls;
+}
+
+/* Marks which values live across labels and calls, by counting both in program order. */
+static void mark_crossings(IrBlock *b)
+{
+    const uint16_t *labels = b->n_labels_before, *calls = b->n_calls_before;
+
+    if (!b->n_labels && !b->n_calls) {
         return;
     }
     for (unsigned i = 1; i < b->n_values; i++) {
@@ -163,9 +224,10 @@ static void mark_crossings(IrBlock *b)
 
 void ir_liveness(IrBlock *b)
 {
-    Live l = { 0 };
+    Live l = { .edge = IR_NO_POS };
     bool backward = false;
 
+    count_labels_and_calls(b);
     for (unsigned i = 1; i < b->n_values; i++) {
         b->values[i].next = IR_NO_POS;
         b->values[i].last = b->values[i].def;
@@ -185,14 +247,19 @@ void ir_liveness(IrBlock *b)
             continue;
         } else if (op->opc == IR_OP_get) {
             l.pending.w[op->k / 64] &= ~BIT_ULL(op->k % 64);
-            l.until[op->k] = pos;
+            set_until(&l, op->k, pos);
         }
         if (is_sync_point(b, op)) {
             if (ir_op_info[op->opc].flags & OPF_FAULT) {
                 fault_point(&l, pos);
             } else {
-                sync_all_point(b, &l, pos);
+                sync_all_point(&l, pos);
             }
+        }
+        if (op->opc == IR_OP_ld || op->opc == IR_OP_st) {
+            fuse_address(b, op, op->opc == IR_OP_st, pos);
+        } else if (op->opc == IR_OP_add) {
+            fuse_scale(b, op, pos);
         }
         backward |= (op->opc == IR_OP_br || op->opc == IR_OP_brcond) && b->labels[op->k].pos < pos;
         chain_uses(b, op, pos);

@@ -123,7 +123,7 @@ static void read_location(const IrTarget *t, uint8_t *env, const uint8_t **p, un
     case FAULT_REG:
         from = k >= HR_XMM0 ? (const uint8_t *)regs + SAVED_XMM + (k - HR_XMM0) * 16 : (const uint8_t *)&regs[k];
         break;
-    case FAULT_SLOT:                            /* the block's rsp: above descriptor and return address */
+    case FAULT_SLOT:                            /* the block's rsp: above padding and return address */
         from = (const uint8_t *)regs + SAVED_SIZE + 16 + FRAME_SLOTS + k * 8;
         break;
     case FAULT_HOME:

@@ -76,7 +76,7 @@ static inline IrMemOp tcg_oi_memop(uint32_t oi) { return (IrMemOp)(oi & 0xff); }
 static inline unsigned tcg_oi_mmu_idx(uint32_t oi) { return oi >> 8; }
 static inline uint32_t tcg_make_oi(IrMemOp op, unsigned mmu_idx) { return op | mmu_idx << 8; }
 
-/* Trampolines in the code cache's prologue, reached through TcgEnv.stub. */
+/* Trampolines in the code cache's prologue, reached through TcgEnv.stub (set by tcg_env_set_prologue()). */
 enum {
     TCG_STUB_EXIT0, TCG_STUB_EXIT1,     /* unlinked direct exits */
     TCG_STUB_LOOKUP, TCG_STUB_LOOP, TCG_STUB_POLL, TCG_STUB_STATE,
@@ -111,6 +111,7 @@ typedef struct TcgEnv {
     /* written by any thread, polled by translated code: nonzero = leave to the run loop */
     uint32_t exit_request;
     uint32_t exit_reserved;
+    void *stub_slow, *stub_exit0;           /* of stub[], where they are near */
 } TcgEnv;
 
 static inline TcgTlbFast *tcg_env_tlb(TcgEnv *env, unsigned mmu_idx)

@@ -36,12 +36,18 @@ unsigned fault_row(TcgContext *c);
 /* env.block_pc = pc of this block's start, for the unwinder after helper calls. */
 void store_block_pc(TcgContext *c);
 
-/* The descriptor of a slow path: what the trampoline's C part is told. */
+/*
+ * The descriptor of a slow path, which lies behind the call in the block's stub:
+ *      u32 descriptor; i8 or i32 displacement if DESC_DISP8 or DESC_DISP32 say so;
+ *      u16 distance back from the call's return address to where the block goes on,
+ *      unless DESC_FAR: then a jump there follows.
+ */
 enum {
     SLOW_LD, SLOW_ST, SLOW_LD_VEC, SLOW_ST_VEC, SLOW_CAS, SLOW_RMW,     /* SLOW_RMW + IrAtomic */
 };
 enum {
-    DESC_MEMOP = 0, DESC_MMU = 8, DESC_KIND = 11, DESC_ADDR = 15, DESC_DATA = 19, DESC_DST = 23, DESC_IS32 = 27,
+    DESC_MEMOP = 0, DESC_MMU = 8, DESC_KIND = 11, DESC_ADDR = 15, DESC_DATA = 19, DESC_DST = 23, DESC_IS32 = 27, DESC_DISP8 = 28,
+    DESC_DISP32 = 29, DESC_FAR = 30,
 };
 
 #endif

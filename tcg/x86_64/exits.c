@@ -12,7 +12,10 @@
 
 static void jump_to_stub(TcgContext *c, unsigned stub)
 {
-    op_rm(&c->a, X_GROUP5, 4, ra_env_mem(offsetof(TcgEnv, stub) + stub * sizeof(void *)));
+    unsigned offset = stub == TCG_STUB_EXIT0 ? offsetof(TcgEnv, stub_exit0)
+                                             : offsetof(TcgEnv, stub) + stub * sizeof(void *);
+
+    op_rm(&c->a, X_GROUP5, 4, ra_env_mem(offset));
 }
 
 static void jcc_to_stub(TcgContext *c, unsigned cc, unsigned stub)

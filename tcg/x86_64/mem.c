@@ -1,14 +1,15 @@
 /*
  * Guest memory accesses: the inline soft-TLB probe and the out-of-line stub of a miss.
  *
- * Probe (page_bits p; E = table entry, 32 bytes):
- *      mov   t, addr ; shr t, p - 5 ; and t, [tlb.mask] ; add t, [tlb.table]       t = E
+ * Probe (page_bits p; E = table entry, 32 bytes; addr may be register + displacement):
+ *      lea   t, [addr] ; shr t, p - 5 ; and t, [tlb.mask] ; add t, [tlb.table]       t = E
  *      lea   u, [addr + size - 1] ; and u, -1 << p ; cmp u, [t + comparator] ; jne miss
  *      mov   t, [t + addend]                                                       host = addr + t
+ * For one-byte accesses and IR_MO_ALIGN the lea of u is of the address itself.
  * An access that crosses into the next page compares that page with this one's entry and misses.
  * With IR_MO_ALIGN the low bits of the address are compared instead (they must be zero).
  *
- * Miss:  push desc ; call [env.stub[SLOW]] ; jmp back
+ * Miss:  call [env.stub_slow] ; descriptor (emit.h)
  * The trampoline (prologue.c) saves every register, so an access clobbers nothing but its
  * result, and dirty globals stay where they are; the call's return address finds the fault row.
  */
@@ -28,6 +29,16 @@ static Mem tlb_mem(unsigned mmu_idx, unsigned field)
     return ra_env_mem(offsetof(TcgEnv, tlb_reversed) + (TCG_MMU_IDX_MAX - 1 - mmu_idx) * sizeof(TcgTlbFast) + field);
 }
 
+/* d = addr + disp */
+static void op_address(Asm *a, bool w, unsigned d, unsigned addr, int32_t disp)
+{
+    if (disp) {
+        op_rm(a, X_LEA | (w ? X_W : 0), d, mem(addr, disp));
+    } else {
+        op_rr(a, X_MOV_LOAD | (w ? X_W : 0), d, addr);
+    }
+}
+
 /* @t becomes the addend; returns the jump to the miss. */
 static uint8_t *probe(TcgContext *c, IrOp *op, bool write, unsigned addr, unsigned t, unsigned u)
 {
@@ -36,17 +47,15 @@ static uint8_t *probe(TcgContext *c, IrOp *op, bool write, unsigned addr, unsign
     int32_t mask = -(1 << bits);
     uint8_t *miss;
 
-    op_rr(a, X_MOV_LOAD, t, addr);
+    op_address(a, false, t, addr, op->disp);
     op_shift_i(a, SHIFT_SHR, false, t, bits - 5);
     op_alu_rm(a, ALU_AND, false, t, tlb_mem(op->aux, offsetof(TcgTlbFast, mask)));
     op_alu_rm(a, ALU_ADD, true, t, tlb_mem(op->aux, offsetof(TcgTlbFast, table)));
     if (op->cond & IR_MO_ALIGN) {
-        op_mov(a, u, addr);
+        op_address(a, true, u, addr, op->disp);
         mask |= size - 1;
-    } else if (size > 1) {
-        op_rm(a, X_LEA | X_W, u, mem(addr, size - 1));
     } else {
-        op_mov(a, u, addr);
+        op_address(a, true, u, addr, op->disp + (int32_t)size - 1);
     }
     op_alu_ri(a, ALU_AND, true, u, mask);
     op_alu_rm(a, ALU_CMP, true, u,
@@ -62,7 +71,7 @@ static void add_stub(TcgContext *c, IrOp *op, uint8_t *miss, unsigned row, unsig
     uint32_t desc = (uint32_t)op->cond << DESC_MEMOP | op->aux << DESC_MMU | kind << DESC_KIND | addr << DESC_ADDR |
                     (data & 15) << DESC_DATA | (dst & 15) << DESC_DST | (op->type == IR_I32 ? 1u << DESC_IS32 : 0);
 
-    c->stubs[c->n_stubs++] = (SlowStub){ miss, c->a.p, desc, row };
+    c->stubs[c->n_stubs++] = (SlowStub){ miss, c->a.p, desc, op->disp, row };
 }
 
 void out_slow_stubs(TcgContext *c)
@@ -71,13 +80,27 @@ void out_slow_stubs(TcgContext *c)
 
     for (unsigned i = 0; i < c->n_stubs; i++) {
         SlowStub *s = &c->stubs[i];
+        bool small = s->disp == (int8_t)s->disp, far;
+        size_t back;
 
         patch_rel32(s->jump, a->p);
-        emit8(a, 0x68);                         /* push imm32 */
-        emit32(a, s->desc);
-        op_rm(a, X_GROUP5, 2, ra_env_mem(offsetof(TcgEnv, stub) + TCG_STUB_SLOW * sizeof(void *)));
+        op_rm(a, X_GROUP5, 2, ra_env_mem(offsetof(TcgEnv, stub_slow)));
         c->rows[s->row].ra_offset = asm_offset(a);
-        op_jmp_to(a, s->back);
+        back = a->p - s->back;
+        far = back > UINT16_MAX;
+        emit32(a, s->desc | (far ? 1u << DESC_FAR : 0) |
+                  (!s->disp ? 0 : small ? 1u << DESC_DISP8 : 1u << DESC_DISP32));
+        if (s->disp && small) {
+            emit8(a, s->disp);
+        } else if (s->disp) {
+            emit32(a, s->disp);
+        }
+        if (far) {
+            op_jmp_to(a, s->back);
+        } else {
+            emit8(a, back);
+            emit8(a, back >> 8);
+        }
     }
 }
 
@@ -133,15 +156,15 @@ void out_ld(TcgContext *c, IrOp *op)
     uint8_t *miss = probe(c, op, false, addr, t, u);
 
     if (vec) {
-        op_rm(a, vector_load_opcode(size), d, mem_x(addr, t, 0, 0));
+        op_rm(a, vector_load_opcode(size), d, mem_x(addr, t, 0, op->disp));
     } else if (op->cond & IR_MO_BE && size != IR_MO_8) {
-        op_rm(a, load_opcode(op->cond & ~IR_MO_SIGN, op->type), d, mem_x(addr, t, 0, 0));
+        op_rm(a, load_opcode(op->cond & ~IR_MO_SIGN, op->type), d, mem_x(addr, t, 0, op->disp));
         swap_bytes(c, size, d);
         if (op->cond & IR_MO_SIGN && size < IR_MO_64) {
             op_rr(a, load_opcode(op->cond, op->type), d, d);
         }
     } else {
-        op_rm(a, load_opcode(op->cond, op->type), d, mem_x(addr, t, 0, 0));
+        op_rm(a, load_opcode(op->cond, op->type), d, mem_x(addr, t, 0, op->disp));
     }
     add_stub(c, op, miss, row, vec ? SLOW_LD_VEC : SLOW_LD, addr, 0, d);
     ra_bind(c, op, d);
@@ -154,7 +177,7 @@ void out_st(TcgContext *c, IrOp *op)
     unsigned v = ra_use(c, op, 0), addr = ra_use(c, op, 1), t = ra_temp(c, HOST_GPRS), u = ra_temp(c, HOST_GPRS);
     unsigned row = fault_row(c), size = op->cond & IR_MO_SIZE, from = v;
     uint8_t *miss = probe(c, op, true, addr, t, u);
-    Mem m = mem_x(addr, t, 0, 0);
+    Mem m = mem_x(addr, t, 0, op->disp);
 
     if (op->cond & IR_MO_BE && size != IR_MO_8) {
         op_mov(a, u, v);
@@ -229,7 +252,7 @@ void out_rmw(TcgContext *c, IrOp *op)
     d = simple ? u : HR_RAX;
     row = fault_row(c);
     miss = probe(c, op, true, addr, t, u);
-    m = mem_x(addr, t, 0, 0);
+    m = mem_x(addr, t, 0, op->disp);
     if (simple) {
         op_mov(a, d, v);
         op_rm(a, op->k == IR_ATOMIC_XCHG ? sized(size, X_XCHG8, X_XCHG) : sized(size, X_XADD8, X_XADD), d, m);
@@ -254,7 +277,7 @@ void out_cas(TcgContext *c, IrOp *op)
     ra_load_into(c, op->in[1], HR_RAX, true);
     row = fault_row(c);
     miss = probe(c, op, true, addr, t, u);
-    op_rm(&c->a, sized(size, X_CMPXCHG8, X_CMPXCHG), v, mem_x(addr, t, 0, 0));
+    op_rm(&c->a, sized(size, X_CMPXCHG8, X_CMPXCHG), v, mem_x(addr, t, 0, op->disp));
     zero_extend(c, size, HR_RAX, true);
     add_stub(c, op, miss, row, SLOW_CAS, addr, v, HR_RAX);
     ra_bind(c, op, HR_RAX);

@@ -156,6 +156,15 @@ static void gen_mul_high(TcgContext *c, IrOp *op, unsigned digit)
 static void gen_muluh(TcgContext *c, IrOp *op) { gen_mul_high(c, op, G3_MUL); }
 static void gen_mulsh(TcgContext *c, IrOp *op) { gen_mul_high(c, op, G3_IMUL); }
 
+static void gen_lea(TcgContext *c, IrOp *op)
+{
+    unsigned x = ra_use(c, op, 0), y = ra_use(c, op, 1), d;
+
+    ra_inputs_done(c, op);
+    d = ra_def(c, op, HOST_GPRS);
+    op_rm(&c->a, X_LEA | wbit(op->type), d, mem_x(x, y, op->aux, 0));
+}
+
 /* --- shifts --- */
 
 /* Count in cl. */
@@ -538,7 +547,7 @@ static GenFn *const gen_table[IR_N_OPS] = {
     [IR_OP_get] = ra_get, [IR_OP_put] = ra_put, [IR_OP_env_ld] = gen_env_ld, [IR_OP_env_st] = gen_env_st,
     [IR_OP_var_get] = ra_var_get, [IR_OP_var_set] = ra_var_set,
     [IR_OP_label] = gen_label, [IR_OP_br] = gen_br, [IR_OP_brcond] = gen_brcond,
-    [IR_OP_add] = gen_add, [IR_OP_sub] = gen_sub, [IR_OP_and] = gen_and, [IR_OP_or] = gen_or, [IR_OP_xor] = gen_xor,
+    [IR_OP_add] = gen_add, [IR_OP_lea] = gen_lea, [IR_OP_sub] = gen_sub, [IR_OP_and] = gen_and, [IR_OP_or] = gen_or, [IR_OP_xor] = gen_xor,
     [IR_OP_andc] = gen_andc, [IR_OP_not] = gen_not, [IR_OP_neg] = gen_neg,
     [IR_OP_mul] = gen_mul, [IR_OP_muluh] = gen_muluh, [IR_OP_mulsh] = gen_mulsh,
     [IR_OP_shl] = gen_shl, [IR_OP_shr] = gen_shr, [IR_OP_sar] = gen_sar, [IR_OP_rotl] = gen_rotl, [IR_OP_rotr] = gen_rotr,

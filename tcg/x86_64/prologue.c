@@ -87,13 +87,13 @@ static void emit_exits(Asm *a, TcgPrologue *out)
 }
 
 /*
- * [rsp] = return address in the block's stub, [rsp + 8] = descriptor, above it the block's frame.
- * Saves all registers, calls slow_dispatch(env, registers, descriptor, return address), which
- * puts a result among the saved registers, restores all, and drops the descriptor.
+ * [rsp] = return address in the block's stub, where the descriptor lies; above it the block's
+ * frame.  Saves all registers, calls slow_dispatch(env, registers, return address), which puts a
+ * result among the saved registers and returns where to go on; restores all.
  */
 static void emit_slow(Asm *a)
 {
-    op_alu_ri(a, ALU_SUB, true, HR_RSP, SAVED_SIZE);
+    op_alu_ri(a, ALU_SUB, true, HR_RSP, SAVED_SIZE + 8);
     for (unsigned r = 0; r < 16; r++) {
         op_rm(a, X_MOV_STORE | X_W, r, mem(HR_RSP, r * 8));
     }
@@ -102,9 +102,9 @@ static void emit_slow(Asm *a)
     }
     op_rm(a, X_LEA | X_W, HR_RDI, mem(HR_ENV, -TCG_ENV_BIAS));
     op_rr(a, X_MOV_LOAD | X_W, HR_RSI, HR_RSP);
-    op_rm(a, X_MOV_LOAD, HR_RDX, mem(HR_RSP, SAVED_SIZE + 8));
-    op_rm(a, X_MOV_LOAD | X_W, HR_RCX, mem(HR_RSP, SAVED_SIZE));
+    op_rm(a, X_MOV_LOAD | X_W, HR_RDX, mem(HR_RSP, SAVED_SIZE + 8));
     op_rm(a, X_GROUP5, 2, env_field(offsetof(TcgEnv, slow_dispatch)));
+    op_rm(a, X_MOV_STORE | X_W, HR_RAX, mem(HR_RSP, SAVED_SIZE + 8));
     for (unsigned r = 0; r < 16; r++) {
         op_rm(a, X_MOVAPS_LOAD, HR_XMM0 + r, mem(HR_RSP, SAVED_XMM + r * 16));
     }
@@ -113,10 +113,8 @@ static void emit_slow(Asm *a)
             op_rm(a, X_MOV_LOAD | X_W, r, mem(HR_RSP, r * 8));
         }
     }
-    op_alu_ri(a, ALU_ADD, true, HR_RSP, SAVED_SIZE);
-    emit8(a, 0xc2);                             /* ret 8 */
-    emit8(a, 8);
-    emit8(a, 0);
+    op_alu_ri(a, ALU_ADD, true, HR_RSP, SAVED_SIZE + 8);
+    emit8(a, 0xc3);
 }
 
 bool tcg_emit_prologue(uint8_t *buf, size_t max, TcgPrologue *out)
@@ -158,16 +156,40 @@ static void store_vector(TcgEnv *env, uint64_t va, const uint64_t *reg, uint32_t
     }
 }
 
+/* Reads what lies behind the call of a block's stub (emit.h). */
+typedef struct Descriptor {
+    uint32_t bits;
+    int32_t disp;
+    const uint8_t *resume;
+} Descriptor;
+
+static Descriptor read_descriptor(const uint8_t *ra)
+{
+    const uint8_t *p = ra + 4;
+    Descriptor d = { .bits = ld32_le(ra) };
+
+    if (d.bits >> DESC_DISP8 & 1) {
+        d.disp = (int8_t)*p++;
+    } else if (d.bits >> DESC_DISP32 & 1) {
+        d.disp = ld32_le(p);
+        p += 4;
+    }
+    d.resume = d.bits >> DESC_FAR & 1 ? p : ra - ld16_le(p);
+    return d;
+}
+
 /* The C part of the trampoline.  @saved: 16 general registers, then 16 vector registers. */
-static void slow_dispatch(void *envp, uint64_t *saved, uint32_t desc, uintptr_t ra)
+static const void *slow_dispatch(void *envp, uint64_t *saved, const uint8_t *at)
 {
     TcgEnv *env = envp;
     const TcgSlowOps *slow = env->slow;
-    unsigned kind = extract32(desc, DESC_KIND, 4), data = extract32(desc, DESC_DATA, 4);
-    unsigned dst = extract32(desc, DESC_DST, 4);
-    uint32_t oi = tcg_make_oi((IrMemOp)extract32(desc, DESC_MEMOP, 8), extract32(desc, DESC_MMU, 3));
-    uint64_t va = saved[extract32(desc, DESC_ADDR, 4)], value;
+    Descriptor d = read_descriptor(at);
+    unsigned kind = extract32(d.bits, DESC_KIND, 4), data = extract32(d.bits, DESC_DATA, 4);
+    unsigned dst = extract32(d.bits, DESC_DST, 4);
+    uint32_t oi = tcg_make_oi((IrMemOp)extract32(d.bits, DESC_MEMOP, 8), extract32(d.bits, DESC_MMU, 3));
+    uint64_t va = saved[extract32(d.bits, DESC_ADDR, 4)] + d.disp, value;
     uint64_t *vectors = saved + 16;
+    uintptr_t ra = (uintptr_t)at;
 
     env->saved_regs = saved;
     env->block_pc = saved[HR_PC];
@@ -179,9 +201,10 @@ static void slow_dispatch(void *envp, uint64_t *saved, uint32_t desc, uintptr_t 
     case SLOW_CAS: value = slow->cas(env, va, saved[HR_RAX], saved[data], oi, ra); break;
     default: value = slow->rmw(env, va, (IrAtomic)(kind - SLOW_RMW), saved[data], oi, ra); break;
     }
-    saved[dst] = desc >> DESC_IS32 & 1 ? (uint32_t)value : value;
+    saved[dst] = d.bits >> DESC_IS32 & 1 ? (uint32_t)value : value;
 out:
     env->saved_regs = NULL;
+    return d.resume;
 }
 
 void tcg_env_init(TcgEnv *env, const IrTarget *target)
@@ -203,6 +226,8 @@ void tcg_env_set_prologue(TcgEnv *env, const TcgPrologue *p, const uint8_t *rx)
     for (unsigned i = 0; i < TCG_N_STUBS; i++) {
         env->stub[i] = (void *)(rx + p->stub_offset[i]);
     }
+    env->stub_slow = env->stub[TCG_STUB_SLOW];
+    env->stub_exit0 = env->stub[TCG_STUB_EXIT0];
 }
 
 void tcg_fp_leave(TcgEnv *env)
