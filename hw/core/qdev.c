@@ -97,11 +97,12 @@ static bool check_required(Device *dev, const TypeInfo *type, Error **errp)
     return true;
 }
 
+/* @dev is already in the list. */
 static bool bus_admits(Bus *bus, Device *dev, Error **errp)
 {
     const BusInfo *info = (const BusInfo *)bus->obj.type->info;
 
-    if (info->max_devices && bus->devices->len >= info->max_devices) {
+    if (info->max_devices && bus->devices->len > info->max_devices) {
         error_setg(errp, "bus '%s' is full: it takes %u devices", bus->obj.name, info->max_devices);
         return false;
     }
