@@ -372,21 +372,6 @@ bool x86_cpu_has_feature(Vcpu *vcpu, const char *name)
 
 /* --- types --- */
 
-static const TcgCpuOps x86_cpu_tcg_ops = {
-    .ir = &x86_ir_target,
-    .page_bits = 12,
-    .n_mmu_idx = X86_N_MMU_IDX,
-    .get_mode = x86_get_mode,
-    .translate = x86_translate,
-    .tlb_fill = x86_tlb_fill,
-    .fetch_mmu_idx = x86_fetch_mmu_idx,
-    .restore_state = x86_restore_state,
-    .do_exception = x86_do_exception,
-    .exec_interrupt = x86_exec_interrupt,
-    .unaligned = x86_unaligned,
-    .debug_hit = x86_debug_hit,
-};
-
 static const Property x86_cpu_own_properties[] = {
     PROP_UINT32("apic-id", X86CPU, apic_id, X86_UNSET, .help = "local APIC id; default: from the topology"),
     PROP_UINT32("phys-bits", X86CPU, phys_bits, X86_DEFAULT_PHYS_BITS, .unit = "bits", .help = "width of a physical address, 32..52"),
@@ -432,7 +417,7 @@ TYPE_DEFINE_FAMILY(VcpuInfo, X86CPU, x86_cpu, "x86_64-cpu", x86_cpu_features, tr
         .not_user_creatable = true,                                                           \
         .vmstate = &x86_cpu_vmstate,                                                          \
         .env_offset = offsetof(X86CPU, env),                                                  \
-        .tcg = &x86_cpu_tcg_ops,                                                                  \
+        .tcg = &x86_tcg_ops,                                                                  \
         .has_work = x86_has_work,                                                             \
         .get_pc = x86_get_linear_pc,                                                          \
         .set_pc = x86_set_linear_pc,                                                          \

@@ -272,7 +272,7 @@ void x86_set_mxcsr(CPUX86State *env, uint32_t v);       /* env, hflags, tcg.gues
 uint32_t x86_get_mxcsr(CPUX86State *env);               /* with sticky bits; reads the live host MXCSR when in translated code */
 void x86_enter_mmx(CPUX86State *env);
 
-/* --- what the accelerator calls: x86_cpu_tcg_ops in cpu.c --- */
+/* --- what the accelerator calls: x86_tcg_ops in tcg/translate.c --- */
 void x86_get_mode(Vcpu *cpu, uint64_t *pc, TbMode *mode);               /* tcg/translate.c */
 unsigned x86_fetch_mmu_idx(Vcpu *cpu);
 void x86_restore_state(Vcpu *cpu, uint64_t pc, const uint32_t params[2]);
@@ -285,7 +285,7 @@ void x86_debug_hit(Vcpu *cpu, vaddr va, unsigned len, MmuAccess access, uintptr_
 bool x86_has_work(Vcpu *cpu);
 void x86_disassemble(FILE *f, const TbMode *mode, uint64_t pc, const uint8_t *bytes, size_t n);     /* tcg/disas.c */
 
-extern const TcgCpuOps x86_tcg_ops;                     /* tcg/translate.c: the front end alone, as tests of it need */
+extern const TcgCpuOps x86_tcg_ops;                     /* tcg/translate.c */
 extern const IrTarget x86_ir_target;
 
 #endif
