@@ -363,7 +363,8 @@ static void i8042_reset_enter(Device *dev, ResetType type)
     I8042 *s = I8042_CAST(dev);
 
     memset(s->ram, 0, sizeof(s->ram));
-    s->ram[0] = CFG_KBD_INT | CFG_AUX_INT;
+    /* As firmware leaves it, for kernels that are booted without: scan codes translated to set 1. */
+    s->ram[0] = CFG_KBD_INT | CFG_AUX_INT | CFG_TRANSLATE;
     s->status = 0;
     s->outport = OUT_AT_RESET;
     s->obuf = s->command = 0;
