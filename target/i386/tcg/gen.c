@@ -337,12 +337,27 @@ static bool exit_specially(Gen *g, IrVal pc)
     return false;
 }
 
+/*
+ * Is block start + @delta outside the block's page?  Then a direct exit would never be linked, as the
+ * page's mapping may change on its own; offsets in the page are part of a block's key.
+ */
+static bool leaves_page(const Gen *g, int64_t delta)
+{
+    uint64_t pc = g->req->pc, linear = pc + g->req->mode.cs_base;
+
+    return (((pc + delta) ^ pc) | ((linear + delta) ^ linear)) >> 12 != 0;
+}
+
 void gen_exit_direct(Gen *g, unsigned slot, int64_t delta)
 {
     gen_sync_flags(g);
     g->ended = true;
     if ((g->flags & HF_TF) || g->one_insn || g->req->cflags & (TB_NO_CHAIN | TB_SINGLE_INSN)) {
         exit_specially(g, ir_pc(g->b, delta));
+        return;
+    }
+    if (leaves_page(g, delta)) {
+        ir_exit_indirect(g->b, ir_pc(g->b, delta));
         return;
     }
     ir_exit_direct(g->b, slot, delta, delta <= (int64_t)g->delta ? IR_EXIT_POLL : 0);
