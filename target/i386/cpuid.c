@@ -127,7 +127,11 @@ static Cpuid leaf_xsave(const CPUX86State *env, uint32_t subleaf)
             .ecx = X87_SSE_XSAVE_BYTES + (avx ? AVX_XSAVE_BYTES : 0),
         };
     case 1:
-        return (Cpuid){ .eax = env->features[FEAT_XSAVE] };
+        return (Cpuid){
+            .eax = env->features[FEAT_XSAVE],
+            /* the compacted image of what is enabled, if there is XSAVEC */
+            .ebx = x86_has(env, FEAT_XSAVE, 1) ? X87_SSE_XSAVE_BYTES + (env->xcr0 & 4 ? AVX_XSAVE_BYTES : 0) : 0,
+        };
     case 2:
         return avx ? (Cpuid){ .eax = AVX_XSAVE_BYTES, .ebx = X87_SSE_XSAVE_BYTES } : (Cpuid){ 0 };
     default:
