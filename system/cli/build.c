@@ -499,6 +499,19 @@ static bool parse_cpu_props(Value *props, char **parts, Error **errp)
     return true;
 }
 
+static bool check_cpu_props(const TypeInfo *type, const Value *props, Error **errp)
+{
+    for (size_t i = 0; i < value_dict_len(props); i++) {
+        const char *name = value_dict_key_at(props, i);
+
+        if (!type_find_property(type, name)) {
+            error_setg(errp, "%s has no property '%s'", type->name, name);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool set_cpu(Machine *m, const CliItem *cpu, Error **errp)
 {
     g_auto(GStrv) parts = NULL;
@@ -515,7 +528,8 @@ static bool set_cpu(Machine *m, const CliItem *cpu, Error **errp)
     }
     value_unref(m->cpu_props);
     m->cpu_props = value_dict();
-    if (!parse_cpu_props(m->cpu_props, parts + 1, errp)) {
+    if (!parse_cpu_props(m->cpu_props, parts + 1, errp)
+        || !check_cpu_props(type_by_name(m->cpu_type), m->cpu_props, errp)) {
         error_prepend(errp, "-cpu %s: ", cpu->text);
         return false;
     }

@@ -253,6 +253,15 @@ static bool apply_cpu(Options *o, const char *arg, Error **errp)
         help_cpus();
         exit(0);
     }
+    if (g_str_has_suffix(arg, ",help")) {
+        g_autofree char *model = g_strndup(arg, strcspn(arg, ","));
+        g_autofree char *type = cli_cpu_type_name(model);
+
+        if (!help_type(type ? type : model, &vcpu_type, errp)) {
+            return false;
+        }
+        exit(0);
+    }
     item_clear(&o->cpu);
     o->cpu = (CliItem){ .where = g_strdup_printf("-cpu %s", arg), .text = g_strdup(arg) };
     return true;

@@ -202,6 +202,21 @@ class Commands(unittest.TestCase):
             self.assertIn('not found', q.error('chardev-remove', {'id': 'n'})[1])
             self.assertIn('busy', q.error('chardev-remove', {'id': 'compat_monitor0'})[1])
 
+    def test_device_with_a_bus_of_one_place(self):
+        with quern.Quern('-machine', 'q35', '-S', '-m', '64', '-object', 'rng-builtin,id=r',
+                         '-device', 'virtio-rng-pci,rng=r,id=rng0') as q:
+            self.assertIn({'name': 'rng0', 'type': 'child<virtio-rng-pci>'},
+                          q.command('qom-list', {'path': '/machine/peripheral'}))
+
+    def test_cpus_are_listed_with_their_threads(self):
+        with quern.Quern('-machine', 'q35', '-S', '-m', '64', '-smp', '3') as q:
+            cpus = q.command('query-cpus-fast')
+            self.assertEqual([c['cpu-index'] for c in cpus], [0, 1, 2])
+            self.assertEqual(len({c['thread-id'] for c in cpus} | {q.process.pid}), 4)
+            for c in cpus:
+                self.assertIn('CPU#%d' % c['cpu-index'], q.command('human-monitor-command', {
+                    'command-line': 'info registers', 'cpu-index': c['cpu-index']}))
+
     def test_human_monitor(self):
         with quern.Quern(*EMPTY, '-S') as q:
             self.assertEqual(q.hmp('info status'), 'VM status: paused (prelaunch)\r\n')
