@@ -243,7 +243,9 @@ typedef struct TlbContext {
     bool valid;
     uint64_t tag;
     uint64_t used_at;           /* for LRU */
-    uint64_t generation;        /* part of the mode tag: a new one empties the jump cache */
+    /* part of the mode tag, by fetch mmu_idx: a new one drops its entries from the jump cache */
+    uint64_t generation[TCG_MMU_IDX_MAX];
+    uint32_t jc_non_global;     /* bits of mmu_idx with jump cache entries on non-global pages */
     TlbTable table[TCG_MMU_IDX_MAX];
     TcgJumpCacheEntry *jump_cache;
     uint64_t *write_filter;     /* bits of RAM pages that may be writable in a table; atomic */
@@ -308,6 +310,7 @@ struct TcgCpuState {
     TbId last_tb;               /* left by its direct exit last_slot just now */
     unsigned last_slot;
     TbMode mode;                /* what env->mode_tag was made of */
+    unsigned fetch_idx;
     uint64_t pinned[2];         /* pages of the translation in progress; PHYS_NONE = none */
     uint64_t written_addr, written_len;     /* range given out by a probe, to be looked at again */
 

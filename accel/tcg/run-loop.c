@@ -424,6 +424,7 @@ static void set_mode(TcgCpuState *t, const TbMode *mode, unsigned cflags)
     if (unlikely(mode->flags != t->mode.flags || mode->cs_base != t->mode.cs_base || no_chain != t->no_chain)) {
         t->mode = *mode;
         t->no_chain = no_chain;
+        t->fetch_idx = t->ops->fetch_mmu_idx(t->cpu);
         tlb_update_mode_tag(t);
     }
 }

@@ -40,15 +40,23 @@ static uint64_t mum(uint64_t a, uint64_t b)
 void tlb_update_mode_tag(TcgCpuState *t)
 {
     uint64_t a = mum(t->mode.cs_base ^ tag_secret[0], t->mode.flags ^ tag_secret[1]);
-    uint64_t generation = t->no_chain ? 0 : t->current->generation;     /* generation 0 is never filled in */
+    uint64_t generation = t->no_chain ? 0 : t->current->generation[t->fetch_idx];   /* 0 is never filled in */
 
     t->env->mode_tag = mum(a ^ tag_secret[2], (generation ^ tag_secret[1]) * 0x9e3779b97f4a7c15ULL | 1) ^ a;
 }
 
-static void new_generation(TcgCpuState *t, TlbContext *ctx)
+/* Drop the jump cache's entries, but for those on global pages if @keep_global. */
+static void new_generation(TcgCpuState *t, TlbContext *ctx, bool keep_global)
 {
-    ctx->generation = ++t->next_generation;
-    memset(ctx->jc_filter, 0, sizeof(ctx->jc_filter));
+    for (unsigned i = 0; i < TCG_MMU_IDX_MAX; i++) {
+        if (!keep_global || (ctx->jc_non_global >> i & 1)) {
+            ctx->generation[i] = ++t->next_generation;
+        }
+    }
+    ctx->jc_non_global = 0;
+    if (!keep_global) {
+        memset(ctx->jc_filter, 0, sizeof(ctx->jc_filter));
+    }
     if (ctx == t->current) {
         tlb_update_mode_tag(t);
     }
@@ -61,20 +69,26 @@ static unsigned jc_filter_bit(const TcgCpuState *t, uint64_t linear)
     return (unsigned)((page ^ page >> 12 ^ page >> 24) & (TLB_JC_FILTER_WORDS * 64 - 1));
 }
 
-static void jc_filter_set(TcgCpuState *t, uint64_t linear)
+/* The jump cache has an entry for code on @linear's page from now on. */
+static void jc_note_page(TcgCpuState *t, uint64_t linear)
 {
-    unsigned bit = jc_filter_bit(t, linear);
+    const TlbTable *tab = &t->current->table[t->fetch_idx];
+    unsigned bit = jc_filter_bit(t, linear), k;
 
     t->current->jc_filter[bit / 64] |= BIT_ULL(bit % 64);
+    k = tab->n ? (unsigned)(linear >> t->page_bits) & (tab->n - 1) : 0;
+    if (!tab->n || (tab->fast[k].addr_code ^ linear) & t->page_mask || !(tab->full[k].flags & TLB_FULL_GLOBAL)) {
+        t->current->jc_non_global |= BIT(t->fetch_idx);
+    }
 }
 
 void tlb_jump_cache_add(TcgCpuState *t, uint64_t pc, uint64_t linear, Tb *tb)
 {
     TcgJumpCacheEntry *e = &t->current->jump_cache[TCG_JUMP_CACHE_HASH(pc)];
 
-    jc_filter_set(t, linear);
+    jc_note_page(t, linear);
     if (tb->page2 != PHYS_NONE) {
-        jc_filter_set(t, linear + (1ULL << t->page_bits));
+        jc_note_page(t, linear + (1ULL << t->page_bits));
     }
     if (__atomic_load_n(&tb->jc_pc, __ATOMIC_RELAXED) != pc) {
         if (__atomic_exchange_n(&tb->jc_pc, pc, __ATOMIC_SEQ_CST) != ~0ULL) {
@@ -279,7 +293,7 @@ static void context_flush(TcgCpuState *t, TlbContext *ctx, bool keep_global)
         ctx->huge_filter = 0;
         memset(ctx->write_filter, 0, TLB_FILTER_WORDS * 8);
     }
-    new_generation(t, ctx);
+    new_generation(t, ctx, keep_global);
     if (ctx == t->current) {
         publish_context(t);             /* tables may have shrunk */
     }
@@ -337,7 +351,7 @@ void tlb_init(TcgCpuState *t)
     t->current = &t->context[0];
     t->current->valid = true;
     context_prepare(t->current);
-    new_generation(t, t->current);
+    new_generation(t, t->current, false);
     tlb_phys_cache_clear(t);
     publish_context(t);
 }
@@ -475,7 +489,7 @@ static void context_flush_page(TcgCpuState *t, TlbContext *ctx, vaddr va)
         }
     }
     if (large || huge || (ctx->jc_filter[jb / 64] >> (jb % 64) & 1)) {
-        new_generation(t, ctx);
+        new_generation(t, ctx, false);
     }
 }
 
