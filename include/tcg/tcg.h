@@ -148,6 +148,11 @@ unsigned tcg_block_n_ops(const IrBlock *b);
  */
 bool tcg_block_compile(TcgContext *ctx, IrBlock *b, uint8_t *buf, size_t max, TcgCode *out) MUST_USE;
 
+/*
+ * For tests, before any context is made: use no optional instruction of the host, and the C fallback
+ * for every vector row.
+ */
+void tcg_host_pretend_minimal(void);
 /* NULL if this host CPU can run generated code, else what it lacks. */
 const char *tcg_host_missing(void);
 

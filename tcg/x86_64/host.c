@@ -28,6 +28,13 @@ static HostFeatures detect(void)
     return f;
 }
 
+static bool pretend_minimal;
+
+void tcg_host_pretend_minimal(void)
+{
+    pretend_minimal = true;
+}
+
 /* Constant after the first call; a race writes the same bytes twice. */
 const HostFeatures *host_features(void)
 {
@@ -36,6 +43,9 @@ const HostFeatures *host_features(void)
 
     if (g_once_init_enter(&done)) {
         f = detect();
+        if (pretend_minimal) {
+            f = (HostFeatures){ .popcnt = f.popcnt, .lahf = f.lahf };
+        }
         g_once_init_leave(&done, 1);
     }
     return &f;
