@@ -18,6 +18,9 @@ TcgContext *tcg_context_new(const IrTarget *target)
     c->target = target;
     c->ir.ctx = c;
     c->ir.target = target;
+    pins_of_target(target, &c->pins);
+    c->gprs = HOST_GPRS & ~c->pins.mask;
+    c->ir.pin_reg = c->pins.reg;
     c->ir.page_bits = target->page_bits ? target->page_bits : 12;
     return c;
 }

@@ -34,6 +34,7 @@ enum { FAULT_REG, FAULT_SLOT, FAULT_HOME, FAULT_CONST, FAULT_PC };
 typedef struct FaultRow {
     uint32_t ra_offset;
     uint16_t insn;
+    bool pins_live;             /* a slow path: pinned globals are in the saved registers */
     uint16_t state_len;
     uint32_t state;             /* in TcgContext.fault_state: the dirty globals */
 } FaultRow;
@@ -58,8 +59,18 @@ typedef struct LabelFix {
 #define STATE_MAX       (64 * KiB)
 #define STATE_MARGIN    (2 * KiB)
 
+/* Globals that have a host register as their home. */
+typedef struct Pins {
+    uint8_t reg[IR_MAX_GLOBALS];                /* of a global; RA_NONE */
+    uint8_t global[N_HOST_REGS];                /* in a register; RA_NONE */
+    uint32_t mask;                              /* of these registers */
+} Pins;
+void pins_of_target(const IrTarget *target, Pins *pins);
+
 struct TcgContext {
     const IrTarget *target;
+    Pins pins;
+    uint32_t gprs;                              /* general registers to allocate from */
     Asm a;
 
     /* register allocator */
@@ -72,6 +83,7 @@ struct TcgContext {
     uint8_t var_slot[IR_MAX_VARS];
     bool out_of_slots;
     bool inputs_done;
+    uint32_t pins_in_env;                       /* pinned registers whose env field has the same value */
     bool block_pc_stored;
     RaValue value[IR_MAX_VALUES];
 

@@ -54,6 +54,7 @@ typedef struct IrValue {
     uint8_t bits;                   /* the value is below 2^bits, in all 64 bits of its container */
     bool crosses_label;             /* by liveness: lives across a label; across a call */
     bool crosses_call;
+    uint8_t pin;                    /* the pinned global it will be put to before anything can look; 0xff */
     uint16_t def;                   /* op index */
     uint16_t next;                  /* by liveness: first use */
     uint16_t last;                  /* last op that may need it, loops considered */
@@ -78,11 +79,13 @@ typedef struct IrLabelInfo {
 #define IR_MAX_VARS     256
 #define IR_MAX_GLOBALS  128
 #define IR_CONST_HASH   256
+#define IR_NO_PIN       0xff
 
 struct IrBlock {
     TcgContext *ctx;
     const IrTarget *target;
     unsigned n_ops, n_values, n_args, n_labels, n_vars, n_insns, n_calls;
+    const uint8_t *pin_reg;         /* host register of each pinned global, 0xff = not pinned */
     unsigned pc_bits;
     unsigned page_bits;
     bool unreachable;               /* the path has ended, no label yet */

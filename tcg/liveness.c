@@ -16,6 +16,8 @@ typedef struct Globals { uint64_t w[IR_MAX_GLOBALS / 64]; } Globals;
 typedef struct Live {
     Globals pending;                        /* a put follows, no sync point seen yet (backwards) */
     uint16_t until[IR_MAX_GLOBALS];         /* last sync point before the next put, if later than.. */
+    uint16_t next_get[IR_MAX_GLOBALS];      /* the nearest op that reads the global */
+    uint16_t sync;                          /* the nearest sync point */
     uint16_t edge;                          /* the nearest edge */
     uint16_t edge_when[IR_MAX_GLOBALS];     /* .. the edge that was nearest when until was set */
 } Live;
@@ -79,6 +81,30 @@ static void replace_unrecorded(IrBlock *b, IrId *in, unsigned n)
             in[i] = 1;
         }
     }
+}
+
+/* Is @v put to a pinned global soon, with no sync point between? */
+static uint8_t find_pin(const IrBlock *b, const Live *l, IrId v)
+{
+    unsigned pos = b->values[v].next;
+
+    for (unsigned hops = 0; hops < 4 && pos < l->sync; hops++) {
+        const IrOp *op = &b->ops[pos];
+
+        if (op->opc == IR_OP_put && b->pin_reg[op->k] != IR_NO_PIN) {
+            return pos < l->next_get[op->k] ? op->k : IR_NO_PIN;    /* no one must read the old value */
+        }
+        if (op->opc == IR_OP_call) {
+            break;
+        }
+        for (unsigned i = 0; i < op->n_in; i++) {
+            if (op->in[i] == v) {
+                pos = b->next_use[pos][i];
+                break;
+            }
+        }
+    }
+    return IR_NO_PIN;
 }
 
 /* The op that makes operand @i, if nothing after @op uses that value and no label lies between. */
@@ -224,9 +250,10 @@ static void mark_crossings(IrBlock *b)
 
 void ir_liveness(IrBlock *b)
 {
-    Live l = { .edge = IR_NO_POS };
+    Live l = { .edge = IR_NO_POS, .sync = IR_NO_POS };
     bool backward = false;
 
+    memset(l.next_get, 0xff, b->target->n_globals * sizeof(l.next_get[0]));
     count_labels_and_calls(b);
     for (unsigned i = 1; i < b->n_values; i++) {
         b->values[i].next = IR_NO_POS;
@@ -248,8 +275,13 @@ void ir_liveness(IrBlock *b)
         } else if (op->opc == IR_OP_get) {
             l.pending.w[op->k / 64] &= ~BIT_ULL(op->k % 64);
             set_until(&l, op->k, pos);
+            l.next_get[op->k] = pos;
+        }
+        if (op->out && b->pin_reg) {
+            b->values[op->out].pin = find_pin(b, &l, op->out);
         }
         if (is_sync_point(b, op)) {
+            l.sync = pos;
             if (ir_op_info[op->opc].flags & OPF_FAULT) {
                 fault_point(&l, pos);
             } else {

@@ -1,6 +1,10 @@
 /*
  * Register allocator: one pass with the emitter, forwards.
  *
+ * The home of a global is its env field, or for the hottest a host register that keeps it from
+ * block to block ("pinned").  A pinned register is read as an operand in place, and is the target
+ * of an op whose result is about to be put to it; the allocator never hands it out otherwise.
+ *
  * A value may be in a register, in its spill slot, in the env field of a global that it was read
  * from or written to, or in several of these; constants and pc-relative values can be made anew
  * anywhere.  A put makes its value the global's and writes nothing: the store is done at the next
@@ -11,7 +15,7 @@
  *  R1  a value that is needed (has a next use, or is the value of a dirty global) is somewhere
  *  R2  a value that lives across a label has been stored to its slot right after its definition,
  *      so that at a label no register and no env field needs to be known
- *  R3  before the env field of a global changes, a needed value that is only there is loaded
+ *  R3  before the home of a global changes, a needed value that is only there is loaded
  */
 #include "tcg/regalloc.h"
 
@@ -32,7 +36,7 @@ static bool is_vector(IrType t)
 
 static uint32_t class_of(TcgContext *c, IrId v)
 {
-    return is_vector(c->ir.values[v].type) ? HOST_XMMS : HOST_GPRS;
+    return is_vector(c->ir.values[v].type) ? HOST_XMMS : c->gprs;
 }
 
 /* --- slots --- */
@@ -90,6 +94,20 @@ static Mem home_mem(TcgContext *c, unsigned g)
     return ra_env_mem(c->target->globals[g].offset);
 }
 
+/* The pinned register that holds @v as its global's home; -1 if none. */
+static int pinned_home(const TcgContext *c, IrId v)
+{
+    const RaValue *r = &c->value[v];
+
+    return r->home != RA_NONE && c->pins.reg[r->home] != RA_NONE ? c->pins.reg[r->home] : -1;
+}
+
+/* A register that holds @v now, allocated or pinned; -1 if none. */
+static int any_reg(const TcgContext *c, IrId v)
+{
+    return c->value[v].reg >= 0 ? c->value[v].reg : pinned_home(c, v);
+}
+
 /* lea reg, [pc + delta], wrapped to the mode's width */
 void ra_load_pc(TcgContext *c, unsigned reg, int64_t delta)
 {
@@ -119,8 +137,10 @@ void ra_load_into(TcgContext *c, IrId v, unsigned reg, bool flags_free)
     const IrValue *o = &c->ir.values[v];
     const RaValue *r = &c->value[v];
 
-    if (r->reg >= 0) {
-        op_mov(&c->a, reg, r->reg);
+    int from = any_reg(c, v);
+
+    if (from >= 0) {
+        op_mov(&c->a, reg, from);
     } else if (o->kind == IR_KIND_CONST) {
         op_mov_k(&c->a, reg, o->k, flags_free);
     } else if (o->kind == IR_KIND_PC) {
@@ -193,7 +213,7 @@ static void store_to_slot(TcgContext *c, IrId v)
     if (r->slot == RA_NONE) {
         r->slot = slot_alloc(c, vector);
     }
-    store(c, r->reg, ra_slot_mem(r->slot), IR_I64);
+    store(c, any_reg(c, v), ra_slot_mem(r->slot), IR_I64);
     r->stored = true;
 }
 
@@ -237,14 +257,25 @@ static void set_in_env(TcgContext *c, unsigned g, IrId v)
     }
 }
 
-/* Write dirty @g, whose value is in a register, and whose env field is not precious. */
-static void sync_from_reg(TcgContext *c, unsigned g)
+/* Write dirty @g, whose value is in @reg, to its home, which is not precious. */
+static void sync_from_reg(TcgContext *c, unsigned g, unsigned reg)
 {
-    IrId v = c->global[g].now;
+    unsigned pin = c->pins.reg[g];
 
-    store(c, c->value[v].reg, home_mem(c, g), c->target->globals[g].type);
-    set_in_env(c, g, v);
+    if (pin != RA_NONE) {
+        op_mov(&c->a, pin, reg);
+        c->pins_in_env &= ~HOST_MASK(pin);
+    } else {
+        store(c, reg, home_mem(c, g), c->target->globals[g].type);
+    }
+    set_in_env(c, g, c->global[g].now);
     clear_dirty(c, g);
+}
+
+/* A pinned register that some operand of this op is being read from. */
+static bool home_is_locked(const TcgContext *c, unsigned g)
+{
+    return c->pins.reg[g] != RA_NONE && c->locked & HOST_MASK(c->pins.reg[g]);
 }
 
 /* Save the value in @reg somewhere in memory if it is needed.  True if that took a store. */
@@ -260,8 +291,9 @@ static bool save_reg(TcgContext *c, unsigned reg)
             for (uint64_t w = c->dirty[i]; w; w &= w - 1) {
                 unsigned g = i * 64 + __builtin_ctzll(w);
 
-                if (c->global[g].now == v && !env_field_is_precious(c, g) && home_is_whole(c, g, v)) {
-                    sync_from_reg(c, g);
+                if (c->global[g].now == v && !env_field_is_precious(c, g) && home_is_whole(c, g, v) &&
+                    !home_is_locked(c, g)) {
+                    sync_from_reg(c, g, reg);
                     return true;
                 }
             }
@@ -315,8 +347,8 @@ static bool keeps(TcgContext *c, IrId v)
     return c->ir.values[v].crosses_call;
 }
 
-/* @v in a register, locked. */
-static unsigned value_in_reg(TcgContext *c, IrId v)
+/* @v in an allocated register, locked. */
+static unsigned value_in_own_reg(TcgContext *c, IrId v)
 {
     RaValue *r = &c->value[v];
     unsigned reg;
@@ -328,6 +360,50 @@ static unsigned value_in_reg(TcgContext *c, IrId v)
     }
     c->locked |= HOST_MASK(r->reg);
     return r->reg;
+}
+
+/* @v in a register to be read, locked; may be its pinned home. */
+static unsigned value_in_reg(TcgContext *c, IrId v)
+{
+    int reg = any_reg(c, v);
+
+    if (reg < 0) {
+        return value_in_own_reg(c, v);
+    }
+    c->locked |= HOST_MASK(reg);
+    return reg;
+}
+
+/* Is @old, which lies in its pinned home only, wanted after @op? */
+static bool wanted_after(TcgContext *c, IrOp *op, IrId old)
+{
+    const IrId *in = ir_op_in(&c->ir, op);
+    const uint16_t *next = ir_op_next_use(&c->ir, op);
+
+    if (c->value[old].dirty_refs) {
+        return true;
+    }
+    for (unsigned i = 0; i < op->n_in; i++) {
+        if (in[i] == old) {
+            return next[i] != IR_NO_POS;
+        }
+    }
+    return c->value[old].next != IR_NO_POS;
+}
+
+int ra_result_pin(TcgContext *c, IrOp *op)
+{
+    unsigned g = op->out ? c->ir.values[op->out].pin : IR_NO_PIN;
+    IrId old;
+
+    if (g == IR_NO_PIN) {
+        return -1;
+    }
+    old = c->global[g].in_env;
+    if (old && c->value[old].home == g && c->value[old].reg < 0 && !c->value[old].stored && wanted_after(c, op, old)) {
+        return -1;
+    }
+    return c->pins.reg[g];
 }
 
 unsigned ra_temp(TcgContext *c, uint32_t mask)
@@ -351,7 +427,7 @@ bool ra_dies(TcgContext *c, IrOp *op, unsigned i)
 
 bool ra_in_reg(TcgContext *c, IrOp *op, unsigned i)
 {
-    return c->value[op->in[i]].reg >= 0;
+    return any_reg(c, op->in[i]) >= 0;
 }
 
 unsigned ra_use(TcgContext *c, IrOp *op, unsigned i)
@@ -362,8 +438,14 @@ unsigned ra_use(TcgContext *c, IrOp *op, unsigned i)
 unsigned ra_take(TcgContext *c, IrOp *op, unsigned i)
 {
     IrId v = op->in[i];
+    int pin = ra_result_pin(c, op), from = any_reg(c, v);
     unsigned reg;
 
+    if (pin >= 0 && (from == pin || !(c->locked & HOST_MASK(pin)))) {
+        ra_load_into(c, v, pin, true);          /* nothing if it is there */
+        c->locked |= HOST_MASK(pin);
+        return pin;
+    }
     if (c->value[v].reg >= 0 && ra_dies(c, op, i)) {
         reg = c->value[v].reg;
         unbind(c, reg);
@@ -451,7 +533,7 @@ bool ra_mem(TcgContext *c, IrOp *op, unsigned i, IrType t, Mem *m)
     IrId v = op->in[i];
     const RaValue *r = &c->value[v];
 
-    if (r->reg >= 0 || remade(c, v) || ir_op_next_use(&c->ir, op)[i] != IR_NO_POS) {
+    if (any_reg(c, v) >= 0 || remade(c, v) || ir_op_next_use(&c->ir, op)[i] != IR_NO_POS) {
         return false;
     }
     if (r->stored) {
@@ -483,9 +565,20 @@ void ra_inputs_done(TcgContext *c, IrOp *op)
     }
 }
 
+unsigned ra_result(TcgContext *c, IrOp *op, uint32_t mask)
+{
+    int pin = ra_result_pin(c, op);
+
+    if (pin >= 0 && (c->inputs_done || !(c->locked & HOST_MASK(pin)))) {
+        c->locked |= HOST_MASK(pin);
+        return pin;
+    }
+    return reg_alloc(c, mask, keeps(c, op->out));
+}
+
 unsigned ra_def(TcgContext *c, IrOp *op, uint32_t mask)
 {
-    unsigned reg = reg_alloc(c, mask, keeps(c, op->out));
+    unsigned reg = ra_result(c, op, mask);
 
     ra_bind(c, op, reg);
     return reg;
@@ -493,11 +586,16 @@ unsigned ra_def(TcgContext *c, IrOp *op, uint32_t mask)
 
 void ra_bind(TcgContext *c, IrOp *op, unsigned reg)
 {
+    c->locked |= HOST_MASK(reg);
+    if (c->pins.mask & HOST_MASK(reg)) {        /* in its home before it is put there */
+        set_in_env(c, c->pins.global[reg], op->out);
+        c->pins_in_env &= ~HOST_MASK(reg);
+        return;
+    }
     if (c->reg[reg]) {                          /* a dying operand that was not freed yet */
         unbind(c, reg);
     }
     bind(c, op->out, reg);
-    c->locked |= HOST_MASK(reg);
 }
 
 void ra_end_op(TcgContext *c, IrOp *op)
@@ -507,9 +605,7 @@ void ra_end_op(TcgContext *c, IrOp *op)
     }
     c->inputs_done = false;
     if (op->out) {
-        RaValue *r = &c->value[op->out];
-
-        if (c->ir.values[op->out].crosses_label && r->reg >= 0) {
+        if (c->ir.values[op->out].crosses_label && any_reg(c, op->out) >= 0) {
             store_to_slot(c, op->out);
         }
         free_if_dead(c, op->out);
@@ -528,8 +624,8 @@ void ra_get(TcgContext *c, IrOp *op)
     set_in_env(c, g, 0);
     c->global[g].in_env = v;
     c->value[v].home = g;
-    if (c->ir.values[v].crosses_label) {
-        value_in_reg(c, v);
+    if (c->ir.values[v].crosses_label && pinned_home(c, v) < 0) {
+        value_in_own_reg(c, v);
     }
 }
 
@@ -582,26 +678,43 @@ void ra_var_set(TcgContext *c, IrOp *op)
     store(c, ra_use(c, op, 0), m, op->type);
 }
 
-/* Write dirty @g, wherever its value is. */
+/* Set dirty @g's home to the constant or pc-relative value @o; false if that takes a register. */
+static bool sync_remade(TcgContext *c, unsigned g, const IrValue *o)
+{
+    IrType t = c->target->globals[g].type;
+    unsigned pin = c->pins.reg[g];
+
+    if (pin != RA_NONE) {
+        ra_load_into(c, c->global[g].now, pin, false);
+        c->pins_in_env &= ~HOST_MASK(pin);
+    } else if (o->kind == IR_KIND_CONST && !is_vector(t) && (t == IR_I32 || (int64_t)o->k == (int32_t)o->k)) {
+        op_rm(&c->a, X_MOV_I32 | (t == IR_I64 ? X_W : 0), 0, home_mem(c, g));
+        emit32(&c->a, o->k);
+    } else {
+        return false;
+    }
+    set_in_env(c, g, 0);
+    clear_dirty(c, g);
+    return true;
+}
+
+/* Write dirty @g to its home, wherever its value is. */
 static void sync_global(TcgContext *c, unsigned g)
 {
     IrId v = c->global[g].now;
-    const IrValue *o = &c->ir.values[v];
-    IrType t = c->target->globals[g].type;
     uint32_t locked = c->locked;
+    unsigned pin = c->pins.reg[g];
 
     if (env_field_is_precious(c, g)) {
-        value_in_reg(c, c->global[g].in_env);
+        value_in_own_reg(c, c->global[g].in_env);
     }
-    if (o->kind == IR_KIND_CONST && c->value[v].reg < 0 && !is_vector(t) &&
-        (t == IR_I32 || (int64_t)o->k == (int32_t)o->k)) {
-        op_rm(&c->a, X_MOV_I32 | (t == IR_I64 ? X_W : 0), 0, home_mem(c, g));
-        emit32(&c->a, o->k);
-        set_in_env(c, g, 0);
-        clear_dirty(c, g);
-    } else {
-        value_in_reg(c, v);
-        sync_from_reg(c, g);
+    if (any_reg(c, v) >= 0 || !remade(c, v) || !sync_remade(c, g, &c->ir.values[v])) {
+        if (pin != RA_NONE && any_reg(c, v) < 0) {
+            ra_load_into(c, v, pin, false);
+            sync_from_reg(c, g, pin);
+        } else {
+            sync_from_reg(c, g, value_in_reg(c, v));
+        }
     }
     c->locked = locked;
     free_if_dead(c, v);
@@ -626,6 +739,29 @@ void ra_forget(TcgContext *c)
         set_in_env(c, g, 0);
     }
     c->block_pc_stored = false;
+    c->pins_in_env = 0;
+}
+
+/* Move the pinned registers of @mask to or from their env fields. */
+static void move_pins(TcgContext *c, uint32_t mask, unsigned opcode)
+{
+    for (; mask; mask &= mask - 1) {
+        unsigned reg = __builtin_ctz(mask);
+
+        op_rm(&c->a, opcode | X_W, reg, home_mem(c, c->pins.global[reg]));
+    }
+}
+
+void ra_show_pins(TcgContext *c)
+{
+    move_pins(c, c->pins.mask & ~c->pins_in_env, X_MOV_STORE);
+    c->pins_in_env = c->pins.mask;
+}
+
+void ra_reload_pins(TcgContext *c)
+{
+    move_pins(c, c->pins.mask, X_MOV_LOAD);
+    c->pins_in_env = c->pins.mask;
 }
 
 void ra_forget_env(TcgContext *c)
@@ -646,8 +782,8 @@ static void leave_env(TcgContext *c, uint32_t clobbers)
             (r->reg >= 0 && !(clobbers & HOST_MASK(r->reg)))) {
             continue;
         }
-        if (r->reg < 0) {
-            unsigned reg = value_in_reg(c, v);
+        if (any_reg(c, v) < 0) {
+            unsigned reg = value_in_own_reg(c, v);
 
             c->locked &= ~HOST_MASK(reg);
         }
@@ -690,6 +826,7 @@ void ra_begin(TcgContext *c)
 {
     c->pos = 0;
     c->occupied = c->locked = 0;
+    c->pins_in_env = 0;
     c->out_of_slots = c->inputs_done = c->block_pc_stored = false;
     memset(c->reg, 0, sizeof(c->reg));
     memset(c->dirty, 0, sizeof(c->dirty));
@@ -718,9 +855,9 @@ static void put_location(TcgContext *c, unsigned g)
     const RaValue *r = &c->value[v];
     const IrValue *o = &c->ir.values[v];
 
-    if (r->reg >= 0) {
+    if (any_reg(c, v) >= 0) {
         put_state(c, g << 3 | FAULT_REG);
-        put_state(c, r->reg);
+        put_state(c, any_reg(c, v));
     } else if (o->kind == IR_KIND_CONST) {
         put_state(c, g << 3 | FAULT_CONST);
         put_state(c, o->k << 1 ^ (uint64_t)((int64_t)o->k >> 63));

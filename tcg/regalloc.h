@@ -38,6 +38,13 @@ unsigned ra_temp(TcgContext *c, uint32_t mask);
 void ra_unlock(TcgContext *c, unsigned reg);
 /* The operands have been read: dying ones leave their registers to the result. */
 void ra_inputs_done(TcgContext *c, IrOp *op);
+/* The pinned register that the result may go to, once the operands are read, since it will be put there; or -1. */
+int ra_result_pin(TcgContext *c, IrOp *op);
+/*
+ * A register for the result, to be bound later; nothing that the op still reads.  ra_def binds it
+ * at once.
+ */
+unsigned ra_result(TcgContext *c, IrOp *op, uint32_t mask);
 unsigned ra_def(TcgContext *c, IrOp *op, uint32_t mask);
 /* The result is in @reg (from ra_take, ra_temp or fixed). */
 void ra_bind(TcgContext *c, IrOp *op, unsigned reg);
@@ -50,6 +57,9 @@ void ra_var_set(TcgContext *c, IrOp *op);
 void ra_sync(TcgContext *c);
 /* No register holds anything; what lives on is in memory. */
 void ra_forget(TcgContext *c);
+/* Copy pinned globals to env for someone to look at; take them back after they were changed there. */
+void ra_show_pins(TcgContext *c);
+void ra_reload_pins(TcgContext *c);
 /* The env fields of globals have changed behind our back. */
 void ra_forget_env(TcgContext *c);
 /*

@@ -4,7 +4,8 @@
  * Rows ascend by return address, everything in LEB128 and relative to the row before:
  *
  *      ra       return address offset - previous; 0 ends the table
- *      insn     zigzag(pc_delta - previous)
+ *      insn     zigzag(pc_delta - previous) << 1 | pins
+ *               pins: pinned globals are in the saved registers (a slow path), else in env (a helper)
  *      params   zigzag(param - previous), n_insn_params times
  *      state    0: no dirty globals; 1: as in the row before; n + 1: n bytes of locations follow
  *
@@ -57,7 +58,7 @@ static bool put_row(Writer *w, const FaultRow *row)
     }
     w->p = put_uleb(w->p, row->ra_offset - w->ra);
     w->ra = row->ra_offset;
-    w->p = put_uleb(w->p, zigzag((int64_t)m->pc_delta - w->last.pc_delta));
+    w->p = put_uleb(w->p, zigzag((int64_t)m->pc_delta - w->last.pc_delta) << 1 | row->pins_live);
     for (unsigned i = 0; i < c->target->n_insn_params; i++) {
         w->p = put_uleb(w->p, zigzag((int64_t)m->params[i] - w->last.params[i]));
     }
@@ -126,7 +127,7 @@ static void read_location(const IrTarget *t, uint8_t *env, const uint8_t **p, un
     case FAULT_SLOT:                            /* the block's rsp: above padding and return address */
         from = (const uint8_t *)regs + SAVED_SIZE + 16 + FRAME_SLOTS + k * 8;
         break;
-    case FAULT_HOME:
+    case FAULT_HOME:                            /* in env: pinned homes are FAULT_REG */
         f->v[0] = 0;
         memcpy(f->v, env + t->globals[k].offset, vector ? 16 : t->globals[k].type == IR_I32 ? 4 : 8);
         return;
@@ -140,8 +141,20 @@ static void read_location(const IrTarget *t, uint8_t *env, const uint8_t **p, un
     memcpy(f->v, from, vector ? 16 : 8);
 }
 
+static void restore_pins(const IrTarget *t, uint8_t *env)
+{
+    Pins pins;
+
+    pins_of_target(t, &pins);
+    for (uint32_t m = pins.mask; m; m &= m - 1) {
+        unsigned reg = __builtin_ctz(m);
+
+        memcpy(env + t->globals[pins.global[reg]].offset, &((TcgEnv *)env)->saved_regs[reg], 8);
+    }
+}
+
 /* All values are read before any is written: one may lie in another's env field. */
-static void restore(const IrTarget *t, uint8_t *env, const uint8_t *p, size_t len)
+static void restore(const IrTarget *t, uint8_t *env, const uint8_t *p, size_t len, bool pins_live)
 {
     Found found[IR_MAX_GLOBALS];
     const uint8_t *end = p + len;
@@ -153,6 +166,9 @@ static void restore(const IrTarget *t, uint8_t *env, const uint8_t *p, size_t le
         found[n].global = head >> 3;
         read_location(t, env, &p, head & 7, &found[n]);
         n++;
+    }
+    if (pins_live) {
+        restore_pins(t, env);
     }
     for (unsigned i = 0; i < n; i++) {
         const IrGlobal *g = &t->globals[found[i].global];
@@ -171,10 +187,11 @@ bool tcg_unwind(const IrTarget *target, void *env, const uint8_t *code, uint32_t
     int64_t delta = 0, params[2] = { 0, 0 };
 
     while ((step = get_uleb(&p)) != 0) {
-        uint64_t s;
+        uint64_t s, insn;
 
         ra += step;
-        delta += unzigzag(get_uleb(&p));
+        insn = get_uleb(&p);
+        delta += unzigzag(insn >> 1);
         for (unsigned i = 0; i < target->n_insn_params; i++) {
             params[i] += unzigzag(get_uleb(&p));
         }
@@ -185,9 +202,7 @@ bool tcg_unwind(const IrTarget *target, void *env, const uint8_t *code, uint32_t
             p += state_len;
         }
         if (ra == ra_offset) {
-            if (s) {
-                restore(target, env, state, state_len);
-            }
+            restore(target, env, state, s ? state_len : 0, insn & 1);
             *out = (TcgUnwound){ ((TcgEnv *)env)->block_pc, delta, { params[0], params[1] } };
             return true;
         }

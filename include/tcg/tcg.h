@@ -96,6 +96,8 @@ typedef struct TcgEnv {
     void *slow_dispatch;                    /* tcg_env_init() */
     void *vop_fallback;                     /* tcg_env_init() */
     const TcgSlowOps *slow;                 /* set by accel/tcg */
+    uint32_t pin_offset[4];                 /* in env: globals that live in host registers (tcg_env_init()) */
+    uint64_t pin_unused;                    /* where a pin without a global points */
     uint64_t *saved_regs;                   /* host registers at the running slow path, for tcg_unwind() */
     uint32_t exit_block;                    /* at TCG_EXIT_DIRECT*: the id word of the block that left */
     uint32_t guest_fpcr;                    /* x86 host: MXCSR for translated code, exceptions all masked */

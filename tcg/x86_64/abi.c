@@ -39,7 +39,7 @@ static void pass_in_memory(TcgContext *c, const IrId *in, unsigned n)
             continue;
         }
         if (reg < 0) {
-            reg = ra_temp(c, vec ? HOST_XMMS : HOST_GPRS);
+            reg = ra_temp(c, vec ? HOST_XMMS : c->gprs);
             ra_load_into(c, in[i], reg, true);
             temp = true;
         }
@@ -135,6 +135,7 @@ void out_call(TcgContext *c, IrOp *op)
 
     if ((h->flags & blind) != blind) {
         ra_sync(c);
+        ra_show_pins(c);
     }
     if (faults) {
         store_block_pc(c);
@@ -144,7 +145,7 @@ void out_call(TcgContext *c, IrOp *op)
     pass_in_registers(c, in, op->n_in, h->ret == IR_V128);
     op_rm(a, X_LEA | X_W, HR_RDI, mem(HR_ENV, -TCG_ENV_BIAS));
     if (faults) {
-        row = fault_row(c);
+        row = fault_row(c, false);
     }
     op_rm(a, X_GROUP5, 2, ra_env_mem(offsetof(TcgEnv, helpers) + helper * sizeof(void *)));
     if (faults) {
@@ -157,6 +158,7 @@ void out_call(TcgContext *c, IrOp *op)
     ra_drop(c, HOST_CALL_CLOBBERS);
     if (writes) {
         ra_forget_env(c);
+        ra_reload_pins(c);
     }
     c->locked = 0;
     if (h->ret == IR_V128) {

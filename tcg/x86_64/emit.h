@@ -32,7 +32,7 @@ void out_exit_stubs(TcgContext *c);
 static inline unsigned wbit(IrType t) { return t == IR_I64 ? X_W : 0; }
 
 /* A row for the op being emitted; returns its index.  Its state is taken now. */
-unsigned fault_row(TcgContext *c);
+unsigned fault_row(TcgContext *c, bool slow_path);
 /* env.block_pc = pc of this block's start, for the unwinder after helper calls. */
 void store_block_pc(TcgContext *c);
 

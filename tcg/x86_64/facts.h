@@ -22,6 +22,12 @@ enum {
 #define HOST_GPRS           (0xffffu & ~(HOST_MASK(HR_RSP) | HOST_MASK(HR_ENV) | HOST_MASK(HR_PC)))
 #define HOST_XMMS           0xffff0000u
 #define HOST_CALLEE_SAVED   (HOST_MASK(HR_R12) | HOST_MASK(HR_R13) | HOST_MASK(HR_R14) | HOST_MASK(HR_R15))
+/*
+ * Homes of the guest's hottest 64-bit globals, hottest first: they stay there from block to block.
+ * R12 and R13 make longer addresses, so come last.
+ */
+#define HOST_PINS           { HR_R14, HR_R15, HR_R13, HR_R12 }
+#define N_HOST_PINS         4
 #define HOST_CALL_CLOBBERS  ((HOST_GPRS | HOST_XMMS) & ~HOST_CALLEE_SAVED)
 
 /*

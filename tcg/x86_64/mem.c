@@ -15,11 +15,12 @@
  */
 #include "tcg/x86_64/emit.h"
 
-unsigned fault_row(TcgContext *c)
+unsigned fault_row(TcgContext *c, bool slow_path)
 {
     FaultRow *row = &c->rows[c->n_rows];
 
     row->insn = c->insn;
+    row->pins_live = slow_path;
     ra_fault_state(c, row);
     return c->n_rows++;
 }
@@ -150,11 +151,19 @@ void out_ld(TcgContext *c, IrOp *op)
 {
     Asm *a = &c->a;
     bool vec = op->type == IR_V128;
-    unsigned addr = ra_use(c, op, 0), t = ra_temp(c, HOST_GPRS), u = ra_temp(c, HOST_GPRS);
-    unsigned d = vec ? ra_temp(c, HOST_XMMS) : t;
-    unsigned row = fault_row(c), size = op->cond & IR_MO_SIZE;
-    uint8_t *miss = probe(c, op, false, addr, t, u);
+    unsigned addr = ra_use(c, op, 0), t = ra_temp(c, c->gprs), u = ra_temp(c, c->gprs);
+    unsigned size = op->cond & IR_MO_SIZE, d, row;
+    uint8_t *miss;
 
+    if (vec) {
+        d = ra_temp(c, HOST_XMMS);
+    } else {                                    /* written last: may be where the address is */
+        int pin = ra_result_pin(c, op);
+
+        d = pin >= 0 ? (unsigned)pin : t;
+    }
+    row = fault_row(c, true);
+    miss = probe(c, op, false, addr, t, u);
     if (vec) {
         op_rm(a, vector_load_opcode(size), d, mem_x(addr, t, 0, op->disp));
     } else if (op->cond & IR_MO_BE && size != IR_MO_8) {
@@ -174,8 +183,8 @@ void out_st(TcgContext *c, IrOp *op)
 {
     Asm *a = &c->a;
     bool vec = op->type == IR_V128;
-    unsigned v = ra_use(c, op, 0), addr = ra_use(c, op, 1), t = ra_temp(c, HOST_GPRS), u = ra_temp(c, HOST_GPRS);
-    unsigned row = fault_row(c), size = op->cond & IR_MO_SIZE, from = v;
+    unsigned v = ra_use(c, op, 0), addr = ra_use(c, op, 1), t = ra_temp(c, c->gprs), u = ra_temp(c, c->gprs);
+    unsigned row = fault_row(c, true), size = op->cond & IR_MO_SIZE, from = v;
     uint8_t *miss = probe(c, op, true, addr, t, u);
     Mem m = mem_x(addr, t, 0, op->disp);
 
@@ -247,10 +256,10 @@ void out_rmw(TcgContext *c, IrOp *op)
     }
     addr = ra_use(c, op, 0);
     v = ra_use(c, op, 1);
-    t = ra_temp(c, HOST_GPRS);
-    u = ra_temp(c, HOST_GPRS);
+    t = ra_temp(c, c->gprs);
+    u = ra_temp(c, c->gprs);
     d = simple ? u : HR_RAX;
-    row = fault_row(c);
+    row = fault_row(c, true);
     miss = probe(c, op, true, addr, t, u);
     m = mem_x(addr, t, 0, op->disp);
     if (simple) {
@@ -272,10 +281,10 @@ void out_cas(TcgContext *c, IrOp *op)
     ra_vacate(c, HR_RAX);
     addr = ra_use(c, op, 0);
     v = ra_use(c, op, 2);
-    t = ra_temp(c, HOST_GPRS);
-    u = ra_temp(c, HOST_GPRS);
+    t = ra_temp(c, c->gprs);
+    u = ra_temp(c, c->gprs);
     ra_load_into(c, op->in[1], HR_RAX, true);
-    row = fault_row(c);
+    row = fault_row(c, true);
     miss = probe(c, op, true, addr, t, u);
     op_rm(&c->a, sized(size, X_CMPXCHG8, X_CMPXCHG), v, mem_x(addr, t, 0, op->disp));
     zero_extend(c, size, HR_RAX, true);

@@ -19,14 +19,14 @@ static bool try_lea(TcgContext *c, IrOp *op)
     }
     if (ra_imm(c, op, 1, op->type, &imm)) {
         x = ra_use(c, op, 0);
-        d = ra_def(c, op, HOST_GPRS);
+        d = ra_def(c, op, c->gprs);
         op_rm(&c->a, X_LEA | wbit(op->type), d, mem(x, imm));
         return true;
     }
     if (ra_in_reg(c, op, 1) && !ra_dies(c, op, 1)) {
         x = ra_use(c, op, 0);
         y = ra_use(c, op, 1);
-        d = ra_def(c, op, HOST_GPRS);
+        d = ra_def(c, op, c->gprs);
         op_rm(&c->a, X_LEA | wbit(op->type), d, mem_x(x, y, 0, 0));
         return true;
     }
@@ -120,7 +120,7 @@ static void gen_mul(TcgContext *c, IrOp *op)
     if (ra_imm(c, op, 1, op->type, &imm)) {
         x = ra_use(c, op, 0);
         ra_inputs_done(c, op);
-        d = ra_def(c, op, HOST_GPRS);
+        d = ra_def(c, op, c->gprs);
         if (imm == (int8_t)imm) {
             op_rr(&c->a, X_IMUL_I8 | wbit(op->type), d, x);
             emit8(&c->a, imm);
@@ -161,7 +161,7 @@ static void gen_lea(TcgContext *c, IrOp *op)
     unsigned x = ra_use(c, op, 0), y = ra_use(c, op, 1), d;
 
     ra_inputs_done(c, op);
-    d = ra_def(c, op, HOST_GPRS);
+    d = ra_def(c, op, c->gprs);
     op_rm(&c->a, X_LEA | wbit(op->type), d, mem_x(x, y, op->aux, 0));
 }
 
@@ -174,7 +174,7 @@ static void gen_shift_cl(TcgContext *c, IrOp *op, unsigned digit)
 
     ra_take_in(c, op, 1, HR_RCX);
     if (op->in[0] == op->in[1]) {
-        d = ra_temp(c, HOST_GPRS);
+        d = ra_temp(c, c->gprs);
         op_mov(&c->a, d, HR_RCX);
     } else {
         d = ra_take(c, op, 0);
@@ -193,7 +193,7 @@ static void gen_shift(TcgContext *c, IrOp *op, unsigned digit, unsigned vex)
         if (digit == SHIFT_SHL && k == 1 && ra_in_reg(c, op, 0) && !ra_dies(c, op, 0)) {
             unsigned x = ra_use(c, op, 0);
 
-            d = ra_def(c, op, HOST_GPRS);
+            d = ra_def(c, op, c->gprs);
             op_rm(&c->a, X_LEA | wbit(op->type), d, mem_x(x, x, 0, 0));
             return;
         }
@@ -204,7 +204,7 @@ static void gen_shift(TcgContext *c, IrOp *op, unsigned digit, unsigned vex)
         unsigned x = ra_use(c, op, 0), n = ra_use(c, op, 1);
 
         ra_inputs_done(c, op);
-        d = ra_def(c, op, HOST_GPRS);
+        d = ra_def(c, op, c->gprs);
         op_shift_x(&c->a, vex, w, d, x, n);
     } else {
         gen_shift_cl(c, op, digit);
@@ -237,7 +237,7 @@ static void gen_extension(TcgContext *c, IrOp *op, unsigned bits, bool sign)
     Mem m;
 
     if (ra_mem(c, op, 0, IR_I32, &m)) {
-        d = ra_temp(c, HOST_GPRS);
+        d = ra_result(c, op, c->gprs);
         if (ra_mem(c, op, 0, IR_I32, &m)) {
             op_rm(&c->a, opcode, d, m);
             ra_bind(c, op, d);
@@ -247,7 +247,7 @@ static void gen_extension(TcgContext *c, IrOp *op, unsigned bits, bool sign)
     }
     x = ra_use(c, op, 0);
     ra_inputs_done(c, op);
-    d = ra_def(c, op, HOST_GPRS);
+    d = ra_def(c, op, c->gprs);
     op_rr(&c->a, opcode, d, x);
 }
 
@@ -274,7 +274,7 @@ static void gen_deposit(TcgContext *c, IrOp *op)
     unsigned f = ra_use(c, op, 1), d = ra_take(c, op, 0), t;
 
     if (d == f) {                               /* one value for both: work on a copy */
-        t = ra_temp(c, HOST_GPRS);
+        t = ra_temp(c, c->gprs);
         op_mov(a, t, f);
         f = t;
     }
@@ -287,7 +287,7 @@ static void gen_deposit(TcgContext *c, IrOp *op)
             op_shift_i(a, SHIFT_ROL, w, d, pos);
         }
     } else {
-        t = ra_temp(c, HOST_GPRS);
+        t = ra_temp(c, c->gprs);
         if ((uint64_t)(int32_t)keep == keep || !w) {
             op_alu_ri(a, ALU_AND, w, d, keep);
         } else {
@@ -326,13 +326,13 @@ static void gen_clz(TcgContext *c, IrOp *op)
 {
     Asm *a = &c->a;
     unsigned wb = wbit(op->type), width = ir_width(op->type);
-    unsigned x = ra_use(c, op, 0), y = ra_use(c, op, 1), d = ra_temp(c, HOST_GPRS), t;
+    unsigned x = ra_use(c, op, 0), y = ra_use(c, op, 1), d = ra_result(c, op, c->gprs), t;
 
     if (host_features()->lzcnt) {
         op_rr(a, X_LZCNT | wb, d, x);
         op_rr(a, (X_CMOV + CC_B) | wb, d, y);
     } else {                                    /* d = (x ? bsr x : y ^ (w - 1)) ^ (w - 1) */
-        t = ra_temp(c, HOST_GPRS);
+        t = ra_temp(c, c->gprs);
         op_mov(a, t, y);
         op_alu_ri(a, ALU_XOR, wb, t, width - 1);
         op_rr(a, X_BSR | wb, d, x);
@@ -346,7 +346,7 @@ static void gen_clz(TcgContext *c, IrOp *op)
 static void gen_ctz(TcgContext *c, IrOp *op)
 {
     unsigned wb = wbit(op->type);
-    unsigned x = ra_use(c, op, 0), y = ra_use(c, op, 1), d = ra_temp(c, HOST_GPRS);
+    unsigned x = ra_use(c, op, 0), y = ra_use(c, op, 1), d = ra_result(c, op, c->gprs);
     bool bmi1 = host_features()->bmi1;
 
     op_rr(&c->a, (bmi1 ? X_TZCNT : X_BSF) | wb, d, x);
@@ -359,7 +359,7 @@ static void gen_popcount(TcgContext *c, IrOp *op)
     unsigned x = ra_use(c, op, 0), d;
 
     ra_inputs_done(c, op);
-    d = ra_def(c, op, HOST_GPRS);
+    d = ra_def(c, op, c->gprs);
     op_rr(&c->a, X_POPCNT | wbit(op->type), d, x);
 }
 
@@ -419,7 +419,7 @@ static void compare_emit(TcgContext *c, const Compare *q)
 static void gen_setcond(TcgContext *c, IrOp *op)
 {
     Compare q = compare_prepare(c, op);
-    unsigned d = ra_temp(c, HOST_GPRS);
+    unsigned d = ra_result(c, op, c->gprs);
 
     op_mov_k(&c->a, d, 0, true);
     compare_emit(c, &q);
@@ -450,7 +450,7 @@ static void gen_env_ld(TcgContext *c, IrOp *op)
         op_rm(&c->a, X_MOVUPS_LOAD, d, m);
         return;
     }
-    d = ra_def(c, op, HOST_GPRS);
+    d = ra_def(c, op, c->gprs);
     if (size == IR_MO_64) {
         op_rm(&c->a, X_MOV_LOAD | X_W, d, m);
     } else {

@@ -33,6 +33,17 @@ static void mxcsr(Asm *a, bool load, unsigned field)
     op_rm(a, X_LDMXCSR, load ? 2 : 3, env_field(field));
 }
 
+/* Move the pinned registers between env and host; rdx is overwritten. */
+static void move_pins(Asm *a, unsigned opcode)
+{
+    static const uint8_t regs[N_HOST_PINS] = HOST_PINS;
+
+    for (unsigned i = 0; i < N_HOST_PINS; i++) {
+        op_rm(a, X_MOV_LOAD, HR_RDX, env_field(offsetof(TcgEnv, pin_offset) + 4 * i));
+        op_rm(a, opcode | X_W, regs[i], mem_x(HR_ENV, HR_RDX, 0, -TCG_ENV_BIAS));
+    }
+}
+
 /* rdi = env, rsi = code */
 static void emit_enter(Asm *a)
 {
@@ -44,11 +55,13 @@ static void emit_enter(Asm *a)
     mxcsr(a, false, offsetof(TcgEnv, host_fpcr));
     mxcsr(a, true, offsetof(TcgEnv, guest_fpcr));
     op_rm(a, X_MOV_LOAD | X_W, HR_PC, env_field(offsetof(TcgEnv, pc)));
+    move_pins(a, X_MOV_LOAD);
     op_rr(a, X_GROUP5, 4, HR_RSI);
 }
 
 static void emit_leave(Asm *a)
 {
+    move_pins(a, X_MOV_STORE);
     mxcsr(a, false, offsetof(TcgEnv, guest_fpcr));
     mxcsr(a, true, offsetof(TcgEnv, host_fpcr));
     op_alu_ri(a, ALU_ADD, true, HR_RSP, FRAME_SIZE);
@@ -209,7 +222,17 @@ out:
 
 void tcg_env_init(TcgEnv *env, const IrTarget *target)
 {
+    static const uint8_t regs[N_HOST_PINS] = HOST_PINS;
+    Pins pins;
+
+    _Static_assert(ARRAY_SIZE(env->pin_offset) == N_HOST_PINS, "one offset per pinned register");
     assert(target->n_helpers <= TCG_MAX_HELPERS);
+    pins_of_target(target, &pins);
+    for (unsigned i = 0; i < N_HOST_PINS; i++) {
+        unsigned g = pins.global[regs[i]];
+
+        env->pin_offset[i] = g != RA_NONE ? target->globals[g].offset : offsetof(TcgEnv, pin_unused);
+    }
     for (unsigned i = 0; i < target->n_helpers; i++) {
         env->helpers[i] = target->helpers[i].fn;
     }

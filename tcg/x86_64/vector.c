@@ -110,14 +110,14 @@ static void gen_row(TcgContext *c, IrOp *op, const struct Row *row)
     case TOI64:
     case TOI32I:
         x = ra_use(c, op, 0);
-        op_rr(a, opcode, ra_def(c, op, HOST_GPRS), x);
+        op_rr(a, opcode, ra_def(c, op, c->gprs), x);
         break;
     case TOI32M:
     case TOI64M:
     case TOI32MI:
     case TOI64MI:
         x = ra_use(c, op, 0);
-        op_rr(a, opcode, x, ra_def(c, op, HOST_GPRS));
+        op_rr(a, opcode, x, ra_def(c, op, c->gprs));
         break;
     case TOI32F:
         flags_of(c, op, opcode);
