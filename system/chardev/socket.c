@@ -234,7 +234,7 @@ static int open_unix(SocketChardev *s, bool server, bool nonblock, Error **errp)
     if (fd < 0) {
         error_setg_errno(errp, errno, "Failed to %s socket '%s'", server ? "bind" : "connect to", path);
     } else if (server && a.un.sun_path[0]) {
-        s->unlink_path = g_strdup(path);
+        s->unlink_path = g_canonicalize_filename(path, NULL);  /* -daemonize changes the folder */
     }
     return fd;
 }
