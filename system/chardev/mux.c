@@ -12,7 +12,7 @@
 #include "util/timer.h"
 
 #define MUX_MAX_FRONT_ENDS 8
-#define MUX_KEPT           64       /* bytes of input kept for a front end that takes none */
+#define MUX_KEPT           4096     /* bytes of input kept for a front end that takes none */
 #define MUX_ESCAPE         0x01     /* Ctrl-A */
 
 typedef struct MuxSlot {
@@ -51,20 +51,23 @@ static size_t slot_room(const MuxSlot *s)
 /* Give the front end what was kept for it, as far as it takes it. */
 static void slot_flush(MuxSlot *s)
 {
-    while (s->n_kept && slot_room(s)) {
-        uint8_t c = s->kept[0];
+    size_t n;
 
-        memmove(s->kept, s->kept + 1, --s->n_kept);
-        s->be->handlers->receive(s->be->opaque, &c, 1);
+    while ((n = MIN(slot_room(s), s->n_kept))) {
+        uint8_t buf[MUX_KEPT];
+
+        memcpy(buf, s->kept, n);
+        s->n_kept -= n;
+        memmove(s->kept, s->kept + n, s->n_kept);
+        s->be->handlers->receive(s->be->opaque, buf, n);
     }
 }
 
+/* mux_can_receive() left room. */
 static void slot_receive(MuxSlot *s, uint8_t c)
 {
-    if (s->n_kept < MUX_KEPT) {     /* beyond that input is lost, as on a wire */
-        s->kept[s->n_kept++] = c;
-    }
-    slot_flush(s);
+    assert(s->n_kept < MUX_KEPT);
+    s->kept[s->n_kept++] = c;
 }
 
 static void set_focus(MuxChardev *m, int slot)
@@ -144,11 +147,24 @@ static void do_escape(MuxChardev *m, uint8_t c)
 
 /* --- as front end of the base device --- */
 
+/*
+ * Input is read ahead of the front end, so that Ctrl-A works while the guest reads nothing, until
+ * the space for it is full: a script on standard input loses nothing.
+ */
 static size_t mux_can_receive(void *opaque)
 {
     MuxChardev *m = opaque;
+    size_t room = MUX_KEPT;
 
-    return m->focus >= 0 && m->slots[m->focus].n_kept >= MUX_KEPT ? 1 : MUX_KEPT / 2;
+    /* The focus may change on the way: as much as any slot takes. */
+    for (unsigned i = 0; i < MUX_MAX_FRONT_ENDS; i++) {
+        room = MIN(room, (size_t)(MUX_KEPT - m->slots[i].n_kept));
+    }
+    /* Another one is full: byte by byte, as the next may be an escape. */
+    if (!room && (m->focus < 0 || m->slots[m->focus].n_kept < MUX_KEPT)) {
+        room = 1;
+    }
+    return room;
 }
 
 static void mux_receive(void *opaque, const uint8_t *buf, size_t len)
@@ -164,6 +180,9 @@ static void mux_receive(void *opaque, const uint8_t *buf, size_t len)
         } else if (m->focus >= 0) {
             slot_receive(&m->slots[m->focus], buf[i]);
         }
+    }
+    for (unsigned i = 0; i < MUX_MAX_FRONT_ENDS; i++) {
+        slot_flush(&m->slots[i]);
     }
 }
 

@@ -396,6 +396,25 @@ static void test_mux_escapes_work_while_the_guest_reads_nothing(MuxFixture *m, c
     g_assert_cmpstr(m->b.seen->str, ==, "abcdef");  /* kept, not lost */
 }
 
+/* A script on standard input is longer than any FIFO. */
+static void test_mux_loses_no_input(MuxFixture *m, const void *unused)
+{
+    enum { LINES = 2000, LEN = 10 };
+    g_autoptr(GString) script = g_string_new(NULL);
+
+    for (unsigned i = 0; i < LINES; i++) {
+        g_string_append_printf(script, "line %04u\n", i);
+    }
+    m->b.room = 0;
+    type_in(m, script->str);
+    for (unsigned i = 0; i < LINES * LEN && m->b.seen->len < script->len; i++) {
+        m->b.room = 16;
+        char_accept_input(&m->b.be);
+        main_loop_step(false);
+    }
+    g_assert_true(g_string_equal(m->b.seen, script));
+}
+
 static void test_mux_timestamps(MuxFixture *m, const void *unused)
 {
     g_autofree char *text = NULL;
@@ -447,6 +466,7 @@ int main(int argc, char **argv)
     MUX_TEST("merge", test_mux_output_is_merged);
     MUX_TEST("break", test_mux_break_and_help);
     MUX_TEST("kept", test_mux_escapes_work_while_the_guest_reads_nothing);
+    MUX_TEST("loses-nothing", test_mux_loses_no_input);
     MUX_TEST("timestamps", test_mux_timestamps);
     return g_test_run();
 }
