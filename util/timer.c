@@ -165,8 +165,9 @@ int64_t timers_next_timeout_ns(void)
         int64_t deadline = clock_deadline_ns(type);
 
         if (deadline != INT64_MAX && clock_runs(type)) {
-            int64_t wait = MAX(deadline - clock_get_ns(type), 0);
+            int64_t wait = deadline - clock_get_ns(type);       /* read once: MAX() would read twice */
 
+            wait = MAX(wait, 0);
             best = best < 0 ? wait : MIN(best, wait);
         }
     }
