@@ -342,6 +342,20 @@ void gen_XADD(Gen *g, const Insn *i)
     gen_flags(g, CC_OP_ADDB, i->op[0].size, sum, i->src);
 }
 
+/* A register destination that does not compare equal is not written: its upper half stays. */
+static void cmpxchg_register(Gen *g, const Insn *i, IrVal acc)
+{
+    IrBlock *b = g->b;
+
+    if (i->op[0].size == IR_MO_32) {
+        IrVal full = ir_get(b, G_RAX + i->op[0].reg);
+        full = ir_select(b, IR_EQ, acc, i->dst, ir_zext(b, i->src), full);
+        ir_put(b, G_RAX + i->op[0].reg, full);
+    } else {
+        gen_writeback(g, i, ir_select(b, IR_EQ, acc, i->dst, i->src, i->dst));
+    }
+}
+
 /*
  * Compare the accumulator with dst; equal: dst = src, else accumulator = dst.  Memory is always
  * written.  The accumulator keeps its upper half when equal.
@@ -350,29 +364,20 @@ void gen_CMPXCHG(Gen *g, const Insn *i)
 {
     IrBlock *b = g->b;
     unsigned size = i->op[0].size;
-    IrVal acc = gen_ld_gpr(g, R_EAX, size), old, rax = ir_get(b, G_RAX), merged;
+    IrVal acc = gen_ld_gpr(g, R_EAX, size), old = i->dst, rax, merged;
 
     if (i->op[0].is_mem) {
         old = ir_atomic_cas(b, i->addr, acc, i->src, g->mmu_idx, size);
     } else {
-        old = i->dst;
+        cmpxchg_register(g, i, acc);
     }
+    /* read again: the destination may have been part of RAX (if all of the accumulator, it was equal) */
+    rax = ir_get(b, G_RAX);
     merged = as_type(g, old, IR_I64);
     if (size < IR_MO_32) {
         merged = ir_deposit(b, rax, 0, gen_bits(size), merged);
     }
-    merged = ir_select(b, IR_EQ, acc, old, rax, merged);
-    if (!i->op[0].is_mem) {
-        gen_writeback(g, i, ir_select(b, IR_EQ, acc, old, i->src, old));
-        if (i->op[0].reg == R_EAX && (size != IR_MO_8 || i->has_rex || i->op[0].reg < 4)) {
-            /* dst is the accumulator: always equal, src was stored */
-            merged = ir_get(b, G_RAX);
-        } else if (size == IR_MO_8 && !i->has_rex && i->op[0].reg == 4) {
-            /* AH was just written: merge AL alone */
-            merged = ir_deposit(b, ir_get(b, G_RAX), 0, 8, merged);
-        }
-    }
-    ir_put(b, G_RAX, merged);
+    ir_put(b, G_RAX, ir_select(b, IR_EQ, acc, old, rax, merged));
     gen_flags_sub(g, size, ir_sub(b, acc, old), acc, old);
 }
 

@@ -89,13 +89,8 @@ void gen_HLT(Gen *g, const Insn *i)
     g->ended = true;
 }
 
-/* F3 90 with REX.B is XCHG R8, rAX. */
 void gen_PAUSE(Gen *g, const Insn *i)
 {
-    if (i->op[0].reg != R_EAX) {
-        gen_XCHG(g, i);
-        return;
-    }
     gen_sync_flags(g);
     IR_CALL(g->b, H_pause, gen_next_pc(g));
 }

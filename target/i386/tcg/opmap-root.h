@@ -113,7 +113,7 @@ END
 TABLE(op_90, 4)
 INSN2(0, XCHG,  Z,v, AX,v)
 INSN2(1, XCHG,  Z,v, AX,v)
-INSN2(2, PAUSE, Z,v, AX,v)
+INSN0(2, PAUSE)                      /* REX.B does not make it an XCHG */
 INSN2(3, XCHG,  Z,v, AX,v)
 END
 

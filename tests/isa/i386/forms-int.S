@@ -1,5 +1,5 @@
 # General-purpose instructions; see forms.inc.
-.include "forms.inc"
+#include "forms.inc"
 
 # --- arithmetic and logic ---
 
