@@ -3,6 +3,7 @@
  * user mode does reach are defined in guest.c; these here are weak.
  */
 #include "target/i386/tcg/helper.h"
+#include "util/main-loop.h"
 
 #define HELPER(name, ret, flags, ...)                                                              \
     __attribute__((weak)) HLP_R_##ret helper_##name(CPUX86State *env HLP_ARGS(__VA_ARGS__))        \
@@ -14,3 +15,16 @@
 #define HLP_C_I32 G_GNUC_UNUSED uint32_t
 #define HLP_C_I64 G_GNUC_UNUSED uint64_t
 #include "target/i386/tcg/helpers-system.def"
+
+/* What the table of operations names. */
+#define UNUSED_IN_USER_MODE(ret, name, ...)                                                        \
+    __attribute__((weak)) ret name(__VA_ARGS__)                                                    \
+    {                                                                                              \
+        g_error(#name " called from user mode");                                                   \
+    }
+UNUSED_IN_USER_MODE(bool, x86_tlb_fill, Vcpu *cpu, vaddr va, unsigned size, MmuAccess access, unsigned mmu_idx,
+                    bool probe, uintptr_t ra)
+UNUSED_IN_USER_MODE(void, x86_do_exception, Vcpu *cpu)
+UNUSED_IN_USER_MODE(bool, x86_exec_interrupt, Vcpu *cpu, uint32_t request)
+UNUSED_IN_USER_MODE(void, x86_unaligned, Vcpu *cpu, vaddr va, MmuAccess access, unsigned mmu_idx, uintptr_t ra)
+UNUSED_IN_USER_MODE(void, x86_debug_hit, Vcpu *cpu, vaddr va, unsigned len, MmuAccess access, uintptr_t ra)
