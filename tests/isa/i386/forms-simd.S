@@ -1,5 +1,5 @@
 # MMX to SSE4.2, AES, PCLMULQDQ, SHA; see forms.inc.
-.include "forms.inc"
+#include "forms.inc"
 
 .set X, FORM_XMM
 .set XA, FORM_XMM | FORM_ALIGN16

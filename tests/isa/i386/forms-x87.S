@@ -1,5 +1,5 @@
 # x87; see forms.inc.  Random states have empty registers, so stack faults are seen too.
-.include "forms.inc"
+#include "forms.inc"
 
 .set F, FORM_MMX
 
