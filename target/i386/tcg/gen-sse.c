@@ -95,6 +95,12 @@ void mmx_enter(Gen *g)
     IR_CALL(g->b, H_enter_mmx);
 }
 
+/* Before a store to memory: it may fault, and MMX mode is entered only after it. */
+static void mmx_check_pending(Gen *g)
+{
+    IR_CALL(g->b, H_fwait);
+}
+
 void mmx_writeback(Gen *g, const Insn *i, IrVal q)
 {
     gen_writeback(g, i, q);
@@ -135,8 +141,9 @@ void gen_MOVNTPS(Gen *g, const Insn *i)
 
 void gen_MOVNTQ(Gen *g, const Insn *i)
 {
-    mmx_enter(g);
+    mmx_check_pending(g);
     gen_st(g, i->addr, i->src, IR_MO_64);
+    mmx_enter(g);
 }
 
 /* --- parts of registers: a load from memory clears the rest, a register move merges --- */
@@ -235,8 +242,9 @@ void gen_MOVD_ST(Gen *g, const Insn *i)
     bool wide = i->op[0].size == IR_MO_64;
 
     if (is_mmx(i, 1)) {
-        mmx_enter(g);
+        mmx_check_pending(g);
         gen_writeback(g, i, wide ? i->src : ir_trunc(g->b, i->src));
+        mmx_enter(g);
     } else {
         gen_writeback(g, i, ir_vop_to_int(g->b, wide ? IR_VOP_MOVQ_TI : IR_VOP_MOVD_TI, wide ? IR_I64 : IR_I32,
                                           i->src, IR_NONE, 0));
@@ -247,8 +255,9 @@ void gen_MOVD_ST(Gen *g, const Insn *i)
 void gen_MOVQ(Gen *g, const Insn *i)
 {
     if (is_mmx(i, 0)) {
-        mmx_enter(g);
+        mmx_check_pending(g);
         mmx_writeback(g, i, i->src);
+        mmx_enter(g);
     } else {
         gen_writeback(g, i, i->is_mem ? i->src : ir_vop1(g->b, IR_VOP_MOVQ, i->src));
     }
@@ -281,11 +290,14 @@ void gen_MASKMOV(Gen *g, const Insn *i)
     IrVal data = i->dst, mask = i->src;
 
     if (mmx) {
-        mmx_enter(g);
+        mmx_check_pending(g);
         data = sse_from_q(g, data);
         mask = sse_from_q(g, mask);
     }
     IR_CALL(g->b, H_maskmov, addr, data, mask);
+    if (mmx) {
+        mmx_enter(g);
+    }
 }
 
 void gen_EMMS(Gen *g, const Insn *i)

@@ -27,7 +27,7 @@ void x87_flags_changed(void)
 }
 
 /* SDM Vol.3 2.5, CR0.NE: #MF, or FERR# and so IRQ 13 through the chipset. */
-void x87_pending(CPUX86State *env, uintptr_t ra)
+void __attribute__((cold)) x87_pending(CPUX86State *env, uintptr_t ra)
 {
     if (env->cr[0] & CR0_NE) {
         x86_raise(env, EXCP10_COPR, ra);
@@ -178,7 +178,7 @@ void helper_fbld(CPUX86State *env, uint64_t addr)
 /* --- stores: the value is computed, stored to memory, and only then is the state changed --- */
 
 /* Memory form @esc /@reg that stores @n bytes, by the long way. */
-static void store_native(CPUX86State *env, unsigned esc, unsigned reg, uint64_t addr, unsigned n, uintptr_t ra)
+static __attribute__((noinline, cold)) void store_native(CPUX86State *env, unsigned esc, unsigned reg, uint64_t addr, unsigned n, uintptr_t ra)
 {
     X87Image img;
     uint8_t buf[16] = { 0 };

@@ -150,3 +150,11 @@ void x87_native_commit(CPUX86State *env, const X87Image *img)
     }
     x87_flags_changed();        /* FNSAVE left the host's clear, which is a subset; the owner may differ */
 }
+
+void x87_native(CPUX86State *env, unsigned esc, unsigned modrm, void *mem)
+{
+    X87Image img;
+
+    x87_native_run(env, &img, esc, modrm, mem, NULL);
+    x87_native_commit(env, &img);
+}

@@ -32,14 +32,8 @@ typedef struct X87Image {
 void x87_native_run(CPUX86State *env, X87Image *img, unsigned esc, unsigned modrm, void *mem, uint32_t *eflags);
 void x87_native_commit(CPUX86State *env, const X87Image *img);
 
-/* Both steps in one. */
-static inline void x87_native(CPUX86State *env, unsigned esc, unsigned modrm, void *mem)
-{
-    X87Image img;
-
-    x87_native_run(env, &img, esc, modrm, mem, NULL);
-    x87_native_commit(env, &img);
-}
+/* Both steps in one.  The long way: callers have short ones. */
+void x87_native(CPUX86State *env, unsigned esc, unsigned modrm, void *mem) __attribute__((cold));
 
 /* The 16-bit tag word of FNSTENV, by physical register (SDM Vol.1 8.1.7). */
 uint16_t x87_tag_word(const CPUX86State *env);

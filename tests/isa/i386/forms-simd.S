@@ -287,6 +287,52 @@ form XA, "movaps (%rbx), %xmm0; mulps 16(%rbx), %xmm0; addps %xmm0, %xmm1; haddp
 form X | C | P | A | S | O, "pxor %xmm1, %xmm1; movdqu (%rbx), %xmm2; pcmpeqb %xmm1, %xmm2; pmovmskb %xmm2, %eax; test %eax, %eax; bsf %eax, %ecx"
 form X, "xorps %xmm3, %xmm3; sqrtsd %xmm2, %xmm3; ucomisd %xmm3, %xmm2; setb %al; seta %ah"
 
+# the last bytes of the test memory: an access of the operand's size, not more (no page follows)
+.set END, 0x40011000    # ISA_MEM_VA + ISA_MEM_SIZE
+.irp op, movss, addss, cvtss2sd, cvttss2si, ucomiss, pmovzxbd, pmovsxwq, movd
+.ifc \op, cvttss2si
+form X, "\op END - 4, %ecx"
+form X, "\op END - 3, %ecx"
+.else
+form X, "\op END - 4, %xmm1"
+form X, "\op END - 3, %xmm1"
+.endif
+.endr
+.irp op, movsd, mulsd, sqrtsd, cvtps2pd, cvtdq2pd, movddup, movq, movlps, movhpd, movhps, pmovzxbw, pmovsxdq, comisd
+form X, "\op END - 8, %xmm1"
+form X, "\op END - 7, %xmm1"
+.endr
+form X, "pmovsxbq END - 2, %xmm1"
+form X, "pmovsxbq END - 1, %xmm1"
+form X, "pinsrb $3, END - 1, %xmm1"
+form X, "pinsrw $3, END - 2, %xmm1"
+form X, "insertps $0x50, END - 4, %xmm1"
+form X, "movss %xmm1, END - 4"
+form X, "movss %xmm1, END - 3"
+form X, "movsd %xmm1, END - 8"
+form X, "movhps %xmm1, END - 8"
+form X, "movlpd %xmm1, END - 7"
+form X, "movq %xmm1, END - 8"
+form X, "movd %xmm1, END - 4"
+form X, "pextrb $3, %xmm1, END - 1"
+form X, "pextrw $3, %xmm1, END - 2"
+form X, "extractps $3, %xmm1, END - 4"
+form X, "stmxcsr END - 4"
+form X, "movups END - 16, %xmm1"
+form X, "movups END - 15, %xmm1"
+form X, "movups %xmm1, END - 15"
+form X, "cvttpd2dq END - 16, %xmm1"
+form M, "punpcklbw END - 4, %mm1"
+form M, "punpckhbw END - 8, %mm1"
+form M, "movd END - 4, %mm1"
+# (stores that fault are left out: processors clear TOP before the fault, we do not)
+form M, "movq %mm1, END - 8"
+form M, "movntq %mm1, END - 8"
+form M, "movd %mm1, END - 4"
+form M, "pcmpeqb %mm2, %mm2; mov $END - 8, %edi; maskmovq %mm2, %mm1"
+form M, "cvtpi2pd END - 8, %xmm1"
+form M, "cvtps2pi END - 8, %mm1"
+
 # --- MXCSR ---
 
 form X, "stmxcsr 3(%rbx)"
