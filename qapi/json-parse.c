@@ -448,14 +448,23 @@ static bool lex_start(JsonParser *p, char c)
         start_token(p, LEX_WORD, c);
         return true;
     }
-    if (c == '\xff' && !p->stack->len) {
-        return true;                        /* a peer's way to say: forget what was before */
-    }
     return fail(p, "stray byte 0x%02x", (uint8_t)c);
+}
+
+/* 0xff, which no UTF-8 text contains, is a peer's way to say: forget what was before. */
+static bool lex_reset(JsonParser *p)
+{
+    bool idle = p->lex == LEX_SKIP || (p->lex == LEX_NONE && !p->stack->len);
+
+    forget_value(p);
+    return idle || fail(p, "value given up");
 }
 
 static bool lex_byte(JsonParser *p, char c)
 {
+    if (c == '\xff') {
+        return lex_reset(p);
+    }
     switch (p->lex) {
     case LEX_STRING:
         return lex_string(p, c);
@@ -478,7 +487,7 @@ static bool lex_byte(JsonParser *p, char c)
         p->lex = LEX_NONE;
         return finish_word(p) && lex_start(p, c);
     case LEX_SKIP:
-        if (c == '\n' || c == '\xff') {
+        if (c == '\n') {
             forget_value(p);
         }
         return true;
@@ -488,6 +497,7 @@ static bool lex_byte(JsonParser *p, char c)
     return lex_start(p, c);
 }
 
+/* Hand the error out; skip the rest of the line unless this is its end. */
 static void report(JsonParser *p, bool at_line_end)
 {
     Error *err = g_steal_pointer(&p->err);
@@ -508,7 +518,7 @@ void json_parser_feed(JsonParser *p, const char *buf, size_t len)
         ok = p->lex != LEX_SKIP && p->n_bytes > JSON_MAX_BYTES
             ? fail(p, "value longer than %llu bytes", JSON_MAX_BYTES) : lex_byte(p, c);
         if (!ok) {
-            report(p, c == '\n');
+            report(p, c == '\n' || c == '\xff');
         }
         if (c == '\n') {
             p->line++;

@@ -24,7 +24,7 @@ typedef struct JsonParser JsonParser;
 JsonParser *json_parser_new(JsonEmit *emit, void *opaque);
 void json_parser_free(JsonParser *p);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(JsonParser, json_parser_free)
-/* Any pieces, cut anywhere.  A byte 0xff outside a value resets the parser silently. */
+/* Any pieces, cut anywhere.  A byte 0xff gives up what was begun (an error, if something was) and begins anew. */
 void json_parser_feed(JsonParser *p, const char *buf, size_t len);
 /* The stream ended: a started value is an error. */
 void json_parser_end(JsonParser *p);

@@ -23,9 +23,10 @@ class Quern:
         self.folder = tempfile.TemporaryDirectory(prefix='quern-')
         self.path = os.path.join(self.folder.name, 'qmp')
         self.events = []
+        self.stderr = open(os.path.join(self.folder.name, 'stderr'), 'w+', encoding='utf-8')  # a file never fills up
         self.process = subprocess.Popen(
             [BINARY, '-display', 'none', '-nodefaults', '-qmp', 'unix:%s,server=on,wait=off' % self.path, *args],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.stderr)
         self.connect(negotiate)
 
     def connect(self, negotiate=True):
@@ -38,7 +39,7 @@ class Quern:
                 break
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError('no QMP: ' + self.process.stderr.read()) from None
+                    raise AssertionError('no QMP: ' + self.last_words()) from None
                 time.sleep(0.002)
         self.lines = self.socket.makefile('rb')
         self.greeting = self.receive()
@@ -87,9 +88,12 @@ class Quern:
     def hmp(self, line):
         return self.command('human-monitor-command', {'command-line': line})
 
+    def last_words(self):
+        self.stderr.seek(0)
+        return self.stderr.read()[-4000:]
+
     def wait(self):
-        self.process.communicate(timeout=TIMEOUT_S)
-        return self.process.returncode
+        return self.process.wait(timeout=TIMEOUT_S)
 
     def __enter__(self):
         return self
@@ -97,7 +101,8 @@ class Quern:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+        self.process.wait()
         self.socket.close()
         self.lines.close()
+        self.stderr.close()
         self.folder.cleanup()

@@ -63,7 +63,8 @@ static const Case invalid[] = {
     { "\"\\udc00\"", "JSON parse error, lone surrogate in string" },
     { "\"\xc0\xaf\"", "JSON parse error, string is not valid UTF-8" },
     { "\"\xed\xa0\x80\"", "JSON parse error, string is not valid UTF-8" },
-    { "\"\xff\"", "JSON parse error, string is not valid UTF-8" },
+    { "\"\xfe\"", "JSON parse error, string is not valid UTF-8" },
+    { "\"\xff\"", "JSON parse error, value given up" },
     { "\"abc", "JSON parse error, unexpected end of text" },
     { "// x\n1", "JSON parse error, stray byte 0x2f at line 1, column 1" },
 };
@@ -114,8 +115,10 @@ static void sink_emit(void *opaque, Value *v, Error *err)
 static void test_stream_cut_anywhere(void)
 {
     static const char stream[] =
-        "{\"execute\": \"a\\u00e9\"}\r\n12 \"x\"[1.5,-3]{oops\n\xff{\"b\":{}}\r\n[1,2 garbage } ]\r\ntrue\n";
-    static const char expected[] = "{\"execute\": \"a\\u00e9\"};12;\"x\";[1.5, -3];!;{\"b\": {}};!;true;";
+        "{\"execute\": \"a\\u00e9\"}\r\n12 \"x\"[1.5,-3]{oops\n\xff{\"b\":{}}\r\n[1,2 garbage } ]\r\ntrue\n"
+        "{\"a\":[\xff[]\n\"open\xff\xff[0]\n";
+    static const char expected[] = "{\"execute\": \"a\\u00e9\"};12;\"x\";[1.5, -3];!;{\"b\": {}};!;true;"
+        "!;[];!;[0];";
 
     for (size_t cut = 0; cut < sizeof(stream); cut++) {
         Sink s = { g_string_new(NULL) };
