@@ -252,8 +252,23 @@ void gen_UD(Gen *g, const Insn *i)
 
 /* --- fast system calls --- */
 
+/* Outside 64-bit mode SYSCALL and SYSRET are AMD's; #UD on an Intel processor. */
+static bool syscall_is_known(Gen *g)
+{
+    const uint32_t auth = 0x68747541;   /* "Auth" of AuthenticAMD */
+
+    if (!g->code64 && g->env->cpuid_vendor[0] != auth) {
+        gen_ud(g);
+        return false;
+    }
+    return true;
+}
+
 void gen_SYSCALL(Gen *g, const Insn *i)
 {
+    if (!syscall_is_known(g)) {
+        return;
+    }
     gen_sync_flags(g);
     IR_CALL(g->b, H_syscall, gen_next_pc(g));
     gen_flags_dynamic(g);
@@ -262,6 +277,9 @@ void gen_SYSCALL(Gen *g, const Insn *i)
 
 void gen_SYSRET(Gen *g, const Insn *i)
 {
+    if (!syscall_is_known(g)) {
+        return;
+    }
     gen_sync_flags(g);
     IR_CALL(g->b, H_sysret, shift_of(g, i));
     gen_exit_state_set(g);
