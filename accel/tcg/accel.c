@@ -7,6 +7,8 @@
  */
 #include "accel/tcg/internal.h"
 
+#include <sched.h>
+
 #include "system/memory.h"
 #include "util/main-loop.h"
 
@@ -65,6 +67,26 @@ void tcg_token_give(TcgCpuState *t)
 bool tcg_token_wanted(TcgCpuState *t)
 {
     return __atomic_load_n(&t->accel->token_asked, __ATOMIC_RELAXED);
+}
+
+void tcg_cpu_relax(Vcpu *cpu)
+{
+    TcgCpuState *t = tcg_state(cpu);
+    TcgAccel *a = t->accel;
+
+    if (t->cache->cpus->len == 1) {
+        return;
+    }
+    if (a->thread_mode != TCG_THREAD_SINGLE) {
+        sched_yield();
+        return;
+    }
+    g_mutex_lock(&a->token_lock);
+    if (a->token_next != a->token_serving + 1) {        /* somebody waits behind us */
+        __atomic_store_n(&a->token_asked, true, __ATOMIC_SEQ_CST);
+        tcg_kick(t);
+    }
+    g_mutex_unlock(&a->token_lock);
 }
 
 /* --- the memory map --- */

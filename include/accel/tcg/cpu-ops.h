@@ -105,6 +105,9 @@ G_NORETURN void tcg_cpu_loop_exit_restore(Vcpu *cpu, uintptr_t retaddr);
 /* Unwind only: afterwards env (with pc) is that of the instruction containing @retaddr.  False if not in code. */
 bool tcg_cpu_restore_state(Vcpu *cpu, uintptr_t retaddr);
 
+/* The guest is spinning (PAUSE): let others have the host CPU, or the turn with thread=single. */
+void tcg_cpu_relax(Vcpu *cpu);
+
 /* GLOBAL: the same translation under every tag; stays over a flush that keeps global pages. */
 enum { PAGE_PROT_READ = 1, PAGE_PROT_WRITE = 2, PAGE_PROT_EXEC = 4, PAGE_PROT_GLOBAL = 8 };
 

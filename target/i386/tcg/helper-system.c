@@ -463,9 +463,7 @@ void helper_mwait(CPUX86State *env, uint64_t next)
 
 void helper_pause(CPUX86State *env, uint64_t next)
 {
-    if (cpu_by_index(1)) {
-        sched_yield();
-    }
+    tcg_cpu_relax(x86_env_vcpu(env));
 }
 
 void helper_hypercall(CPUX86State *env)
