@@ -19,9 +19,10 @@
 #define X86_MCE_BANKS     10
 #define MCG_CTL_P         (1u << 8)
 
-/* What every model gets from running here: cheap timekeeping and interrupt delivery. */
+/* What every model gets from running here: cheap timekeeping and interrupt delivery, no workarounds. */
 #define PARAVIRT_FEATURES \
-    "hypervisor x2apic tsc-deadline tsc-adjust arat invtsc kvmclock kvmclock-stable-bit kvm-nopiodelay"
+    "hypervisor x2apic tsc-deadline tsc-adjust arat invtsc kvmclock kvmclock-stable-bit kvm-nopiodelay " \
+    "spec-ctrl arch-capabilities"
 
 typedef enum ModelKind { MODEL_NAMED, MODEL_MAX, MODEL_BASE, MODEL_HOST } ModelKind;
 
