@@ -67,7 +67,7 @@ static void clean_up(void)
 int main(int argc, char **argv)
 {
     g_autofree char *program = g_path_get_basename(argv[0]);
-    Options o = { 0 };
+    static Options o;               /* what was said lives as long as the process */
     Error *err = NULL;
     int status;
 

@@ -94,6 +94,7 @@ static void test_priorities_match_brute_force(void)
         }
     }
     address_space_fini(&as);
+    memory_region_fini(&root);
     bql_unlock();
 }
 
@@ -129,6 +130,7 @@ static void test_alias_shows_a_window(void)
     memory_region_fini(&window);
     memory_region_fini(&ram);
     address_space_fini(&as);
+    memory_region_fini(&root);
     bql_unlock();
 }
 
@@ -180,6 +182,7 @@ static void test_listener_sees_minimal_difference(void)
     memory_region_fini(&b);
     memory_region_fini(&c);
     address_space_fini(&as);
+    memory_region_fini(&root);
     bql_unlock();
 }
 
