@@ -162,7 +162,9 @@ static bool pc_tables(PcMachine *pc, Error **errp)
 
 static void pc_done(void *opaque)
 {
-    pc_tables(opaque, &error_fatal);
+    if (!pc_tables(opaque, &error_fatal)) {
+        exit(EXIT_FAILURE);
+    }
 }
 
 /* --- the boards --- */

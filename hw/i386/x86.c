@@ -267,6 +267,22 @@ bool x86_place_acpi(X86Machine *x, struct AcpiTables *t, Error **errp)
     return true;
 }
 
+/*
+ * Firmware leaves the 8259 pair initialised (vectors 0x08 and 0x70) and masked; a kernel that never looks at it, as
+ * on hardware-reduced ACPI, must not be interrupted by it.
+ */
+static void mask_pics(void)
+{
+    static const struct { uint16_t port; uint8_t value; } init[] = {
+        { 0x20, 0x11 }, { 0x21, 0x08 }, { 0x21, 0x04 }, { 0x21, 0x01 }, { 0x21, 0xff },
+        { 0xa0, 0x11 }, { 0xa1, 0x70 }, { 0xa1, 0x02 }, { 0xa1, 0x01 }, { 0xa1, 0xff },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(init); i++) {
+        address_space_st(&address_space_io, init[i].port, init[i].value, 1, false, MEMTXATTRS_UNSPECIFIED, NULL);
+    }
+}
+
 static void boot_reset(void *opaque, ResetType type)
 {
     X86Machine *x = opaque;
@@ -276,6 +292,9 @@ static void boot_reset(void *opaque, ResetType type)
     }
     a20_set(x, 7, x->direct_boot);      /* kernels are entered with the gate open */
     if (x->direct_boot) {
+        if (x->i8259) {
+            mask_pics();
+        }
         if (x->firmware_setup) {
             x->firmware_setup(x);
         }
