@@ -139,9 +139,13 @@ static IrVal selector(Gen *g, unsigned seg)
                      + offsetof(SegmentCache, selector), IR_MO_32);
 }
 
+/* With 32 bits processors move rSP by four and store two (SDM Vol.2 PUSH); with 64 they store all. */
 void gen_PUSH_S(Gen *g, const Insn *i)
 {
-    gen_push(g, selector(g, i->op[0].reg), i->osize);
+    int bytes = 1 << i->osize;
+
+    gen_st(g, stack_at(g, -bytes), selector(g, i->op[0].reg), i->osize == IR_MO_64 ? IR_MO_64 : IR_MO_16);
+    move_sp(g, -bytes);
 }
 
 /* After a load of @seg: what must end the block. */

@@ -199,48 +199,57 @@ void gen_LODS(Gen *g, const Insn *i)
     repeat(g, i, step_lods);
 }
 
-/* One comparison; flags as SUB a, b. */
-static void compare_step(Gen *g, const Insn *i, bool with_source)
+/* The operands of one comparison, x - y; the registers go on to the next element. */
+static void compare_step(Gen *g, const Insn *i, bool with_source, IrVal *x, IrVal *y)
 {
     unsigned size = i->op[0].size;
-    IrVal y = gen_ld(g, dest_addr(g, i), size);
-    IrVal x = with_source ? gen_ld(g, source_addr(g, i), size) : gen_ld_gpr(g, R_EAX, size);
-    IrVal by = element_step(g, size);
+    IrVal by;
 
+    *y = gen_ld(g, dest_addr(g, i), size);
+    *x = with_source ? gen_ld(g, source_addr(g, i), size) : gen_ld_gpr(g, R_EAX, size);
+    by = element_step(g, size);
     if (with_source) {
         advance(g, i, R_ESI, by);
     }
     advance(g, i, R_EDI, by);
-    gen_flags_sub(g, size, ir_sub(g->b, x, y), x, y);
+}
+
+static void compare_once(Gen *g, const Insn *i, bool with_source)
+{
+    IrVal x, y;
+
+    compare_step(g, i, with_source, &x, &y);
+    gen_flags_sub(g, i->op[0].size, ir_sub(g->b, x, y), x, y);
 }
 
 /*
- * REPE and REPNE: stop when rCX is 0 or the comparison says so.  The flags' static state differs
- * between the path that did nothing (rCX = 0) and the others, so what follows is a new block.
+ * REPE and REPNE: stop when rCX is 0 or the comparison says so.  Only the last comparison sets the
+ * flags: a fault in a later step must find those before the instruction (SDM Vol.2 REP).
  */
 static void repeat_compare(Gen *g, const Insn *i, bool with_source)
 {
     IrBlock *b = g->b;
-    IrLabel done = ir_label_new(b);
-    GenCond equal;
+    IrLabel done = ir_label_new(b), last = ir_label_new(b);
+    IrVal x, y;
 
     repeat_begin(g, i, done);
-    compare_step(g, i, with_source);
-    gen_sync_flags(g);
-    equal = gen_cond(g, 4);
-    gen_sync_flags(g);
+    compare_step(g, i, with_source, &x, &y);
     gen_st_gpr(g, R_ECX, addr_size(i), ir_addi(b, counter(g, i), -1));
-    ir_brcond(b, i->rep == REP_Z ? equal.c ^ 1 : equal.c, equal.x, equal.y, done);
-    ir_brcondi(b, IR_EQ, counter(g, i), 0, done);
+    ir_brcond(b, i->rep == REP_Z ? IR_NE : IR_EQ, x, y, last);
+    ir_brcondi(b, IR_EQ, counter(g, i), 0, last);
     repeat_again(g);
+    ir_label(b, last);
+    gen_flags_sub(g, i->op[0].size, ir_sub(b, x, y), x, y);
+    gen_sync_flags(g);
     gen_flags_dynamic(g);
+    ir_br(b, done);
     repeat_end(g, done);
 }
 
 void gen_CMPS(Gen *g, const Insn *i)
 {
     if (i->rep == REP_NONE) {
-        compare_step(g, i, true);
+        compare_once(g, i, true);
     } else {
         repeat_compare(g, i, true);
     }
@@ -249,7 +258,7 @@ void gen_CMPS(Gen *g, const Insn *i)
 void gen_SCAS(Gen *g, const Insn *i)
 {
     if (i->rep == REP_NONE) {
-        compare_step(g, i, false);
+        compare_once(g, i, false);
     } else {
         repeat_compare(g, i, false);
     }

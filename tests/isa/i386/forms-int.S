@@ -306,6 +306,8 @@ form 0, "pop \ops"
 .irp ops, "%ax", "%sp", "%r9w", "(%rbx)", "4(%rsp)"
 form 0, "popw \ops"
 .endr
+form 0, "push %fs"
+form 0, "pushw %gs"
 form 0, "push %rax; push %rcx; pop %rdx; pop %r9"
 form 0, "pushfq; pop %rax; and $0xcd5, %eax"
 form 0, "pushfw; pop %ax"

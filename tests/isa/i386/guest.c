@@ -1,5 +1,5 @@
 /*
- * Runs an instruction form through the translator: 64-bit user mode, guest addresses being host
+ * Runs an instruction form through the translator: user mode, linear guest addresses being host
  * addresses, so that memory is shared with the native run.
  *
  * This is the least machine that the generated code can run on: an env, a code buffer, slow paths
@@ -31,6 +31,7 @@ static TcgJumpCacheEntry jump_cache[1 << TCG_JUMP_CACHE_BITS];
 static TcgTlbEntry tlb[256];
 static sigjmp_buf leave;
 static int raised;
+static IsaMode mode;
 
 /* --- exceptions --- */
 
@@ -87,6 +88,11 @@ static G_NORETURN void raise_trap(CPUX86State *env, int vector, uint64_t next, u
 void helper_int3(CPUX86State *env, uint64_t next)
 {
     raise_trap(env, EXCP03_INT3, next, GETPC());
+}
+
+void helper_into(CPUX86State *env, uint64_t next)
+{
+    raise_trap(env, EXCP04_INTO, next, GETPC());
 }
 
 void helper_pause(CPUX86State *env, uint64_t next)
@@ -269,7 +275,7 @@ unsigned x86_mmu_index(const CPUX86State *env)
 
 static bool fetch(TbRequest *req, uint32_t delta, void *buf, unsigned n)
 {
-    uint64_t va = req->pc + delta;
+    uint64_t va = req->mode.cs_base + req->pc + delta;
 
     if (va + n > ISA_CODE_VA + ISA_HOLE + ISA_HOLE_SIZE) {
         return false;           /* ends the block behind the form */
@@ -307,8 +313,9 @@ static Block *find_block(uint64_t pc)
     return translate(pc);
 }
 
-void guest_new_code(void)
+void guest_new_code(IsaMode m)
 {
+    mode = m;
     n_blocks = 0;
     next_free = first_free;
     memset(jump_cache, 0xff, sizeof(jump_cache));
@@ -367,15 +374,31 @@ void guest_init(void)
         *tcg_env_tlb(&env->tcg, n) = (TcgTlbFast){ 255 * sizeof(TcgTlbEntry), tlb };
     }
     guest_set_fast(true);
-    guest_new_code();
+    guest_new_code(ISA_64);
 }
 
 /* --- state --- */
 
+static void set_mode(CPUX86State *env)
+{
+    static const uint32_t mode_flags[] = {
+        [ISA_64] = HF_CS64 | HF_CS32 | HF_SS32, [ISA_32] = HF_CS32 | HF_SS32, [ISA_16] = HF_ADDSEG,
+    };
+    static const uint16_t cs[] = { ISA_SEL_CODE64, ISA_SEL_CODE32, ISA_SEL_CODE16 };
+
+    env->hflags = 3 | HF_PE | HF_LMA | HF_OSFXSR | HF_OSXSAVE | mode_flags[mode];
+    for (unsigned seg = R_ES; seg <= R_DS; seg++) {
+        env->segs[seg].base = mode == ISA_16 ? ISA_MEM_VA : 0;
+        env->segs[seg].selector = mode == ISA_16 ? ISA_SEL_DATA16 : ISA_SEL_DATA;
+    }
+    env->segs[R_CS].base = mode == ISA_16 ? ISA_CODE_VA : 0;
+    env->segs[R_CS].selector = cs[mode];
+}
+
 static void set_state(CPUX86State *env, const IsaState *in)
 {
     memcpy(env->regs, in->r, sizeof(env->regs));
-    env->hflags = 3 | HF_PE | HF_LMA | HF_CS64 | HF_CS32 | HF_SS32 | HF_OSFXSR | HF_OSXSAVE;
+    set_mode(env);
     env->cr[0] = CR0_PE | CR0_PG | CR0_NE | CR0_WP | CR0_ET | CR0_MP;
     env->cr[4] = CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_PAE | CR4_OSXSAVE;
     env->xcr0 = 3;
@@ -416,12 +439,12 @@ static void get_state(CPUX86State *env, IsaState *out)
 
 static void run(CPUX86State *env)
 {
-    const uint64_t end = ISA_CODE_VA + ISA_HOLE + ISA_HOLE_SIZE;
+    const uint64_t base = mode == ISA_16 ? 0 : ISA_CODE_VA, end = base + ISA_HOLE + ISA_HOLE_SIZE;
 
-    env->tcg.pc = ISA_CODE_VA + ISA_HOLE;
+    env->tcg.pc = base + ISA_HOLE;
     for (unsigned steps = 0; env->tcg.pc != end; steps++) {
         Block *b;
-        if (steps > 10000 || env->tcg.pc < ISA_CODE_VA || env->tcg.pc > end) {
+        if (steps > 10000 || env->tcg.pc < base || env->tcg.pc > end) {
             raised = 1000;                      /* lost */
             return;
         }
@@ -441,5 +464,5 @@ void guest_run(const IsaState *in, IsaState *out)
     }
     get_state(env, out);
     out->vector = raised;
-    out->fault_offset = raised < 0 ? 0 : env->tcg.pc - ISA_CODE_VA - ISA_HOLE;
+    out->fault_offset = raised < 0 ? 0 : env->tcg.pc - (mode == ISA_16 ? 0 : ISA_CODE_VA) - ISA_HOLE;
 }

@@ -38,13 +38,23 @@ typedef struct IsaState {
 #define ISA_MEM_VA      0x40010000u
 #define ISA_MEM_SIZE    4096
 
+/*
+ * How the code runs.  32: a flat compatibility-mode segment.  16: 16-bit code and stack segments of
+ * the LDT; CS starts at the code page, DS, ES and SS at the test memory, so that addresses in
+ * registers are offsets.
+ */
+typedef enum IsaMode { ISA_64, ISA_32, ISA_16 } IsaMode;
+enum { ISA_SEL_CODE32 = 0x23, ISA_SEL_DATA = 0x2b, ISA_SEL_CODE64 = 0x33, ISA_SEL_CODE16 = 0x07, ISA_SEL_DATA16 = 0x0f };
+
 void native_init(void);
+/* False: the host's kernel has no such segments. */
+bool native_has_mode(IsaMode mode);
 /* Put @code into the hole (both runs use it). */
-void native_set_code(const uint8_t *code, unsigned n);
+void native_set_code(const uint8_t *code, unsigned n, IsaMode mode);
 void native_run(const IsaState *in, IsaState *out);
 
 void guest_init(void);
-void guest_new_code(void);
+void guest_new_code(IsaMode mode);
 void guest_run(const IsaState *in, IsaState *out);
 /* Fill the soft TLB (fast path), or leave it empty (slow path for each access). */
 void guest_set_fast(bool fast);

@@ -5,10 +5,13 @@
  * and stores them to Area.out behind it.  Exceptions come as signals; the handler takes the
  * registers from the signal frame.
  */
+#include <asm/ldt.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "isa.h"
 
@@ -17,10 +20,18 @@ typedef struct Area {
     IsaState in, out;
     IsaFx host_fx;
     uint64_t host_rsp;
+    struct { uint32_t offset; uint16_t selector; } entry;
+    uint16_t data_selector;
+    uint16_t no_selector;       /* 0: DS and ES of the host's 64-bit code */
+    uint16_t host_ss;
 } Area;
+
+#define STUB_END (ISA_HOLE + ISA_HOLE_SIZE + 16)    /* between: the way back to 64-bit code */
 
 static Area *area;
 static uint8_t *code, *p;
+static IsaMode mode;
+static bool has_ldt;
 static sigjmp_buf back;
 
 static void put(const void *bytes, unsigned n)
@@ -53,6 +64,15 @@ static void put_fx(unsigned digit, const void *target)
     put_rel(target);
 }
 
+/* mov sreg, [rip + x] */
+static void put_mov_sreg(unsigned sreg, const void *target)
+{
+    PUT(0x8e, 0x05 | sreg << 3);
+    put_rel(target);
+}
+
+enum { ES = 0, SS = 2, DS = 3 };
+
 static void make_stub(void)
 {
     static const uint8_t order[16] = { 0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 4 };
@@ -65,17 +85,23 @@ static void make_stub(void)
     PUT(0xff, 0x35);                                                    /* push [in.flags] */
     put_rel(&area->in.flags);
     PUT(0x9d);                                                          /* popfq */
+    put_mov_sreg(DS, &area->data_selector);
+    put_mov_sreg(ES, &area->data_selector);
+    put_mov_sreg(SS, &area->data_selector);
     for (unsigned n = 0; n < 16; n++) {
         put_mov(0x8b, order[n], &area->in.r[order[n]]);
     }
-    PUT(0xe9);
-    put_rel(code + ISA_HOLE);
+    PUT(0xff, 0x2d);                                                    /* jmp far [entry] */
+    put_rel(&area->entry);
     g_assert(p <= code + ISA_HOLE);
 
-    p = code + ISA_HOLE + ISA_HOLE_SIZE;
+    p = code + STUB_END;
     for (unsigned n = 0; n < 16; n++) {
         put_mov(0x89, n, &area->out.r[n]);
     }
+    put_mov_sreg(SS, &area->host_ss);
+    put_mov_sreg(DS, &area->no_selector);
+    put_mov_sreg(ES, &area->no_selector);
     put_mov(0x8b, 4, &area->host_rsp);
     PUT(0x9c, 0xfc, 0x8f, 0x05);                                        /* pushfq; cld; pop [out.flags] */
     put_rel(&area->out.flags);
@@ -92,6 +118,9 @@ static void on_signal(int sig, siginfo_t *info, void *opaque)
     ucontext_t *uc = opaque;
     uint64_t rip = uc->uc_mcontext.gregs[REG_RIP];
 
+    if (mode == ISA_16 && rip < 65536) {
+        rip += ISA_CODE_VA;
+    }
     if (rip < ISA_CODE_VA + ISA_HOLE || rip > ISA_CODE_VA + ISA_HOLE + ISA_HOLE_SIZE) {
         signal(sig, SIG_DFL);           /* ours: die */
         return;
@@ -106,6 +135,28 @@ static void on_signal(int sig, siginfo_t *info, void *opaque)
     siglongjmp(back, 1);
 }
 
+/* The segments of ISA_16; descriptors 0 and 1 of the LDT. */
+static bool make_ldt(void)
+{
+    struct user_desc code16 = { .entry_number = 0, .base_addr = ISA_CODE_VA, .limit = 0xffff, .contents = 2 };
+    struct user_desc data16 = { .entry_number = 1, .base_addr = ISA_MEM_VA, .limit = 0xffff };
+
+    return syscall(SYS_modify_ldt, 1, &code16, sizeof(code16)) == 0
+           && syscall(SYS_modify_ldt, 1, &data16, sizeof(data16)) == 0;
+}
+
+bool native_has_mode(IsaMode m)
+{
+    uint32_t rights = 0;
+
+    if (m == ISA_16) {
+        return has_ldt;
+    }
+    /* a kernel without 32-bit programs has no such segment */
+    __asm__("lar %1, %0" : "+r"(rights) : "r"(m == ISA_32 ? ISA_SEL_CODE32 : ISA_SEL_CODE64) : "cc");
+    return (rights & 0x9800) == 0x9800;
+}
+
 void native_init(void)
 {
     static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
@@ -116,6 +167,8 @@ void native_init(void)
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     g_assert(code != MAP_FAILED);
     area = (Area *)(code + 4096);
+    __asm__("mov %%ss, %0" : "=m"(area->host_ss));
+    has_ldt = make_ldt();
     make_stub();
     sigaltstack(&ss, NULL);
     for (unsigned n = 0; n < ARRAY_SIZE(signals); n++) {
@@ -123,11 +176,36 @@ void native_init(void)
     }
 }
 
-void native_set_code(const uint8_t *bytes, unsigned n)
+/* Behind the hole: jump to the end of the stub, in 64-bit mode. */
+static void put_way_back(void)
+{
+    uint32_t target = ISA_CODE_VA + STUB_END;
+    uint16_t selector = ISA_SEL_CODE64;
+
+    p = code + ISA_HOLE + ISA_HOLE_SIZE;
+    if (mode == ISA_64) {
+        PUT(0xe9);
+        put_rel(code + STUB_END);
+        return;
+    }
+    if (mode == ISA_16) {
+        PUT(0x66);
+    }
+    PUT(0xea);                          /* jmp far ptr16:32 */
+    put(&target, 4);
+    put(&selector, 2);
+}
+
+void native_set_code(const uint8_t *bytes, unsigned n, IsaMode m)
 {
     g_assert(n <= ISA_HOLE_SIZE);
+    mode = m;
     memset(code + ISA_HOLE, 0x90, ISA_HOLE_SIZE);
     memcpy(code + ISA_HOLE, bytes, n);
+    put_way_back();
+    area->entry.offset = m == ISA_16 ? ISA_HOLE : ISA_CODE_VA + ISA_HOLE;
+    area->entry.selector = m == ISA_16 ? ISA_SEL_CODE16 : m == ISA_32 ? ISA_SEL_CODE32 : ISA_SEL_CODE64;
+    area->data_selector = m == ISA_16 ? ISA_SEL_DATA16 : ISA_SEL_DATA;
 }
 
 void native_run(const IsaState *in, IsaState *out)
@@ -138,7 +216,8 @@ void native_run(const IsaState *in, IsaState *out)
     if (!sigsetjmp(back, 1)) {
         ((void (*)(void))code)();
     } else {
-        /* the frame's FP state is not put back by siglongjmp */
+        /* the frame's FP state and segments are not put back by siglongjmp */
+        __asm__ volatile("mov %0, %%ds; mov %0, %%es" : : "r"(0));
         __asm__ volatile("fxrstor64 %0" : : "m"(area->host_fx));
     }
     *out = area->out;
