@@ -37,6 +37,7 @@ bench: all
 
 docs:
 	@scripts/install-deps docs
+	@python3 qapi/gen/doc.py qapi/schema.json docs/user/qmp-reference.rst
 	@sphinx-build -q -W -b html docs $(BUILD)/docs && echo "$(BUILD)/docs/index.html"
 
 install: all
