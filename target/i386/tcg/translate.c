@@ -106,6 +106,17 @@ static bool block_is_full(const Gen *g, uint32_t next)
            || tcg_block_n_ops(g->b) >= TCG_OPS_SOFT_LIMIT;
 }
 
+/*
+ * Does the instruction after the first lie on two pages?  It gets a block of its own: jumps to blocks
+ * on two pages are never linked, and so the rest of this one keeps its links.
+ */
+static bool starts_next_block(const Gen *g, const Insn *i)
+{
+    uint32_t page = 1u << 12, offset = (g->req->mode.cs_base + g->req->pc) & (page - 1);
+
+    return g->n_insns && offset + g->next + i->len > page;
+}
+
 void x86_translate(TbRequest *req)
 {
     Gen g;
@@ -120,6 +131,10 @@ void x86_translate(TbRequest *req)
         refusal = x86_decode(&mode, fetch, req, g.next, &insn);
         if (refusal == DEC_TRUNCATED) {
             gen_end_block(&g);
+            break;
+        }
+        if (starts_next_block(&g, &insn)) {
+            gen_exit_indirect(&g, gen_next_pc(&g));
             break;
         }
         gen_insn(&g, &insn, refusal);
