@@ -13,4 +13,7 @@ bool monitor_new(Chardev *chr, MonitorKind kind, Error **errp) MUST_USE;
 /* Send what is still waiting, as far as the readers take it at once; before the process ends. */
 void monitor_flush_all(void);
 
+/* The machine is built: human monitors in focus show their prompt. */
+void monitor_machine_ready(void);
+
 #endif

@@ -698,6 +698,7 @@ bool build_all(Options *o, Error **errp)
         return false;
     }
     machine_run_done_notifiers();
+    monitor_machine_ready();
     object_global_properties_check();
     return true;
 }

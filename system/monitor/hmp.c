@@ -13,8 +13,14 @@ static void prompt(Monitor *m)
     monitor_puts(m, "(qemu) ");
 }
 
+/* While the machine is being built the focus wanders over front ends as they come; nobody looks. */
+static bool machine_ready;
+
 static void show(Monitor *m)
 {
+    if (!machine_ready) {
+        return;
+    }
     if (!m->shown) {
         m->shown = true;
         monitor_puts(m, "QEMU " QEMU_VERSION " monitor - type 'help' for more information\n");
@@ -41,10 +47,26 @@ void hmp_monitor_event(Monitor *m, CharEvent ev)
         break;
     case CHAR_EVENT_MUX_OUT:
         m->focused = false;
-        monitor_puts(m, "\n");
+        if (m->shown) {
+            monitor_puts(m, "\n");
+        }
         break;
     default:
         break;
+    }
+}
+
+void monitor_machine_ready(void)
+{
+    GPtrArray *all = monitor_list();
+
+    machine_ready = true;
+    for (unsigned i = 0; i < all->len; i++) {
+        Monitor *m = g_ptr_array_index(all, i);
+
+        if (m->kind == MONITOR_HMP && m->focused) {
+            show(m);
+        }
     }
 }
 
