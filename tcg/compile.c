@@ -109,11 +109,12 @@ static bool emit(TcgContext *c, TcgCode *out)
     FILE *log = log_enabled(LOG_OP_RA) ? log_lock() : NULL;
 
     c->a = (Asm){ c->code, c->code, c->code + CODE_MAX };
-    c->n_rows = c->n_stubs = c->n_fixes = c->n_exit_fixes = c->n_state = c->insn = 0;
+    c->n_rows = c->n_stubs = c->n_fixes = c->n_state = c->insn = 0;
     memset(c->label_at, 0, c->ir.n_labels * sizeof(c->label_at[0]));
     memset(out, 0, sizeof(*out));
     out->direct[0].jump_offset = out->direct[1].jump_offset = -1;
     c->out = out;
+    c->short_jump = NULL;
     ra_begin(c);
     if (log) {
         fprintf(log, "OP after register allocation:\n");
@@ -128,7 +129,6 @@ static bool emit(TcgContext *c, TcgCode *out)
     }
     stubs = asm_offset(&c->a);
     out_slow_stubs(c);
-    out_exit_stubs(c);
     out->unwind_offset = asm_offset(&c->a);
     table = unwind_write(c, c->a.p, c->a.end, stubs);
     if (!table) {

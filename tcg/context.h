@@ -89,12 +89,12 @@ struct TcgContext {
 
     /* emitter */
     unsigned insn;                              /* index in IrBlock.insns of the current instruction */
-    unsigned n_rows, n_stubs, n_fixes, n_exit_fixes;
+    unsigned n_rows, n_stubs, n_fixes;
     uint32_t n_state;
     FaultRow rows[TCG_MAX_OPS];
     SlowStub stubs[TCG_MAX_OPS];
     LabelFix fixes[MAX_FIXES];
-    struct { uint8_t *at; uint8_t stub; } exit_fixes[MAX_FIXES];
+    uint8_t *short_jump;                        /* end of a jcc rel8 to the label that comes next */
     uint8_t *label_at[IR_MAX_LABELS];
     TcgCode *out;
     uint8_t fault_state[STATE_MAX];

@@ -48,7 +48,7 @@ typedef struct TcgTlbFast {
 /* Inline jump cache: tag is pc ^ mode_tag; code is the block's entry. */
 typedef struct TcgJumpCacheEntry {
     uint64_t tag;
-    /* In the executable mapping; empty entries have TcgEnv.stub[TCG_STUB_LOOKUP], as any tag may be probed. */
+    /* In the executable mapping.  Of an empty entry whose tag a guest could aim at: TcgEnv.stub[TCG_STUB_LOOKUP]. */
     void *code;
 } TcgJumpCacheEntry;
 #define TCG_JUMP_CACHE_BITS 12
@@ -78,8 +78,8 @@ static inline uint32_t tcg_make_oi(IrMemOp op, unsigned mmu_idx) { return op | m
 
 /* Trampolines in the code cache's prologue, reached through TcgEnv.stub (set by tcg_env_set_prologue()). */
 enum {
-    TCG_STUB_EXIT0, TCG_STUB_EXIT1,     /* unlinked direct exits */
-    TCG_STUB_LOOKUP, TCG_STUB_LOOP, TCG_STUB_POLL, TCG_STUB_STATE,
+    TCG_STUB_LOOKUP,                    /* leave with TCG_EXIT_LOOKUP: may stand for a block's code */
+    TCG_STUB_LEAVE,                     /* exits of blocks */
     TCG_STUB_SLOW,                      /* memory slow paths */
     TCG_N_STUBS,
 };
@@ -113,7 +113,7 @@ typedef struct TcgEnv {
     /* written by any thread, polled by translated code: nonzero = leave to the run loop */
     uint32_t exit_request;
     uint32_t exit_reserved;
-    void *stub_slow, *stub_exit0;           /* of stub[], where they are near */
+    void *stub_slow, *stub_leave;           /* of stub[], where they are near */
 } TcgEnv;
 
 static inline TcgTlbFast *tcg_env_tlb(TcgEnv *env, unsigned mmu_idx)

@@ -27,7 +27,6 @@ GenFn out_vop;
 GenFn out_call;
 /* exits.c */
 GenFn out_exit_direct, out_exit_indirect, out_exit_loop, out_exit_state;
-void out_exit_stubs(TcgContext *c);
 
 static inline unsigned wbit(IrType t) { return t == IR_I64 ? X_W : 0; }
 
@@ -35,6 +34,12 @@ static inline unsigned wbit(IrType t) { return t == IR_I64 ? X_W : 0; }
 unsigned fault_row(TcgContext *c, bool slow_path);
 /* env.block_pc = pc of this block's start, for the unwinder after helper calls. */
 void store_block_pc(TcgContext *c);
+
+/* What lies behind a call of env.stub_leave (exits.c); up to LEAVE_POLL as TCG_EXIT_*. */
+enum {
+    LEAVE_DIRECT0 = TCG_EXIT_DIRECT0, LEAVE_DIRECT1 = TCG_EXIT_DIRECT1, LEAVE_LOOKUP = TCG_EXIT_LOOKUP,
+    LEAVE_LOOP = TCG_EXIT_LOOP, LEAVE_POLL = TCG_EXIT_POLL, LEAVE_STATE = 8 + TCG_EXIT_LOOP,
+};
 
 /*
  * The descriptor of a slow path, which lies behind the call in the block's stub:

@@ -2,32 +2,48 @@
  * Leaving a block.
  *
  * Every exit has the architectural pc to go on at in HR_PC.  A direct exit is a jmp rel32 whose
- * four bytes are aligned, so that linking replaces them at once; unlinked it goes to a stub of the
- * block, which loads the block's id word and leaves.  Indirect exits probe the jump cache:
+ * four bytes are aligned, so that linking replaces them at once; unlinked it goes to the words
+ * behind it, which leave.  Indirect exits probe the jump cache:
  *
  *      eax = (pc ^ pc >> 12) & 0xfff ; entry = jump_cache + eax * 16
  *      entry.tag == pc ^ mode_tag and no exit request: jmp [entry.code]
+ *
+ * Leaving is a call of env.stub_leave, which does not return; behind it lies a LEAVE_ code, as a
+ * byte, or for a direct exit in the low byte of a word with the distance back to the block's start.
  */
 #include "tcg/x86_64/emit.h"
 
-static void jump_to_stub(TcgContext *c, unsigned stub)
+static void leave(TcgContext *c, unsigned code)
 {
-    unsigned offset = stub == TCG_STUB_EXIT0 ? offsetof(TcgEnv, stub_exit0)
-                                             : offsetof(TcgEnv, stub) + stub * sizeof(void *);
+    Asm *a = &c->a;
 
-    op_rm(&c->a, X_GROUP5, 4, ra_env_mem(offset));
+    op_rm(a, X_GROUP5, 2, ra_env_mem(offsetof(TcgEnv, stub_leave)));
+    if (code <= LEAVE_DIRECT1) {
+        emit32(a, asm_offset(a) << 8 | code);
+    } else {
+        emit8(a, code);
+    }
 }
 
-static void jcc_to_stub(TcgContext *c, unsigned cc, unsigned stub)
+/* jne over to a place that is emitted a little later. */
+static uint8_t *jne_short(Asm *a)
 {
-    c->exit_fixes[c->n_exit_fixes].at = op_jcc32(&c->a, cc);
-    c->exit_fixes[c->n_exit_fixes++].stub = stub;
+    emit8(a, 0x75);
+    emit8(a, 0);
+    return a->p - 1;
 }
 
-static void poll(TcgContext *c)
+static void land_short(Asm *a, uint8_t *at)
+{
+    assert(a->p - (at + 1) <= 127);
+    *at = a->p - (at + 1);
+}
+
+/* cmp exit_request, 0; jne ... */
+static uint8_t *poll(TcgContext *c)
 {
     op_alu_mi(&c->a, ALU_CMP, false, ra_env_mem(offsetof(TcgEnv, exit_request)), 0);
-    jcc_to_stub(c, CC_NE, TCG_STUB_POLL);
+    return jne_short(&c->a);
 }
 
 void out_exit_direct(TcgContext *c, IrOp *op)
@@ -35,26 +51,34 @@ void out_exit_direct(TcgContext *c, IrOp *op)
     Asm *a = &c->a;
     TcgCode *out = c->out;
     unsigned slot = op->aux;
+    uint8_t *wanted = NULL;
 
     ra_sync(c);
     if (op->k) {
         ra_load_pc(c, HR_PC, op->k);
     }
     if (op->cond & IR_EXIT_POLL) {
-        poll(c);
+        wanted = poll(c);
     }
     if (out->direct[slot].jump_offset >= 0) {   /* the slot is taken: go the long way */
-        jump_to_stub(c, TCG_STUB_LOOKUP);
-        return;
+        leave(c, LEAVE_LOOKUP);
+    } else {
+        op_nops(a, -(asm_offset(a) + 1) & 3);
+        out->direct[slot].jump_offset = op_jmp32(a) - a->start;
+        out->direct[slot].exit_offset = asm_offset(a);
+        out->direct[slot].pc_delta = op->k;
+        leave(c, LEAVE_DIRECT0 + slot);
     }
-    op_nops(a, -(asm_offset(a) + 1) & 3);
-    out->direct[slot].jump_offset = op_jmp32(a) - a->start;
-    out->direct[slot].pc_delta = op->k;
+    if (wanted) {
+        land_short(a, wanted);
+        leave(c, LEAVE_POLL);
+    }
 }
 
 void out_exit_indirect(TcgContext *c, IrOp *op)
 {
     Asm *a = &c->a;
+    uint8_t *miss, *wanted;
 
     ra_sync(c);
     ra_load_into(c, op->in[0], HR_PC, true);
@@ -67,9 +91,13 @@ void out_exit_indirect(TcgContext *c, IrOp *op)
     op_rm(a, X_MOV_LOAD | X_W, HR_RCX, ra_env_mem(offsetof(TcgEnv, mode_tag)));
     op_alu_rr(a, ALU_XOR, true, HR_RCX, HR_PC);
     op_alu_rm(a, ALU_CMP, true, HR_RCX, mem(HR_RAX, offsetof(TcgJumpCacheEntry, tag)));
-    jcc_to_stub(c, CC_NE, TCG_STUB_LOOKUP);
-    poll(c);
+    miss = jne_short(a);
+    wanted = poll(c);
     op_rm(a, X_GROUP5, 4, mem(HR_RAX, offsetof(TcgJumpCacheEntry, code)));
+    land_short(a, miss);
+    leave(c, LEAVE_LOOKUP);
+    land_short(a, wanted);
+    leave(c, LEAVE_POLL);
 }
 _Static_assert(sizeof(TcgJumpCacheEntry) == 16, "the probe scales by 16");
 
@@ -77,39 +105,11 @@ void out_exit_loop(TcgContext *c, IrOp *op)
 {
     ra_sync(c);
     ra_load_into(c, op->in[0], HR_PC, true);
-    jump_to_stub(c, TCG_STUB_LOOP);
+    leave(c, LEAVE_LOOP);
 }
 
 void out_exit_state(TcgContext *c, IrOp *op)
 {
     ra_sync(c);
-    jump_to_stub(c, TCG_STUB_STATE);
-}
-
-void out_exit_stubs(TcgContext *c)
-{
-    Asm *a = &c->a;
-    uint8_t *made[TCG_N_STUBS] = { NULL };
-
-    for (unsigned i = 0; i < c->n_exit_fixes; i++) {
-        unsigned stub = c->exit_fixes[i].stub;
-
-        if (!made[stub]) {
-            made[stub] = a->p;
-            jump_to_stub(c, stub);
-        }
-        patch_rel32(c->exit_fixes[i].at, made[stub]);
-    }
-    for (unsigned slot = 0; slot < 2; slot++) {
-        int32_t at = c->out->direct[slot].jump_offset;
-
-        if (at < 0) {
-            continue;
-        }
-        c->out->direct[slot].exit_offset = asm_offset(a);
-        patch_rel32(a->start + at, a->p);
-        /* mov eax, [rip + id word] */
-        op_rm(a, X_MOV_LOAD, HR_RAX, mem(MEM_RIP, TCG_BLOCK_ID_OFFSET - (int32_t)(asm_offset(a) + 6)));
-        jump_to_stub(c, TCG_STUB_EXIT0 + slot);
-    }
+    leave(c, LEAVE_STATE);
 }

@@ -48,14 +48,19 @@ static uint8_t *probe(TcgContext *c, IrOp *op, bool write, unsigned addr, unsign
     int32_t mask = -(1 << bits);
     uint8_t *miss;
 
-    op_address(a, false, t, addr, op->disp);
+    if (size == 1) {                            /* first byte, last byte: the same */
+        op_address(a, true, u, addr, op->disp);
+        op_rr(a, X_MOV_LOAD, t, u);
+    } else {
+        op_address(a, false, t, addr, op->disp);
+    }
     op_shift_i(a, SHIFT_SHR, false, t, bits - 5);
     op_alu_rm(a, ALU_AND, false, t, tlb_mem(op->aux, offsetof(TcgTlbFast, mask)));
     op_alu_rm(a, ALU_ADD, true, t, tlb_mem(op->aux, offsetof(TcgTlbFast, table)));
     if (op->cond & IR_MO_ALIGN) {
         op_address(a, true, u, addr, op->disp);
         mask |= size - 1;
-    } else {
+    } else if (size > 1) {
         op_address(a, true, u, addr, op->disp + (int32_t)size - 1);
     }
     op_alu_ri(a, ALU_AND, true, u, mask);

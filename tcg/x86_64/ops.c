@@ -497,6 +497,11 @@ static void gen_label(TcgContext *c, IrOp *op)
     ra_sync(c);
     ra_forget(c);
     c->label_at[op->k] = c->a.p;
+    if (c->short_jump) {
+        assert(c->a.p - c->short_jump <= 127);
+        c->short_jump[-1] = c->a.p - c->short_jump;
+        c->short_jump = NULL;
+    }
 }
 
 static void gen_br(TcgContext *c, IrOp *op)
@@ -521,6 +526,10 @@ static void gen_brcond(TcgContext *c, IrOp *op)
     compare_emit(c, &q);
     if (c->label_at[op->k]) {
         patch_rel32(op_jcc32(&c->a, q.cc), c->label_at[op->k]);
+    } else if (op[1].opc == IR_OP_exit_direct && c->ir.labels[op->k].pos == c->pos + 2) {
+        emit8(&c->a, 0x70 | q.cc);              /* over some forty bytes: gen_label sets the distance */
+        emit8(&c->a, 0);
+        c->short_jump = c->a.p;
     } else {
         add_fix(c, op_jcc32(&c->a, q.cc), op->k);
     }

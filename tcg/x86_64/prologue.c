@@ -71,32 +71,41 @@ static void emit_leave(Asm *a)
     emit8(a, 0xc3);
 }
 
-/* The exits, in TCG_STUB_ order; @result for the caller of the entry. */
-static const struct { uint8_t stub, result; bool id_in_eax, set_pc; } exits[] = {
-    { TCG_STUB_EXIT0, TCG_EXIT_DIRECT0, true, true },
-    { TCG_STUB_EXIT1, TCG_EXIT_DIRECT1, true, true },
-    { TCG_STUB_LOOKUP, TCG_EXIT_LOOKUP, false, true },
-    { TCG_STUB_LOOP, TCG_EXIT_LOOP, false, true },
-    { TCG_STUB_POLL, TCG_EXIT_POLL, false, true },
-    { TCG_STUB_STATE, TCG_EXIT_LOOP, false, false },
-};
-
+/*
+ * [rsp] = return address behind which the LEAVE_ code lies (exits.c).
+ *
+ *      pop rcx ; movzx eax, byte [rcx] ; cmp eax, LEAVE_DIRECT1 ; ja other
+ *      mov edx, [rcx] ; shr edx, 8 ; sub rcx, rdx ; mov edx, [rcx + id word] ; mov [exit_block], edx
+ * other: cmp eax, LEAVE_STATE ; je out ; mov [env.pc], pc
+ * out: and eax, 7 ; leave
+ */
 static void emit_exits(Asm *a, TcgPrologue *out)
 {
-    uint8_t *leave = a->p;
+    uint8_t *leave = a->p, *other, *state;
 
     emit_leave(a);
-    for (unsigned i = 0; i < ARRAY_SIZE(exits); i++) {
-        out->stub_offset[exits[i].stub] = asm_offset(a);
-        if (exits[i].id_in_eax) {
-            op_rm(a, X_MOV_STORE, HR_RAX, env_field(offsetof(TcgEnv, exit_block)));
-        }
-        if (exits[i].set_pc) {
-            op_rm(a, X_MOV_STORE | X_W, HR_PC, env_field(offsetof(TcgEnv, pc)));
-        }
-        op_mov_k(a, HR_RAX, exits[i].result, true);
-        op_jmp_to(a, leave);
-    }
+    out->stub_offset[TCG_STUB_LOOKUP] = asm_offset(a);
+    op_rm(a, X_MOV_STORE | X_W, HR_PC, env_field(offsetof(TcgEnv, pc)));
+    op_mov_k(a, HR_RAX, TCG_EXIT_LOOKUP, true);
+    op_jmp_to(a, leave);
+
+    out->stub_offset[TCG_STUB_LEAVE] = asm_offset(a);
+    pop(a, HR_RCX);
+    op_rm(a, X_MOVZX8, HR_RAX, mem(HR_RCX, 0));
+    op_alu_ri(a, ALU_CMP, false, HR_RAX, LEAVE_DIRECT1);
+    other = op_jcc32(a, CC_A);
+    op_rm(a, X_MOV_LOAD, HR_RDX, mem(HR_RCX, 0));
+    op_shift_i(a, SHIFT_SHR, false, HR_RDX, 8);
+    op_alu_rr(a, ALU_SUB, true, HR_RCX, HR_RDX);
+    op_rm(a, X_MOV_LOAD, HR_RDX, mem(HR_RCX, TCG_BLOCK_ID_OFFSET));
+    op_rm(a, X_MOV_STORE, HR_RDX, env_field(offsetof(TcgEnv, exit_block)));
+    patch_rel32(other, a->p);
+    op_alu_ri(a, ALU_CMP, false, HR_RAX, LEAVE_STATE);
+    state = op_jcc32(a, CC_E);
+    op_rm(a, X_MOV_STORE | X_W, HR_PC, env_field(offsetof(TcgEnv, pc)));
+    patch_rel32(state, a->p);
+    op_alu_ri(a, ALU_AND, false, HR_RAX, 7);
+    op_jmp_to(a, leave);
 }
 
 /*
@@ -250,7 +259,7 @@ void tcg_env_set_prologue(TcgEnv *env, const TcgPrologue *p, const uint8_t *rx)
         env->stub[i] = (void *)(rx + p->stub_offset[i]);
     }
     env->stub_slow = env->stub[TCG_STUB_SLOW];
-    env->stub_exit0 = env->stub[TCG_STUB_EXIT0];
+    env->stub_leave = env->stub[TCG_STUB_LEAVE];
 }
 
 void tcg_fp_leave(TcgEnv *env)
