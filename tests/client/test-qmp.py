@@ -1,8 +1,13 @@
 #!/usr/bin/env python3
 """QMP and the human monitor over a unix socket, on the machine that has nothing."""
+import fcntl
 import json
+import os
+import pty
 import signal
+import subprocess
 import sys
+import termios
 import time
 import unittest
 
@@ -244,6 +249,36 @@ class Terminal(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertIn('C-a x    exit emulator', out)
         self.assertIn('QEMU: Terminated', out)
+
+
+    def on_terminal(self, end):
+        """Start on a terminal, do @end(process, master) and give the modes before, during and after."""
+        master, slave = pty.openpty()
+        before = termios.tcgetattr(slave)
+        process = subprocess.Popen([quern.BINARY, '-machine', 'none', '-nographic'], stdin=slave, stdout=slave, stderr=slave,
+                                   preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY)))
+        seen = b''
+        while b'(qemu) ' not in seen:
+            seen += os.read(master, 4096)
+        during = termios.tcgetattr(slave)
+        flags = fcntl.fcntl(slave, fcntl.F_GETFL)
+        end(process, master)
+        status = process.wait(timeout=20)
+        self.assertTrue(flags & os.O_NONBLOCK)
+        self.assertFalse(fcntl.fcntl(slave, fcntl.F_GETFL) & os.O_NONBLOCK)
+        after = termios.tcgetattr(slave)
+        os.close(master)
+        os.close(slave)
+        return before, during, after, status
+
+    def test_terminal_is_raw_and_given_back(self):
+        for end in (lambda process, master: os.write(master, b'quit\r'),
+                    lambda process, master: process.terminate(),
+                    lambda process, master: os.write(master, b'\x03')):     # Ctrl-C: signals stay on
+            before, during, after, status = self.on_terminal(end)
+            self.assertEqual(before, after)
+            self.assertFalse(during[3] & (termios.ICANON | termios.ECHO))
+            self.assertEqual(status, 0)
 
 
 class StartUp(unittest.TestCase):
