@@ -303,7 +303,7 @@ static bool add_host_file(FwCfg *s, const char *name, const char *path, Error **
     gsize len;
 
     if (!g_file_get_contents(path, &text, &len, &gerr)) {
-        error_setg(errp, "-fw_cfg %s: %s", name, gerr->message);
+        error_setg(errp, "%s: %s", name, gerr->message);
         return false;
     }
     return fw_cfg_add_file(s, name, text, len, errp);
@@ -319,20 +319,20 @@ bool fw_cfg_add_option(FwCfg *s, const Value *opts, Error **errp)
         const char *key = value_dict_key_at(opts, i);
 
         if (strcmp(key, "name") && strcmp(key, "file") && strcmp(key, "string")) {
-            error_setg(errp, "-fw_cfg has no parameter '%s'", key);
+            error_setg(errp, "no parameter '%s'", key);
             return false;
         }
     }
     if (!name || !name[0]) {
-        error_setg(errp, "-fw_cfg needs name=");
+        error_setg(errp, "name= is missing");
         return false;
     }
     if (!file == !string) {
-        error_setg(errp, "-fw_cfg %s: exactly one of file= and string= is needed", name);
+        error_setg(errp, "%s: exactly one of file= and string= is needed", name);
         return false;
     }
     if (!g_str_has_prefix(name, "opt/")) {
-        warn_report("-fw_cfg: externally provided fw_cfg item names should begin with \"opt/\", got '%s'", name);
+        warn_report("externally provided fw_cfg item names should begin with \"opt/\", got '%s'", name);
     }
     return string ? fw_cfg_add_file(s, name, string, strlen(string), errp) : add_host_file(s, name, file, errp);
 }

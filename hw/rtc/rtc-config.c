@@ -39,7 +39,7 @@ static bool parse_clock(const char *text, ClockType *clock, Error **errp)
             return true;
         }
     }
-    error_setg(errp, "-rtc clock=%s: must be host, rt or vm", text);
+    error_setg(errp, "clock=%s: must be host, rt or vm", text);
     return false;
 }
 
@@ -52,15 +52,18 @@ static bool parse_date(const char *text, int64_t *start_s, Error **errp)
     static const char *const formats[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d" };
 
     for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {
-        struct tm tm = { 0 };
+        struct tm tm = { 0 }, real;
         const char *end = strptime(text, formats[i], &tm);
 
         if (end && !*end && tm.tm_year + 1900 >= YEAR_MIN && tm.tm_year + 1900 <= YEAR_MAX) {
-            *start_s = timegm(&tm);
-            return true;
+            real = tm;
+            *start_s = timegm(&real);
+            if (real.tm_mday == tm.tm_mday) {   /* else carried on: the month is shorter */
+                return true;
+            }
         }
     }
-    error_setg(errp, "-rtc base=%s: must be utc, localtime, or a date like 2026-01-31T12:00:00 from %u to %u", text,
+    error_setg(errp, "base=%s: must be utc, localtime, or a date like 2026-01-31T12:00:00 from %u to %u", text,
                YEAR_MIN, YEAR_MAX);
     return false;
 }
@@ -93,11 +96,11 @@ static bool check_keys(const Value *opts, Error **errp)
         const char *key = value_dict_key_at(opts, i);
 
         if (strcmp(key, "base") && strcmp(key, "clock") && strcmp(key, "driftfix")) {
-            error_setg(errp, "-rtc has no parameter '%s'", key);
+            error_setg(errp, "no parameter '%s'", key);
             return false;
         }
         if (!value_dict_get_str(opts, key)) {
-            error_setg(errp, "-rtc %s must be a string", key);
+            error_setg(errp, "%s must be a string", key);
             return false;
         }
     }
@@ -124,7 +127,7 @@ bool rtc_config_set(const Value *opts, Error **errp)
         return false;
     }
     if (driftfix && strcmp(driftfix, "none") && strcmp(driftfix, "slew")) {
-        error_setg(errp, "-rtc driftfix=%s: must be none or slew", driftfix);
+        error_setg(errp, "driftfix=%s: must be none or slew", driftfix);
         return false;
     }
     /* utc and localtime give a distance from the host's clock, a date replaces it. */

@@ -299,7 +299,7 @@ static void test_command_line_option(void)
     g_assert_true(fw_cfg_find_file(fw, "opt/org.test", &data, &len));
     g_assert_cmpmem(data, len, "value", 5);             /* no NUL */
     assert_option_refused("opt/x", "file", "/nonexistent/file", "/nonexistent/file");
-    assert_option_refused(NULL, "string", "x", "needs name=");
+    assert_option_refused(NULL, "string", "x", "name= is missing");
     assert_option_refused("opt/x", "name", "opt/x", "exactly one");
     assert_option_refused("opt/x", "sting", "x", "no parameter 'sting'");
     teardown();

@@ -277,6 +277,7 @@ static void test_options_are_checked(void)
 {
     assert_option_refused("base", "yesterday", "yesterday");
     assert_option_refused("base", "2026-11-20T25:00:00", "2026-11-20T25:00:00");
+    assert_option_refused("base", "2026-02-30", "2026-02-30");
     assert_option_refused("base", "1066-10-14", "1066-10-14");
     assert_option_refused("clock", "sundial", "must be host, rt or vm");
     assert_option_refused("driftfix", "maybe", "none or slew");
