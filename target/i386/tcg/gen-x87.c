@@ -226,27 +226,31 @@ void gen_FST_ST(Gen *g, const Insn *i)
 
 /* --- one operand in ST(0), and the rest of the register forms --- */
 
-void gen_FCHS(Gen *g, const Insn *i)
-{
-    CALL(H_fchs);
-    note_pointers(g, i);
-}
+#define NO_OPERAND(NAME, helper) \
+    void gen_##NAME(Gen *g, const Insn *i) \
+    { \
+        CALL(H_##helper); \
+        note_pointers(g, i); \
+    }
+NO_OPERAND(FCHS, fchs)
+NO_OPERAND(FABS, fabs)
+NO_OPERAND(FTST, ftst)
+NO_OPERAND(FXAM, fxam)
+NO_OPERAND(FSQRT, fsqrt)
+NO_OPERAND(FRNDINT, frndint)
+NO_OPERAND(F2XM1, f2xm1)
+NO_OPERAND(FSIN, fsin)
+NO_OPERAND(FCOS, fcos)
+NO_OPERAND(FPREM, fprem)
+NO_OPERAND(FPREM1, fprem1)
+NO_OPERAND(FSCALE, fscale)
+NO_OPERAND(FYL2X, fyl2x)
+NO_OPERAND(FYL2XP1, fyl2xp1)
+NO_OPERAND(FPATAN, fpatan)
 
-void gen_FABS(Gen *g, const Insn *i)
+void gen_FLD_EXACT(Gen *g, const Insn *i)
 {
-    CALL(H_fabs);
-    note_pointers(g, i);
-}
-
-void gen_FSQRT(Gen *g, const Insn *i)
-{
-    CALL(H_fsqrt);
-    note_pointers(g, i);
-}
-
-void gen_FRNDINT(Gen *g, const Insn *i)
-{
-    CALL(H_frndint);
+    CALL(H_fld_exact, konst(g, i->modrm));
     note_pointers(g, i);
 }
 

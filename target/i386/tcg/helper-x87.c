@@ -340,7 +340,14 @@ DEFINE_ARITH_MEM(fisubr, uint32_t, "fisubrl", 2, 5)
 DEFINE_ARITH_MEM(fidiv, uint32_t, "fidivl", 2, 6)
 DEFINE_ARITH_MEM(fidivr, uint32_t, "fidivrl", 2, 7)
 
-#define DEFINE_UNARY(name, insn, modrm) \
+/* A NaN as a result says nothing of the quotient: C0 and C3 stay. */
+static uint16_t cc_of_result(CPUX86State *env, uint16_t cc)
+{
+    return (st(env, 0)->parts.se & 0x7fff) == 0x7fff ? cc & (FPUS_C1 | FPUS_C2) : cc;
+}
+
+/* D9 /modrm on ST(0); @cc: the condition codes that it defines. */
+#define DEFINE_UNARY(name, insn, modrm, cc) \
     void helper_##name(CPUX86State *env) \
     { \
         x87_check(env); \
@@ -350,13 +357,90 @@ DEFINE_ARITH_MEM(fidivr, uint32_t, "fidivrl", 2, 7)
             __asm__ volatile("fldt %1\n\t" insn "\n\tfnstsw %0\n\tfstpt %1" \
                              : "=&a"(sw), "+m"(st(env, 0)->f) : : X87_CLOBBERS); \
             host_end(special); \
-            take_status(env, sw, FPUS_C1); \
+            take_status(env, sw, cc_of_result(env, cc)); \
         } else { \
             x87_native(env, 1, modrm, NULL); \
         } \
     }
-DEFINE_UNARY(fsqrt, "fsqrt", 0xfa)
-DEFINE_UNARY(frndint, "frndint", 0xfc)
+DEFINE_UNARY(fsqrt, "fsqrt", 0xfa, FPUS_C1)
+DEFINE_UNARY(frndint, "frndint", 0xfc, FPUS_C1)
+DEFINE_UNARY(f2xm1, "f2xm1", 0xf0, FPUS_C1)
+DEFINE_UNARY(fsin, "fsin", 0xfe, FPUS_C1 | FPUS_C2)
+DEFINE_UNARY(fcos, "fcos", 0xff, FPUS_C1 | FPUS_C2)
+
+/* D9 /modrm on ST(0) and ST(1): the result replaces ST(0)... */
+#define DEFINE_BINARY(name, insn, modrm, cc) \
+    void helper_##name(CPUX86State *env) \
+    { \
+        x87_check(env); \
+        if (short_ok(env, 1)) { \
+            bool special = host_begin(env); \
+            uint16_t sw; \
+            __asm__ volatile("fldt %2\n\tfldt %1\n\t" insn "\n\tfnstsw %0\n\tfstpt %1\n\tfstp %%st" \
+                             : "=&a"(sw), "+m"(st(env, 0)->f) : "m"(st(env, 1)->f) : X87_CLOBBERS); \
+            host_end(special); \
+            take_status(env, sw, cc_of_result(env, cc)); \
+        } else { \
+            x87_native(env, 1, modrm, NULL); \
+        } \
+    }
+DEFINE_BINARY(fprem, "fprem", 0xf8, FPUS_CC)
+DEFINE_BINARY(fprem1, "fprem1", 0xf5, FPUS_CC)
+DEFINE_BINARY(fscale, "fscale", 0xfd, FPUS_C1)
+
+/* ... or ST(1), with a pop. */
+#define DEFINE_BINARY_POP(name, insn, modrm) \
+    void helper_##name(CPUX86State *env) \
+    { \
+        x87_check(env); \
+        if (short_ok(env, 1)) { \
+            bool special = host_begin(env); \
+            uint16_t sw; \
+            __asm__ volatile("fldt %1\n\tfldt %2\n\t" insn "\n\tfnstsw %0\n\tfstpt %1" \
+                             : "=&a"(sw), "+m"(st(env, 1)->f) : "m"(st(env, 0)->f) : X87_CLOBBERS); \
+            host_end(special); \
+            take_status(env, sw, FPUS_C1); \
+            pop(env); \
+        } else { \
+            x87_native(env, 1, modrm, NULL); \
+        } \
+    }
+DEFINE_BINARY_POP(fyl2x, "fyl2x", 0xf1)
+DEFINE_BINARY_POP(fyl2xp1, "fyl2xp1", 0xf9)
+DEFINE_BINARY_POP(fpatan, "fpatan", 0xf3)
+
+/* FTST and FXAM answer in the condition codes. */
+#define DEFINE_TEST(name, insn, modrm) \
+    void helper_##name(CPUX86State *env) \
+    { \
+        x87_check(env); \
+        if (short_ok(env, 0)) { \
+            bool special = host_begin(env); \
+            uint16_t sw; \
+            __asm__ volatile("fldt %1\n\t" insn "\n\tfnstsw %0\n\tfstp %%st" \
+                             : "=a"(sw) : "m"(st(env, 0)->f) : X87_CLOBBERS); \
+            host_end(special); \
+            take_status(env, sw, FPUS_CC); \
+        } else { \
+            x87_native(env, 1, modrm, NULL); \
+        } \
+    }
+DEFINE_TEST(ftst, "ftst", 0xe4)
+DEFINE_TEST(fxam, "fxam", 0xe5)
+
+/* FLD1 and FLDZ; the other constants are rounded by the control word and rarer. */
+void helper_fld_exact(CPUX86State *env, uint32_t modrm)
+{
+    x87_check(env);
+    if (short_push_ok(env)) {
+        FpuReg v = { .parts = { .mant = modrm == 0xe8 ? 1ull << 63 : 0, .se = modrm == 0xe8 ? 0x3fff : 0 } };
+
+        push(env, v);
+        clear_c1(env);
+    } else {
+        x87_native(env, 1, modrm, NULL);
+    }
+}
 
 void helper_fchs(CPUX86State *env)
 {

@@ -154,6 +154,17 @@ static void test_arithmetic(void)
     CHECK(helper_fidivr(got, m32), 2, 7 << 3, &m32);
     CHECK(helper_fsqrt(got), 1, 0xfa, NULL);
     CHECK(helper_frndint(got), 1, 0xfc, NULL);
+    CHECK(helper_f2xm1(got), 1, 0xf0, NULL);
+    CHECK(helper_fsin(got), 1, 0xfe, NULL);
+    CHECK(helper_fcos(got), 1, 0xff, NULL);
+    CHECK(helper_fprem(got), 1, 0xf8, NULL);
+    CHECK(helper_fprem1(got), 1, 0xf5, NULL);
+    CHECK(helper_fscale(got), 1, 0xfd, NULL);
+    CHECK(helper_fyl2x(got), 1, 0xf1, NULL);
+    CHECK(helper_fyl2xp1(got), 1, 0xf9, NULL);
+    CHECK(helper_fpatan(got), 1, 0xf3, NULL);
+    CHECK(helper_fld_exact(got, 0xe8), 1, 0xe8, NULL);
+    CHECK(helper_fld_exact(got, 0xee), 1, 0xee, NULL);
     CHECK(helper_fchs(got), 1, 0xe0, NULL);
     CHECK(helper_fabs(got), 1, 0xe1, NULL);
 }
@@ -170,6 +181,8 @@ static void test_comparisons(void)
     CHECK(helper_fcom_m32(got, m32, 1), 0, 3 << 3, &m32);
     CHECK(helper_fcom_m64(got, m64, 0), 4, 2 << 3, &m64);
     CHECK(helper_fcom_m64(got, m64, 1), 4, 3 << 3, &m64);
+    CHECK(helper_ftst(got), 1, 0xe4, NULL);
+    CHECK(helper_fxam(got), 1, 0xe5, NULL);
     CHECK(helper_ficom(got, m32, 0), 2, 2 << 3, &m32);
     CHECK(helper_ficom(got, m32, 1), 2, 3 << 3, &m32);
     CHECK(helper_ffree(got, i, 0), 5, 0xc0 + i, NULL);
