@@ -248,9 +248,9 @@ NO_OPERAND(FYL2X, fyl2x)
 NO_OPERAND(FYL2XP1, fyl2xp1)
 NO_OPERAND(FPATAN, fpatan)
 
-void gen_FLD_EXACT(Gen *g, const Insn *i)
+void gen_FLD_CONST(Gen *g, const Insn *i)
 {
-    CALL(H_fld_exact, konst(g, i->modrm));
+    CALL(H_fld_const, konst(g, i->modrm));
     note_pointers(g, i);
 }
 

@@ -428,13 +428,33 @@ DEFINE_BINARY_POP(fpatan, "fpatan", 0xf3)
 DEFINE_TEST(ftst, "ftst", 0xe4)
 DEFINE_TEST(fxam, "fxam", 0xe5)
 
-/* FLD1 and FLDZ; the other constants are rounded by the control word and rarer. */
-void helper_fld_exact(CPUX86State *env, uint32_t modrm)
+/* The constants but for 0 and 1 are rounded as the control word says; none raises anything. */
+static FpuReg host_constant(unsigned modrm)
+{
+    FpuReg v = { .parts = { 0 } };
+
+    switch (modrm) {
+#define CONSTANT(modrm, insn) case modrm: __asm__ volatile(insn "\n\tfstpt %0" : "=m"(v.f) : : "st"); break
+    CONSTANT(0xe8, "fld1");
+    CONSTANT(0xe9, "fldl2t");
+    CONSTANT(0xea, "fldl2e");
+    CONSTANT(0xeb, "fldpi");
+    CONSTANT(0xec, "fldlg2");
+    CONSTANT(0xed, "fldln2");
+    CONSTANT(0xee, "fldz");
+#undef CONSTANT
+    }
+    return v;
+}
+
+void helper_fld_const(CPUX86State *env, uint32_t modrm)
 {
     x87_check(env);
     if (short_push_ok(env)) {
-        FpuReg v = { .parts = { .mant = modrm == 0xe8 ? 1ull << 63 : 0, .se = modrm == 0xe8 ? 0x3fff : 0 } };
+        bool special = host_begin(env);
+        FpuReg v = host_constant(modrm);
 
+        host_end(special);
         push(env, v);
         clear_c1(env);
     } else {
