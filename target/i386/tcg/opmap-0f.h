@@ -161,7 +161,7 @@ INSN0(0x07, SYSRET, FEAT(SYSCALL), CPL0)
 INSN0(0x08, WBINVD, CPL0)
 SUB(0x09, BY_PREFIX, wbinvd)
 INSN0(0x0b, UD)
-INSN1(0x0d, NOP, M,0)                          /* PREFETCH, PREFETCHW: a NOP on every 64-bit CPU, advertised or not */
+INSN1(0x0d, NOP, E,v, WRITE)           /* PREFETCH, PREFETCHW: a NOP on every 64-bit CPU, advertised or not */
 INSN1(0x18, NOP, E,v, WRITE)
 INSN1(0x19, NOP, E,v, WRITE)
 INSN1(0x1a, NOP, E,v, WRITE)

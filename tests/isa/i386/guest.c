@@ -104,6 +104,11 @@ void helper_check_io(CPUX86State *env, uint32_t port, uint32_t bytes)
     x86_raise(env, EXCP0D_GPF, GETPC());
 }
 
+void helper_rsm(CPUX86State *env)
+{
+    x86_raise(env, EXCP06_ILLOP, GETPC());
+}
+
 void helper_cli_virtual(CPUX86State *env)
 {
     x86_raise(env, EXCP0D_GPF, GETPC());

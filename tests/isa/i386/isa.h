@@ -46,6 +46,24 @@ typedef struct IsaState {
 typedef enum IsaMode { ISA_64, ISA_32, ISA_16 } IsaMode;
 enum { ISA_SEL_CODE32 = 0x23, ISA_SEL_DATA = 0x2b, ISA_SEL_CODE64 = 0x33, ISA_SEL_CODE16 = 0x07, ISA_SEL_DATA16 = 0x0f };
 
+typedef struct Form {
+    const char *text;
+    const uint8_t *code, *end;
+    uint64_t flags;
+    uint64_t number;
+} Form;
+/* As in forms.inc. */
+enum {
+    FLAG_A = 0x10, FLAG_O = 0x800, FLAG_MASK = 0xcd5,
+    U_SHIFT_CL = 0x10000, U_ROTATE_CL = 0x20000, U_64 = 0x40000,
+    FORM_MMX = 0x200000, FORM_XMM = 0x400000, FORM_ALIGN16 = 0x800000,
+    FORM_32 = 0x1000000, FORM_16 = 0x2000000,
+    FORM_ANY_FLAGS = 0x4000000,         /* EFLAGS are not compared (C rows only) */
+};
+
+/* forms-map.c: append rows to an array of Form. */
+void isa_add_map_forms(GArray *forms);
+
 void native_init(void);
 /* False: the host's kernel has no such segments. */
 bool native_has_mode(IsaMode mode);

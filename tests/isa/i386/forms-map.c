@@ -1,0 +1,68 @@
+/*
+ * Every opcode of the maps 0F, 0F 38 and 0F 3A with each prefix that may be mandatory: which exist,
+ * how long they are, and what they do to random operands.
+ *
+ * Behind the opcode come a register form or a memory form at (%rbx), and bytes that serve as
+ * immediate and are NOPs where there is none.
+ */
+#include "isa.h"
+
+/* What would leave user mode or the test, loads segments, or differs by design (CPUID, RDTSC ...). */
+static const uint8_t skip_0f[] = {
+    0x00, 0x01, 0x02, 0x03, 0x05, 0x07, 0x0b, 0x1a, 0x1b, 0x1c, 0x1e, 0x31, 0x33, 0x34, 0x35, 0x38, 0x3a, 0x78, 0x79,
+    0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x8d, 0x8e, 0x8f,
+    0xa1, 0xa2, 0xa9, 0xae, 0xb2, 0xb4, 0xb5, 0xc7,
+};
+/* What the host may have and Quern does not offer: GFNI, key locker, MOVDIR, ENQCMD, CET. */
+static const uint8_t skip_0f38[] = { 0xcf, 0xd8, 0xdc, 0xdd, 0xde, 0xdf, 0xf5, 0xf6, 0xf8, 0xf9, 0xfa, 0xfb, 0xfc };
+static const uint8_t skip_0f3a[] = { 0xce, 0xcf, 0xf0 };
+
+static const struct {
+    const char *bytes;
+    unsigned n;
+    const uint8_t *skip;
+    unsigned n_skip;
+} maps[] = {
+    { "\x0f", 1, skip_0f, sizeof(skip_0f) },
+    { "\x0f\x38", 2, skip_0f38, sizeof(skip_0f38) },
+    { "\x0f\x3a", 2, skip_0f3a, sizeof(skip_0f3a) },
+};
+
+static const struct { const char *bytes; unsigned n; } prefixes[] = {
+    { "", 0 }, { "\x66", 1 }, { "\xf3", 1 }, { "\xf2", 1 }, { "\xf0", 1 }, { "\x66\xf3", 2 }, { "\xf2\x66", 2 }, { "\x48", 1 },
+};
+
+static void add(GArray *forms, unsigned map, unsigned prefix, uint8_t opcode, uint8_t modrm)
+{
+    const uint8_t tail[] = { opcode, modrm, 0x90, 0x90, 0x90, 0x90 };
+    GByteArray *code = g_byte_array_new();
+    GString *text = g_string_new("map");
+    Form f = { .flags = FORM_MMX | FORM_XMM | FORM_ALIGN16 | FORM_ANY_FLAGS };
+
+    g_byte_array_append(code, (const uint8_t *)prefixes[prefix].bytes, prefixes[prefix].n);
+    g_byte_array_append(code, (const uint8_t *)maps[map].bytes, maps[map].n);
+    g_byte_array_append(code, tail, sizeof(tail));
+    for (unsigned n = 0; n < code->len; n++) {
+        g_string_append_printf(text, " %02x", code->data[n]);
+    }
+    f.code = code->data;
+    f.end = code->data + code->len;
+    f.text = g_string_free(text, FALSE);
+    g_byte_array_free(code, FALSE);
+    g_array_append_val(forms, f);
+}
+
+void isa_add_map_forms(GArray *forms)
+{
+    for (unsigned m = 0; m < ARRAY_SIZE(maps); m++) {
+        for (unsigned op = 0; op < 256; op++) {
+            if (memchr(maps[m].skip, op, maps[m].n_skip)) {
+                continue;
+            }
+            for (unsigned p = 0; p < ARRAY_SIZE(prefixes); p++) {
+                add(forms, m, p, op, 0xc9);         /* LEAVE where there is no ModRM */
+                add(forms, m, p, op, 0x0b);
+            }
+        }
+    }
+}
