@@ -227,6 +227,13 @@ void ir_put(IrBlock *b, unsigned global, IrVal v)
     b->global_now[global].val = v.id;
 }
 
+void ir_discard(IrBlock *b, unsigned global)
+{
+    assert(global < b->target->n_globals);
+    build_op(b, IR_OP_discard, IR_VOID)->k = global;
+    b->global_now[global].generation = 0;
+}
+
 IrVal ir_env_ld(IrBlock *b, IrType t, unsigned offset, IrMemOp size_op)
 {
     IrOp *op = build_op(b, IR_OP_env_ld, t);
@@ -491,6 +498,14 @@ static IrVal identity_k(IrBlock *b, IrOpcode opc, IrVal x, uint64_t k)
     return IR_NONE;
 }
 
+/* The op that made @x, if it was recorded. */
+static const IrOp *maker_of(const IrBlock *b, IrVal x)
+{
+    const IrValue *v = value_of(b, x);
+
+    return v->kind == IR_KIND_TEMP && v->def < b->n_ops && b->ops[v->def].out == ir_id(x) ? &b->ops[v->def] : NULL;
+}
+
 /* x OP k by another op: strength reduction and reassociation.  Each step shortens a chain, so this ends. */
 static IrVal rewrite_k(IrBlock *b, IrOpcode opc, IrVal x, uint64_t k)
 {
@@ -517,11 +532,8 @@ static IrVal rewrite_k(IrBlock *b, IrOpcode opc, IrVal x, uint64_t k)
     if (opc == IR_OP_add && v->kind == IR_KIND_PC && t == IR_I64 && b->pc_bits == 64) {
         return ir_pc(b, v->k + k);
     }
-    if (v->kind != IR_KIND_TEMP || v->def == IR_NO_POS || v->def >= b->n_ops) {
-        return IR_NONE;
-    }
-    d = &b->ops[v->def];
-    if (d->out == ir_id(x) && d->opc == opc && d->n_in == 2 && d->type == t &&
+    d = maker_of(b, x);
+    if (d && d->opc == opc && d->n_in == 2 && d->type == t &&
         b->values[d->in[1]].kind == IR_KIND_CONST) {
         IrVal inner = ir_handle(d->in[0], t);
 
@@ -638,7 +650,7 @@ IrVal ir_neg(IrBlock *b, IrVal x)
 IrVal ir_ext(IrBlock *b, IrVal x, unsigned bits, bool sign)
 {
     IrType t = ir_type(b, x);
-    const IrValue *v = value_of(b, x);
+    const IrOp *d;
     uint64_t k;
     IrVal r;
 
@@ -652,9 +664,8 @@ IrVal ir_ext(IrBlock *b, IrVal x, unsigned bits, bool sign)
     if (known_bits(b, x) + sign <= bits) {
         return x;                               /* nothing to cut off */
     }
-    if (v->kind == IR_KIND_TEMP && v->def < b->n_ops && b->ops[v->def].out == ir_id(x)) {
-        const IrOp *d = &b->ops[v->def];
-
+    d = maker_of(b, x);
+    if (d) {
         /* ext(ext(x, m), n), n <= m ==> ext(x, n) */
         if (d->opc == IR_OP_ext && d->aux >= bits) {
             return ir_ext(b, ir_handle(d->in[0], t), bits, sign);
@@ -828,11 +839,16 @@ IrVal ir_select(IrBlock *b, IrCond c, IrVal x, IrVal y, IrVal if_true, IrVal if_
 /* A half is the same value, looked at as I32. */
 IrVal ir_trunc(IrBlock *b, IrVal x)
 {
+    const IrOp *d;
     uint64_t k;
 
     assert(ir_type(b, x) == IR_I64);
     if (ir_is_const(b, x, &k)) {
         return ir_const(b, IR_I32, k);
+    }
+    d = maker_of(b, x);
+    if (d && (d->opc == IR_OP_zext || d->opc == IR_OP_sext)) {
+        return ir_handle(d->in[0], IR_I32);     /* trunc(zext(y)) ==> y */
     }
     return ir_handle(ir_id(x), IR_I32);
 }

@@ -42,7 +42,7 @@ static void dump_details(IrBlock *b, const IrOp *op, FILE *f)
     case IR_OP_insn_start:
         fprintf(f, " +0x%x, 0x%x, 0x%x", b->insns[op->k].pc_delta, b->insns[op->k].params[0], b->insns[op->k].params[1]);
         break;
-    case IR_OP_get: case IR_OP_put:
+    case IR_OP_get: case IR_OP_put: case IR_OP_discard:
         fprintf(f, "%s%s", op->n_in ? ", " : " ", b->target->globals[op->k].name);
         break;
     case IR_OP_env_ld: case IR_OP_env_st:

@@ -268,6 +268,8 @@ void ir_liveness(IrBlock *b)
                 op->n_in = 0;
                 continue;
             }
+        } else if (op->opc == IR_OP_discard) {
+            l.pending.w[op->k / 64] |= BIT_ULL(op->k % 64);
         } else if (droppable(b, op) && b->values[op->out].next == IR_NO_POS) {
             op->opc = IR_OP_nop;
             op->n_in = op->out = 0;

@@ -649,6 +649,18 @@ void ra_put(TcgContext *c, IrOp *op)
     c->value[v].dirty_refs++;
 }
 
+void ra_discard(TcgContext *c, IrOp *op)
+{
+    unsigned g = op->k;
+
+    if (is_dirty(c, g)) {
+        IrId old = c->global[g].now;
+
+        clear_dirty(c, g);
+        free_if_dead(c, old);
+    }
+}
+
 static Mem var_mem(TcgContext *c, unsigned var)
 {
     if (c->var_slot[var] == RA_NONE) {

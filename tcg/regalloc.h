@@ -51,6 +51,7 @@ void ra_bind(TcgContext *c, IrOp *op, unsigned reg);
 
 void ra_get(TcgContext *c, IrOp *op);
 void ra_put(TcgContext *c, IrOp *op);
+void ra_discard(TcgContext *c, IrOp *op);
 void ra_var_get(TcgContext *c, IrOp *op);
 void ra_var_set(TcgContext *c, IrOp *op);
 /* Write all dirty globals to env. */

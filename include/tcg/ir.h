@@ -115,6 +115,8 @@ void ir_insn_start(IrBlock *b, uint32_t pc_delta, uint32_t p0, uint32_t p1);
 
 IrVal ir_get(IrBlock *b, unsigned global);                  /* index in IrTarget.globals */
 void  ir_put(IrBlock *b, unsigned global, IrVal v);
+/* @global's value is of no interest any more: until it is put again, env may hold anything for it. */
+void  ir_discard(IrBlock *b, unsigned global);
 /*
  * Fields of env that are not globals: plain memory, never cached in registers.  @size_op: IrMemOp
  * size and sign; vectors with IR_MO_32 or IR_MO_64 as in ir_ld.

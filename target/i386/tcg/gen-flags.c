@@ -18,6 +18,16 @@ static IrVal narrow(Gen *g, IrVal v)
     return ir_type(g->b, v) == IR_I64 ? ir_trunc(g->b, v) : v;
 }
 
+/* What a state does not use need not be kept for it. */
+static void put_or_discard(Gen *g, unsigned global, IrVal v)
+{
+    if (ir_is_none(v)) {
+        ir_discard(g->b, global);
+    } else {
+        ir_put(g->b, global, widen(g, v));
+    }
+}
+
 static void set_state(Gen *g, unsigned op, IrVal dst, IrVal src, IrVal src2, IrVal a)
 {
     g->cc_op = op;
@@ -26,15 +36,9 @@ static void set_state(Gen *g, unsigned op, IrVal dst, IrVal src, IrVal src2, IrV
     g->cc_src = src;
     g->cc_src2 = src2;
     g->cc_a = a;
-    if (!ir_is_none(dst)) {
-        ir_put(g->b, G_CC_DST, widen(g, dst));
-    }
-    if (!ir_is_none(src)) {
-        ir_put(g->b, G_CC_SRC, widen(g, src));
-    }
-    if (!ir_is_none(src2)) {
-        ir_put(g->b, G_CC_SRC2, widen(g, src2));
-    }
+    put_or_discard(g, G_CC_DST, dst);
+    put_or_discard(g, G_CC_SRC, src);
+    put_or_discard(g, G_CC_SRC2, src2);
 }
 
 void gen_flags3(Gen *g, CCOp family, unsigned size, IrVal dst, IrVal src, IrVal src2)

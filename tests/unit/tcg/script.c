@@ -206,6 +206,9 @@ static void gen_state(Gen *g)
 
     if (n < 5) {
         v = pick(g, t);
+        if (n == 0) {                           /* what it holds until the put is not defined */
+            step(g, S_DISCARD, IR_VOID)->k = global;
+        }
         s = step(g, S_PUT, t);
         s->k = global;
         s->in[0] = v;
@@ -460,6 +463,7 @@ static IrVal build_step(Build *u, const Step *s)
     case S_PC: return ir_pc(b, s->k);
     case S_GET: return ir_get(b, s->k);
     case S_PUT: ir_put(b, s->k, x); break;
+    case S_DISCARD: ir_discard(b, s->k); break;
     case S_ENV_LD: return ir_env_ld(b, t, s->k, s->mop);
     case S_ENV_ST: ir_env_st(b, x, s->k, s->mop); break;
     case S_VAR_GET: return ir_var_get(b, u->var[s->k]);
@@ -782,7 +786,7 @@ static unsigned interpret_step(Interp *in, unsigned at)
     case S_ENV_ST: memcpy((char *)in->env + s->k, &v[s->in[0]], 1 << (s->mop & IR_MO_SIZE)); break;
     case S_VAR_SET: in->var[s->k] = v[s->in[0]]; break;
     case S_ST: do_memory(in->env, s, v[s->in[0]], v[s->in[1]], v[s->in[2]]); break;
-    case S_FENCE: case S_LABEL: break;
+    case S_FENCE: case S_LABEL: case S_DISCARD: break;
     case S_BRCOND:
         if (do_cond(s->cond, sc->type[s->in[0]], v[s->in[0]].q[0], v[s->in[1]].q[0])) {
             return sc->label_at[s->k];
