@@ -298,7 +298,7 @@ static bool run_form(const Form *f, uint8_t *mem, unsigned n_cases, unsigned *n_
 /* RCP* and RSQRT* are approximations: another implementation's differ in the last bits. */
 static bool is_approximate(const Form *f)
 {
-    return strstr(f->text, "rcp") || strstr(f->text, "rsqrt");
+    return strstr(f->text, "rcp") || strstr(f->text, "rsqrt") || strstr(f->text, "0f 52") || strstr(f->text, "0f 53");
 }
 
 typedef struct Options {
@@ -384,7 +384,8 @@ int main(int argc, char **argv)
             continue;
         }
         n_forms++;
-        failed += !run_form(f, mem, o.n_cases, &n_run);
+        /* an encoding either exists or not: few cases do */
+        failed += !run_form(f, mem, f->flags & FORM_ANY_FLAGS ? DIV_ROUND_UP(o.n_cases, 10) : o.n_cases, &n_run);
     }
     printf("isa/i386: %u forms, %u cases: %u passed, %u failed, %u skipped\n", n_forms, n_run, n_forms - failed, failed,
            skipped);
