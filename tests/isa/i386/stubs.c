@@ -5,6 +5,10 @@
 #include "target/i386/tcg/helper.h"
 #include "util/main-loop.h"
 
+#ifdef __clang__    /* the table names types only; gcc takes unnamed parameters as C2x does */
+#pragma clang diagnostic ignored "-Wc2x-extensions"
+#endif
+
 #define HELPER(name, ret, flags, ...)                                                              \
     __attribute__((weak)) HLP_R_##ret helper_##name(CPUX86State *env HLP_ARGS(__VA_ARGS__))        \
     {                                                                                              \
