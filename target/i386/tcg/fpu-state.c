@@ -137,13 +137,43 @@ uint32_t helper_stmxcsr(CPUX86State *env)
     return x86_get_mxcsr(env);
 }
 
-/* Clear the sticky flags, so that helper_sse_end() sees what one operation raises. */
+/*
+ * An operation while an exception is unmasked is done twice, as the host has all of them masked:
+ * sse_begin, operation, sse_again, operation, sse_end.  The first run is for underflow alone, which
+ * when unmasked is raised by any tiny result, exact or not (SDM Vol.1 4.9.1.5), and overrides FTZ: with
+ * FTZ the host tells so.  The second run gives the result and all other flags.
+ *
+ * Not told apart: precision after an unmasked overflow or underflow, which is that of the masked response.
+ */
+static bool underflow_unmasked(const CPUX86State *env)
+{
+    return !(env->mxcsr & MXCSR_UE << MXCSR_MASK_SHIFT);
+}
+
+/* The control bits under which the result is computed, no flags. */
+static uint32_t checked_control(const CPUX86State *env)
+{
+    uint32_t v = (env->mxcsr & ~MXCSR_EXC) | MXCSR_MASKS;
+
+    return underflow_unmasked(env) ? v & ~MXCSR_FTZ : v;
+}
+
+/* Returns the sticky flags as they were. */
 uint32_t helper_sse_begin(CPUX86State *env)
 {
-    uint32_t v = host_mxcsr();
+    uint32_t before = host_mxcsr() & MXCSR_EXC;
 
-    __builtin_ia32_ldmxcsr(v & ~MXCSR_EXC);
-    return v & MXCSR_EXC;
+    __builtin_ia32_ldmxcsr(checked_control(env) | (underflow_unmasked(env) ? MXCSR_FTZ : 0));
+    return before;
+}
+
+/* Takes and returns what is for sse_end: the flags as they were, and bit 8: the result is tiny. */
+uint32_t helper_sse_again(CPUX86State *env, uint32_t before)
+{
+    bool tiny = underflow_unmasked(env) && host_mxcsr() & MXCSR_UE;
+
+    __builtin_ia32_ldmxcsr(checked_control(env));
+    return before | (tiny ? SSE_TINY : 0);
 }
 
 /*
@@ -153,13 +183,13 @@ uint32_t helper_sse_begin(CPUX86State *env)
 void helper_sse_end(CPUX86State *env, uint32_t before)
 {
     const uint32_t pre = 0x07;
-    uint32_t v = host_mxcsr(), raised = v & MXCSR_EXC;
+    uint32_t raised = (host_mxcsr() & MXCSR_EXC) | (before & SSE_TINY ? MXCSR_UE : 0);
     uint32_t unmasked = ~(env->mxcsr >> MXCSR_MASK_SHIFT) & MXCSR_EXC;
 
     if (raised & unmasked & pre) {
         raised &= pre;
     }
-    env->tcg.guest_fpcr = (v & ~MXCSR_EXC) | raised | before;
+    env->tcg.guest_fpcr = (env->mxcsr & ~MXCSR_EXC) | MXCSR_MASKS | raised | (before & MXCSR_EXC);
     mxcsr_push(env);
     if (raised & unmasked) {
         x86_raise(env, env->cr[4] & CR4_OSXMMEXCPT ? EXCP13_SIMD : EXCP06_ILLOP, GETPC());

@@ -9,8 +9,11 @@
 /* MXCSR, SDM Vol.1 10.2.3 */
 enum {
     MXCSR_EXC = 0x3f, MXCSR_DAZ = 0x40, MXCSR_MASK_SHIFT = 7, MXCSR_MASKS = 0x1f80, MXCSR_RC = 0x6000,
-    MXCSR_FTZ = 0x8000, MXCSR_VALID = 0xffff, MXCSR_INIT = 0x1f80,
+    MXCSR_UE = 0x10, MXCSR_FTZ = 0x8000, MXCSR_VALID = 0xffff, MXCSR_INIT = 0x1f80,
 };
+
+/* helper_sse_again() to helper_sse_end(). */
+enum { SSE_TINY = 0x100 };
 
 /* XCR0 components, SDM Vol.1 13.1 */
 enum { XSTATE_X87 = 1, XSTATE_SSE = 2, XSTATE_AVX = 4 };

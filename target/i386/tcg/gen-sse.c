@@ -21,63 +21,54 @@ static const uint8_t vop_flags[IR_VOP_COUNT] = {
 #undef VF_PASTE
 };
 
-/* While exceptions are unmasked: the flags as they were, to be handed to fp_end(). */
-static IrVal fp_begin(Gen *g, IrVop op)
+/* Does the row have to be bracketed by the checks of unmasked exceptions? */
+static bool is_checked(const Gen *g, IrVop op)
 {
-    if (!(vop_flags[op] & VF_FPCR) || !(g->flags & HF_MXCSR_UNMASKED)) {
-        return IR_NONE;
-    }
-    return IR_CALL(g->b, H_sse_begin);
+    return vop_flags[op] & VF_FPCR && g->flags & HF_MXCSR_UNMASKED;
 }
 
-static IrVal fp_end(Gen *g, IrVal saved, IrVal result)
-{
-    if (!ir_is_none(saved)) {
-        IR_CALL(g->b, H_sse_end, saved);
-    }
-    return result;
-}
+/* @emit builds the operation: once, or twice between the checks (fpu-state.c says why). */
+#define CHECKED(g, op, emit) \
+    do { \
+        if (is_checked(g, op)) { \
+            IrVal state_ = IR_CALL((g)->b, H_sse_begin), result_; \
+            (void)(emit); \
+            state_ = IR_CALL((g)->b, H_sse_again, state_); \
+            result_ = (emit); \
+            IR_CALL((g)->b, H_sse_end, state_); \
+            return result_; \
+        } \
+        return (emit); \
+    } while (0)
 
 IrVal sse_vop1(Gen *g, IrVop op, IrVal x)
 {
-    IrVal saved = fp_begin(g, op);
-
-    return fp_end(g, saved, ir_vop1(g->b, op, x));
+    CHECKED(g, op, ir_vop1(g->b, op, x));
 }
 
 IrVal sse_vop2(Gen *g, IrVop op, IrVal x, IrVal y)
 {
-    IrVal saved = fp_begin(g, op);
-
-    return fp_end(g, saved, ir_vop2(g->b, op, x, y));
+    CHECKED(g, op, ir_vop2(g->b, op, x, y));
 }
 
 IrVal sse_vop1i(Gen *g, IrVop op, IrVal x, uint8_t imm)
 {
-    IrVal saved = fp_begin(g, op);
-
-    return fp_end(g, saved, ir_vop1i(g->b, op, x, imm));
+    CHECKED(g, op, ir_vop1i(g->b, op, x, imm));
 }
 
 IrVal sse_vop2i(Gen *g, IrVop op, IrVal x, IrVal y, uint8_t imm)
 {
-    IrVal saved = fp_begin(g, op);
-
-    return fp_end(g, saved, ir_vop2i(g->b, op, x, y, imm));
+    CHECKED(g, op, ir_vop2i(g->b, op, x, y, imm));
 }
 
 IrVal sse_to_int(Gen *g, IrVop op, IrType t, IrVal x, IrVal y_or_none, uint8_t imm)
 {
-    IrVal saved = fp_begin(g, op);
-
-    return fp_end(g, saved, ir_vop_to_int(g->b, op, t, x, y_or_none, imm));
+    CHECKED(g, op, ir_vop_to_int(g->b, op, t, x, y_or_none, imm));
 }
 
 IrVal sse_from_int(Gen *g, IrVop op, IrVal x_or_none, IrVal i, uint8_t imm)
 {
-    IrVal saved = fp_begin(g, op);
-
-    return fp_end(g, saved, ir_vop_from_int(g->b, op, x_or_none, i, imm));
+    CHECKED(g, op, ir_vop_from_int(g->b, op, x_or_none, i, imm));
 }
 
 IrVal sse_from_q(Gen *g, IrVal q)

@@ -361,6 +361,13 @@ form X, "movl $\csr, (%rbx); ldmxcsr (%rbx); cmppd $2, %xmm1, %xmm2"
 form X, "movl $\csr, (%rbx); ldmxcsr (%rbx); roundps $0, %xmm1, %xmm2"
 .endr
 
+# unmasked underflow: by a tiny result even if it is exact, and whatever FTZ says
+.irp csr, 0x1780, 0x9780, 0x17c0
+form X, "movl $\csr, (%rbx); ldmxcsr (%rbx); mov $0x00800000, %eax; movd %eax, %xmm1; mov $0x3f000000, %eax; movd %eax, %xmm2; mulss %xmm1, %xmm2"
+form X, "movl $\csr, (%rbx); ldmxcsr (%rbx); mov $0x00800000, %eax; movd %eax, %xmm1; mov $0x00c00000, %eax; movd %eax, %xmm2; subss %xmm1, %xmm2"
+form X, "movl $\csr, (%rbx); ldmxcsr (%rbx); mov $0x00800000, %eax; movd %eax, %xmm1; mov $0x3f800000, %eax; movd %eax, %xmm2; mulss %xmm1, %xmm2"
+.endr
+
 # --- state images; instruction pointers and the opcode are the host's, so blanked ---
 
 form M | FORM_ALIGN16, "fxsave (%rbx); movw $0, 6(%rbx); movq $0, 8(%rbx); movq $0, 16(%rbx)"
