@@ -4,7 +4,9 @@
 #include "hw/i386/boot-image.h"
 #include "boot-elf.h"
 
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* --- the list --- */
 
@@ -20,11 +22,11 @@ void boot_images_fini(BootImages *b)
     g_clear_pointer(&b->keep, g_ptr_array_unref);
 }
 
-void boot_images_add(BootImages *b, const char *what, hwaddr addr, GBytes *owner, uint64_t offset, uint64_t len)
+static void add(BootImages *b, const char *what, hwaddr addr, GBytes *owner, uint64_t offset, uint64_t len, bool in_file)
 {
     gsize size;
     const uint8_t *data = g_bytes_get_data(owner, &size);
-    BootImage im = { what, addr, data + offset, len };
+    BootImage im = { what, addr, data + offset, len, in_file };
 
     assert(offset <= size && len <= size - offset);
     if (len) {
@@ -33,16 +35,21 @@ void boot_images_add(BootImages *b, const char *what, hwaddr addr, GBytes *owner
     }
 }
 
+void boot_images_add(BootImages *b, const char *what, hwaddr addr, GBytes *owner, uint64_t offset, uint64_t len)
+{
+    add(b, what, addr, owner, offset, len, true);
+}
+
 void boot_images_add_take(BootImages *b, const char *what, hwaddr addr, uint8_t *data, uint64_t len)
 {
     g_autoptr(GBytes) bytes = g_bytes_new_take(data, len);
 
-    boot_images_add(b, what, addr, bytes, 0, len);
+    add(b, what, addr, bytes, 0, len, false);
 }
 
 void boot_images_add_zero(BootImages *b, const char *what, hwaddr addr, uint64_t len)
 {
-    BootImage im = { what, addr, NULL, len };
+    BootImage im = { what, addr, NULL, len, false };
 
     if (len) {
         g_array_append_val(b->images, im);
@@ -64,6 +71,17 @@ bool boot_images_overlap(const BootImages *b, hwaddr addr, uint64_t len, const c
     return false;
 }
 
+/* The page cache keeps the file; this process need not count its pages until the next reset. */
+static void let_go(const BootImage *im)
+{
+    uintptr_t page = getpagesize(), start = ROUND_UP((uintptr_t)im->data, page);
+    uintptr_t end = ROUND_DOWN((uintptr_t)im->data + im->len, page);
+
+    if (end > start) {
+        madvise((void *)start, end - start, MADV_DONTNEED);
+    }
+}
+
 void boot_images_write(const BootImages *b, AddressSpace *as)
 {
     for (unsigned i = 0; i < b->images->len; i++) {
@@ -71,6 +89,9 @@ void boot_images_write(const BootImages *b, AddressSpace *as)
 
         if (im->data) {
             address_space_write_rom(as, im->addr, im->data, im->len);
+            if (im->in_file) {
+                let_go(im);
+            }
         } else {
             address_space_set(as, im->addr, 0, im->len);
         }

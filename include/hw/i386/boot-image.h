@@ -17,6 +17,7 @@ typedef struct BootImage {
     hwaddr addr;
     const uint8_t *data;        /* borrowed from a GBytes in .keep; NULL = zeroes */
     uint64_t len;
+    bool in_file;               /* @data is a mapping of a file: its pages can be let go after use */
 } BootImage;
 
 typedef struct BootImages {
@@ -26,7 +27,7 @@ typedef struct BootImages {
 
 void boot_images_init(BootImages *b);
 void boot_images_fini(BootImages *b);
-/* Bytes that belong to @owner (a reference is taken). */
+/* Bytes of a file mapped by boot_file_map(); a reference is taken. */
 void boot_images_add(BootImages *b, const char *what, hwaddr addr, GBytes *owner, uint64_t offset, uint64_t len);
 /* Consumes @data (g_malloc). */
 void boot_images_add_take(BootImages *b, const char *what, hwaddr addr, uint8_t *data, uint64_t len);
