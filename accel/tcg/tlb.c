@@ -233,11 +233,41 @@ static void table_resize(TcgCpuState *t, TlbTable *tab, uint32_t n)
     }
 }
 
+/* Give up the tables of the contexts that were not used for longest until @n more entries fit the budget. */
+static bool budget_allows(TcgCpuState *t, uint32_t n)
+{
+    while (t->n_tlb_entries + n > TLB_BUDGET_ENTRIES) {
+        TlbContext *oldest = NULL;
+
+        for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
+            TlbContext *ctx = &t->context[i];
+            uint32_t has = 0;
+
+            for (unsigned k = 0; k < TCG_MMU_IDX_MAX; k++) {
+                has += ctx->table[k].n;
+            }
+            if (has && ctx != t->current && (!oldest || ctx->used_at < oldest->used_at)) {
+                oldest = ctx;
+            }
+        }
+        if (!oldest) {
+            return false;
+        }
+        g_mutex_lock(&t->tlb_lock);
+        oldest->valid = false;
+        for (unsigned k = 0; k < TCG_MMU_IDX_MAX; k++) {
+            table_free(t, &oldest->table[k]);
+        }
+        g_mutex_unlock(&t->tlb_lock);
+    }
+    return true;
+}
+
 static void table_maybe_grow(TcgCpuState *t, TlbTable *tab)
 {
     bool crowded = tab->n_used > tab->n - tab->n / 4 || tab->conflicts > tab->n / 2;
 
-    if (crowded && tab->n < TLB_MAX_ENTRIES && t->n_tlb_entries + tab->n <= TLB_BUDGET_ENTRIES) {
+    if (crowded && tab->n < TLB_MAX_ENTRIES && budget_allows(t, tab->n)) {
         table_resize(t, tab, tab->n * 2);
     }
 }
