@@ -16,7 +16,7 @@ PARAMETERS = 0xff00
 FINISHED = 0x10 << 1 | 1        # isa-debug-exit's status for the value the guest leaves with
 LEFT = 0                        # under -no-reboot: reset or powered off
 LOST = 'lost'                   # the guest runs wild (say, in SMM without a handler), the monitor still answers
-TIMEOUT_S, LOST_S = 60, 10
+TIMEOUT_S, LOST_S = 60, 3
 
 CONFIG, ALL = 1, 3              # bits of the ROM's "more"
 VARIANTS = [
