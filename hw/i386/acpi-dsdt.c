@@ -99,10 +99,10 @@ static void link_device(Aml *a, unsigned n)
     aml_path(a, reg);
     aml_end(a);
 
-    aml_begin_method(a, "_CRS", 0, true);
     r = g_byte_array_new();
     aml_res_interrupt(r, none, 1, true, true);
     name_crs(a, "PRR0", r);
+    aml_begin_method(a, "_CRS", 0, true);
     aml_create_dword_field(a, "PRR0", AML_ZERO, 5, "PRRI");
     aml_op(a, AML_AND);
     aml_path(a, reg);
@@ -290,7 +290,6 @@ void acpi_dsdt_pci(const AcpiInfo *info, Aml *a)
     if (q35) {
         aml_name_eisaid(a, "_CID", "PNP0A03");
     }
-    aml_name_int(a, "_ADR", 0);
     aml_name_int(a, "_UID", 0);
     aml_name_int(a, "_BBN", 0);
     pci_crs(info, a);

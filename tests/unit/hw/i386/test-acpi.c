@@ -1,0 +1,244 @@
+/*
+ * ACPI: the AML writer's encodings, checksums after relocation, and iasl's opinion of every table; SMBIOS' structure.
+ */
+#include "hw/i386/acpi-build.h"
+#include "hw/i386/pc.h"
+#include "hw/i386/smbios.h"
+#include "tests.h"
+
+#include <glib/gstdio.h>
+
+static uint8_t sum(const uint8_t *p, size_t len)
+{
+    uint8_t s = 0;
+
+    while (len--) {
+        s += *p++;
+    }
+    return s;
+}
+
+static void assert_bytes(GByteArray *got, const void *want, size_t len)
+{
+    g_assert_cmpmem(got->data, got->len, want, len);
+    g_byte_array_unref(got);
+}
+
+static void test_aml_encodings(void)
+{
+    static const uint8_t ints[] = { 0x00, 0x01, 0x0a, 0x02, 0x0a, 0xff, 0x0b, 0x00, 0x01, 0x0c, 0x00, 0x00, 0x01, 0x00,
+                                    0x0e, 0, 0, 0, 0, 1, 0, 0, 0 };
+    static const uint8_t eisa[] = { 0x0c, 0x41, 0xd0, 0x0a, 0x08 };
+    static const uint8_t path[] = { '\\', 0x2f, 3, '_', 'S', 'B', '_', 'P', 'C', 'I', '0', 'X', '_', '_', '_' };
+    static const uint8_t device[] = { 0x5b, 0x82, 0x0b, 'A', '_', '_', '_', 0x08, 'B', '_', '_', '_', 0x01 };
+    GByteArray *b;
+    Aml a;
+
+    aml_init(&a);
+    for (const uint64_t *v = (const uint64_t[]){ 0, 1, 2, 255, 256, 65536, 1ull << 32, UINT64_MAX }; *v != UINT64_MAX; v++) {
+        aml_int(&a, *v);
+    }
+    assert_bytes(aml_finish(&a), ints, sizeof(ints));
+    aml_init(&a);
+    aml_eisaid(&a, "PNP0A08");
+    assert_bytes(aml_finish(&a), eisa, sizeof(eisa));
+    aml_init(&a);
+    aml_path(&a, "\\_SB.PCI0.X");
+    assert_bytes(aml_finish(&a), path, sizeof(path));
+    aml_init(&a);
+    aml_begin_device(&a, "A");
+    aml_name_int(&a, "B", 1);
+    aml_end(&a);
+    assert_bytes(aml_finish(&a), device, sizeof(device));
+    aml_init(&a);
+    aml_begin_scope(&a, "A");
+    for (unsigned i = 0; i < 100; i++) {
+        aml_op(&a, AML_ONE);
+    }
+    aml_end(&a);
+    b = aml_finish(&a);
+    g_assert_cmphex(b->data[1], ==, 0x4a);          /* 106 = 0x6a: low nibble, one more byte follows */
+    g_assert_cmphex(b->data[2], ==, 0x06);
+    g_byte_array_unref(b);
+}
+
+/* A board as far as the tables look at it. */
+static X86Machine *board(const char *name)
+{
+    X86Machine *x = X86_MACHINE(object_new(machine_type_find(name)));
+
+    x->m.smp = (SmpConfig){ .cpus = 5, .sockets = 5, .dies = 1, .clusters = 1, .cores = 1, .threads = 1, .max_cpus = 5 };
+    x->m.ram_size = 6 * GiB;
+    x->below_4g = 2 * GiB;
+    x->above_4g = 4 * GiB;
+    x->pci_hole_start = 0xc0000000;
+    return x;
+}
+
+static AcpiInfo info_of(X86Machine *x, AcpiBoard kind)
+{
+    if (kind == ACPI_BOARD_Q35) {
+        x->ecam_base = 0xb0000000;
+        x->ecam_size = 256 * MiB;
+    }
+    return (AcpiInfo){
+        .board = kind, .x86 = x, .pit = true, .rtc = true, .kbd = kind != ACPI_BOARD_MICROVM, .hpet = kind != ACPI_BOARD_MICROVM,
+        .com_mask = 0xf, .hpet_id = 0x8086a201, .hole64_base = 8 * GiB, .hole64_size = 32 * GiB,
+        .virtio_base = 0xfeb00000, .virtio_size = 512, .virtio_irq_base = 16, .n_virtio = kind == ACPI_BOARD_MICROVM ? 8 : 0,
+        .ged_base = 0xfea00000, .ged_irq = 9,
+    };
+}
+
+static const struct { const char *name; AcpiBoard kind; } boards[] = {
+    { "pc", ACPI_BOARD_I440FX }, { "q35", ACPI_BOARD_Q35 }, { "microvm", ACPI_BOARD_MICROVM },
+};
+
+#define BASE 0x100000
+
+static const uint8_t *table_at(const AcpiTables *t, uint64_t addr)
+{
+    g_assert_cmphex(addr, >=, BASE);
+    g_assert_cmphex(addr - BASE + 36, <=, t->tables->len);
+    return t->tables->data + (addr - BASE);
+}
+
+static void test_tables_sum_to_zero(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(boards); i++) {
+        X86Machine *x = board(boards[i].name);
+        AcpiInfo info = info_of(x, boards[i].kind);
+        const uint8_t *xsdt;
+        AcpiTables t;
+
+        acpi_build(&info, &t);
+        acpi_tables_relocate(&t, BASE);
+        g_assert_cmpmem(t.rsdp, 8, "RSD PTR ", 8);
+        g_assert_cmphex(sum(t.rsdp, 20), ==, 0);
+        g_assert_cmphex(sum(t.rsdp, 36), ==, 0);
+        xsdt = table_at(&t, ld64_le(t.rsdp + 24));
+        g_assert_cmpmem(xsdt, 4, "XSDT", 4);
+        g_assert_cmphex(sum(xsdt, ld32_le(xsdt + 4)), ==, 0);
+        for (unsigned e = 36; e < ld32_le(xsdt + 4); e += 8) {
+            const uint8_t *h = table_at(&t, ld64_le(xsdt + e));
+
+            g_assert_cmphex(sum(h, ld32_le(h + 4)), ==, 0);
+            if (memcmp(h, "FACP", 4) == 0) {
+                const uint8_t *dsdt = table_at(&t, ld64_le(h + 140));
+
+                g_assert_cmpuint(ld32_le(h + 4), ==, 268);
+                g_assert_cmphex(ld32_le(h + 40), ==, ld64_le(h + 140));
+                g_assert_cmpmem(dsdt, 4, "DSDT", 4);
+                g_assert_cmphex(sum(dsdt, ld32_le(dsdt + 4)), ==, 0);
+            }
+        }
+        acpi_tables_fini(&t);
+        object_unref(x);
+    }
+}
+
+static void run_iasl(const char *const *argv, const char *dir, const char *want)
+{
+    g_autofree char *out = NULL, *err = NULL;
+    g_autoptr(GError) gerr = NULL;
+    int status;
+
+    if (!g_spawn_sync(dir, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, &err, &status, &gerr)) {
+        g_error("%s", gerr->message);
+    }
+    if (status != 0 || !strstr(out, want)) {
+        g_error("iasl %s %s: %s%s", argv[1], argv[2], out, err);
+    }
+}
+
+/* Disassembles without complaint; the DSDT's text compiles again without error or warning. */
+static void check_with_iasl(const uint8_t *table, const char *dir)
+{
+    g_autofree char *sig = g_strndup((const char *)table, 4), *aml = g_strconcat(sig, ".aml", NULL), *dsl = g_strconcat(sig, ".dsl", NULL);
+    g_autofree char *aml_path = g_build_filename(dir, aml, NULL), *dsl_path = g_build_filename(dir, dsl, NULL), *text = NULL;
+
+    g_assert_true(g_file_set_contents(aml_path, (const char *)table, ld32_le(table + 4), NULL));
+    run_iasl((const char *const[]){ "iasl", "-d", aml, NULL }, dir, "");
+    g_assert_true(g_file_get_contents(dsl_path, &text, NULL, NULL));
+    g_assert_null(strstr(text, "Incorrect checksum"));
+    g_assert_null(strstr(text, "ERROR"));
+    if (strcmp(sig, "DSDT") == 0) {
+        run_iasl((const char *const[]){ "iasl", "-p", "again", dsl, NULL }, dir, "0 Errors, 0 Warnings");
+    }
+    for (const char *const *n = (const char *const[]){ aml, dsl, "again.aml", NULL }; *n; n++) {
+        g_autofree char *path = g_build_filename(dir, *n, NULL);
+
+        g_unlink(path);
+    }
+}
+
+static void test_iasl_reads_them(void)
+{
+    g_autofree char *iasl = g_find_program_in_path("iasl"), *dir = NULL;
+
+    if (!iasl) {
+        g_test_skip("iasl (package acpica-tools) is not installed");
+        return;
+    }
+    dir = g_dir_make_tmp("quern-acpi-XXXXXX", NULL);
+    for (unsigned i = 0; i < ARRAY_SIZE(boards); i++) {
+        X86Machine *x = board(boards[i].name);
+        AcpiInfo info = info_of(x, boards[i].kind);
+        const uint8_t *xsdt;
+        AcpiTables t;
+
+        acpi_build(&info, &t);
+        acpi_tables_relocate(&t, BASE);
+        xsdt = table_at(&t, ld64_le(t.rsdp + 24));
+        for (unsigned e = 36; e < ld32_le(xsdt + 4); e += 8) {
+            const uint8_t *h = table_at(&t, ld64_le(xsdt + e));
+
+            check_with_iasl(h, dir);
+            if (memcmp(h, "FACP", 4) == 0) {
+                check_with_iasl(table_at(&t, ld64_le(h + 140)), dir);
+            }
+        }
+        acpi_tables_fini(&t);
+        object_unref(x);
+    }
+    g_rmdir(dir);
+}
+
+static void test_smbios_is_well_formed(void)
+{
+    X86Machine *x = board("q35");
+    GByteArray *s = smbios_build(x);
+    uint8_t entry[24], seen[256] = { 0 };
+    unsigned at = 0;
+
+    while (at + 4 <= s->len) {
+        uint8_t type = s->data[at], len = s->data[at + 1];
+
+        g_assert_cmpuint(len, >=, 4);
+        seen[type]++;
+        at += len;
+        g_assert_cmpuint(at + 2, <=, s->len);
+        while (s->data[at] || s->data[at + 1]) {
+            at++;
+            g_assert_cmpuint(at + 2, <=, s->len);
+        }
+        at += 2;
+    }
+    g_assert_cmpuint(at, ==, s->len);
+    g_assert_cmpuint(seen[1], ==, 1);
+    g_assert_cmpuint(seen[4], ==, 5);
+    g_assert_cmpuint(seen[17], ==, 1);
+    g_assert_cmpuint(seen[19], ==, 2);
+    g_assert_cmpuint(seen[127], ==, 1);
+    smbios_entry_point(s, 0xf0020, entry);
+    g_assert_cmphex(sum(entry, 24), ==, 0);
+    g_byte_array_unref(s);
+    object_unref(x);
+}
+
+void add_acpi_tests(void)
+{
+    g_test_add_func("/i386/acpi/aml-encodings", test_aml_encodings);
+    g_test_add_func("/i386/acpi/tables-sum-to-zero", test_tables_sum_to_zero);
+    g_test_add_func("/i386/acpi/iasl-reads-them", test_iasl_reads_them);
+    g_test_add_func("/i386/smbios-is-well-formed", test_smbios_is_well_formed);
+}
