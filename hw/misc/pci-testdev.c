@@ -88,6 +88,10 @@ static bool testdev_realize(Device *dev, Error **errp)
     PciTestdev *s = PCI_TESTDEV(dev);
     PCIDevice *d = &s->pci;
 
+    if (s->membar_size && (s->membar_size < 4096 || !is_power_of_2(s->membar_size))) {
+        error_setg(errp, "pci-testdev.membar must be a power of two of at least 4096, got %" PRIu64, s->membar_size);
+        return false;
+    }
     s->bar[0].prefix = "mmio";
     s->bar[0].size = MEM_SIZE;
     s->bar[1].prefix = "portio";
@@ -112,7 +116,7 @@ static void testdev_reset_hold(Device *dev, ResetType type)
 }
 
 static const Property testdev_properties[] = {
-    PROP_SIZE("membar", PciTestdev, membar_size, 0, .power_of_2 = true, .min = 4096, .max = 1 * TiB,
+    PROP_SIZE("membar", PciTestdev, membar_size, 0, .max = 1 * TiB,
               .help = "size of an additional 64-bit prefetchable BAR that answers nothing"),
 };
 
