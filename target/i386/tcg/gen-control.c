@@ -121,7 +121,7 @@ void gen_RET(Gen *g, const Insn *i)
     IrVal pc = gen_pop_value(g, i->osize);
 
     release(g, (1u << i->osize) + (i->imm & 0xffff));
-    if (g->one_insn || g->req->cflags) {
+    if (gen_exits_specially(g)) {
         gen_exit_indirect(g, pc_of(g, pc));
         return;
     }

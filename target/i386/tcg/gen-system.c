@@ -18,7 +18,7 @@ static IrVal env_ld64(Gen *g, unsigned offset)
     return ir_env_ld(g->b, IR_I64, offset, IR_MO_64);
 }
 
-static void set_hflag(Gen *g, uint32_t bit)
+void gen_set_hflag(Gen *g, uint32_t bit)
 {
     ir_env_st(g->b, ir_ori(g->b, env_ld32(g, ENV(hflags)), bit), ENV(hflags), IR_MO_32);
 }
@@ -49,27 +49,27 @@ void gen_CLI(Gen *g, const Insn *i)
     ir_env_st(g->b, ir_andi(g->b, f, ~(uint64_t)IF_MASK), ENV(eflags), IR_MO_64);
 }
 
-/* Interrupts are held off for one more instruction if they were disabled. */
+/*
+ * Interrupts are held off for one more instruction.  If that comes in this block, nothing need be
+ * remembered; else HF_INHIBIT_IRQ says so.
+ */
 void gen_STI(Gen *g, const Insn *i)
 {
     IrBlock *b = g->b;
-    IrLabel was_set;
-    IrVal f;
 
-    gen_sync_flags(g);
     if (!io_privileged(g)) {
+        gen_sync_flags(g);
         IR_CALL(b, H_sti_virtual);
         gen_exit_loop_next(g);
         return;
     }
-    was_set = ir_label_new(b);
-    f = env_ld64(g, ENV(eflags));
-    ir_brcondi(b, IR_TSTNE, f, IF_MASK, was_set);
-    ir_env_st(b, ir_ori(b, f, IF_MASK), ENV(eflags), IR_MO_64);
-    set_hflag(g, HF_INHIBIT_IRQ);
-    gen_exit_loop_next(g);
-    ir_label(b, was_set);
-    gen_exit_direct(g, 1, g->next);
+    ir_env_st(b, ir_ori(b, env_ld64(g, ENV(eflags)), IF_MASK), ENV(eflags), IR_MO_64);
+    if (gen_block_is_full(g, g->next)) {
+        gen_set_hflag(g, HF_INHIBIT_IRQ);
+        gen_exit_loop_next(g);
+    } else {
+        g->sti_shadow = true;
+    }
 }
 
 void gen_CLD(Gen *g, const Insn *i)
@@ -451,16 +451,26 @@ void gen_SWAPGS(Gen *g, const Insn *i)
     ir_env_st(g->b, gs, ENV(kernelgsbase), IR_MO_64);
 }
 
-/* CPL 0 only, else #UD (not #GP). */
+/*
+ * CPL 0 only, else #UD (not #GP).  AC chooses the TLB index of what follows; the block goes on with
+ * the new one, and its exits take the run loop while AC is not what the block began with.
+ */
 static void set_ac(Gen *g, bool on)
 {
+    IrBlock *b = g->b;
+    IrVal f, h;
+
     if (g->cpl || !g->pe) {
         gen_ud(g);
         return;
     }
-    gen_sync_flags(g);
-    IR_CALL(g->b, H_write_eflags, ir_i64(g->b, on ? AC_MASK : 0), ir_i32(g->b, AC_MASK));
-    gen_exit_loop_next(g);
+    f = env_ld64(g, ENV(eflags));
+    h = env_ld32(g, ENV(hflags));
+    ir_env_st(b, on ? ir_ori(b, f, AC_MASK) : ir_andi(b, f, ~(uint64_t)AC_MASK), ENV(eflags), IR_MO_64);
+    ir_env_st(b, on ? ir_ori(b, h, HF_AC) : ir_andi(b, h, ~(uint32_t)HF_AC), ENV(hflags), IR_MO_32);
+    g->flags = on ? g->flags | HF_AC : g->flags & ~(uint64_t)HF_AC;
+    g->mmu_idx = gen_mmu_index(g->flags);
+    g->mode_changed = (g->flags ^ g->req->mode.flags) & HF_AC;
 }
 
 void gen_CLAC(Gen *g, const Insn *i)

@@ -323,18 +323,19 @@ IrVal gen_next_pc(Gen *g)
     return ir_pc(g->b, g->next);
 }
 
-/* Leave with the architectural pc given, in the special cases where the run loop or #DB comes next. */
-static bool exit_specially(Gen *g, IrVal pc)
+bool gen_exits_specially(const Gen *g)
+{
+    return g->one_insn || g->to_loop || g->mode_changed || g->req->cflags & (TB_NO_CHAIN | TB_SINGLE_INSN);
+}
+
+/* Leave with the architectural pc given, to the run loop, or to #DB where EFLAGS.TF was set. */
+static void exit_specially(Gen *g, IrVal pc)
 {
     if (g->flags & HF_TF) {
         IR_CALL(g->b, H_single_step, pc);
-        return true;
-    }
-    if (g->one_insn || g->req->cflags & (TB_NO_CHAIN | TB_SINGLE_INSN)) {
+    } else {
         ir_exit_loop(g->b, pc);
-        return true;
     }
-    return false;
 }
 
 /*
@@ -352,7 +353,7 @@ void gen_exit_direct(Gen *g, unsigned slot, int64_t delta)
 {
     gen_sync_flags(g);
     g->ended = true;
-    if ((g->flags & HF_TF) || g->one_insn || g->req->cflags & (TB_NO_CHAIN | TB_SINGLE_INSN)) {
+    if (gen_exits_specially(g)) {
         exit_specially(g, ir_pc(g->b, delta));
         return;
     }
@@ -367,7 +368,9 @@ void gen_exit_indirect(Gen *g, IrVal pc)
 {
     gen_sync_flags(g);
     g->ended = true;
-    if (!exit_specially(g, pc)) {
+    if (gen_exits_specially(g)) {
+        exit_specially(g, pc);
+    } else {
         ir_exit_indirect(g->b, pc);
     }
 }
@@ -376,9 +379,7 @@ void gen_exit_loop_next(Gen *g)
 {
     gen_sync_flags(g);
     g->ended = true;
-    if (!exit_specially(g, gen_next_pc(g))) {
-        ir_exit_loop(g->b, gen_next_pc(g));
-    }
+    exit_specially(g, gen_next_pc(g));
 }
 
 void gen_exit_state_set(Gen *g)

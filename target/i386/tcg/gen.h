@@ -46,6 +46,9 @@ struct Gen {
     uint32_t next;              /* of the next one */
     bool ended;                 /* an exit was emitted on the path of the last instruction */
     bool one_insn;              /* TF, RF or an interrupt shadow: one instruction, then the run loop */
+    bool sti_shadow;            /* STI came just before: the next instruction is not interrupted */
+    bool to_loop;               /* exits go to the run loop: this is an STI's shadow */
+    bool mode_changed;          /* likewise: EFLAGS.AC is not what it was at the block's start */
     unsigned n_insns;
 
     /*
@@ -187,6 +190,8 @@ IrVal gen_next_pc(Gen *g);
 void gen_exit_direct(Gen *g, unsigned slot, int64_t delta);
 /* Go on at a computed offset in CS (I64), truncated to @size. */
 void gen_exit_indirect(Gen *g, IrVal pc);
+/* Must exits take the run loop (or raise #DB), instead of going on to the next block? */
+bool gen_exits_specially(const Gen *g);
 /* After this instruction back to the run loop, which looks at mode and interrupts afresh. */
 void gen_exit_loop_next(Gen *g);
 /* After a helper that set env->tcg.pc and everything else. */
@@ -206,6 +211,10 @@ void gen_pop_done(Gen *g, unsigned size);
 /* --- the block's loop (translate.c) --- */
 
 void x86_translate(TbRequest *req);
+/* The block must end before the instruction at @next. */
+bool gen_block_is_full(const Gen *g, uint32_t next);
+/* TLB index of data accesses in a mode (TbMode.flags). */
+unsigned gen_mmu_index(uint64_t flags);
 /* What common code does around a generator (gen.c). */
 void gen_insn(Gen *g, Insn *i, X86Refusal refusal);
 
@@ -215,6 +224,8 @@ void gen_insn(Gen *g, Insn *i, X86Refusal refusal);
 IrVal gen_atomic(Gen *g, const Insn *i, IrAtomic a, IrVal operand);
 /* Branch to block start + @delta with the operand size's wrap of the pc. */
 void gen_jump(Gen *g, const Insn *i, unsigned slot, int64_t delta);
+/* env->hflags |= @bit. */
+void gen_set_hflag(Gen *g, uint32_t bit);
 /* Where a near branch with displacement goes, as a delta. */
 static inline int64_t gen_target(const Insn *i)
 {

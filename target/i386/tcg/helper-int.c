@@ -377,3 +377,9 @@ uint32_t helper_cmpxchg16b(CPUX86State *env, uint64_t addr, uint32_t mmu_idx)
 }
 
 /* --- bit scatter and gather: SDM Vol.2 PDEP, PEXT --- */
+
+uint32_t helper_irq_pending(CPUX86State *env)
+{
+    return __atomic_load_n(&x86_env_vcpu(env)->interrupt_request, __ATOMIC_ACQUIRE)
+           | __atomic_load_n(&env->tcg.exit_request, __ATOMIC_RELAXED);
+}

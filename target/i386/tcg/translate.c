@@ -3,7 +3,7 @@
  * instructions, and what the TCG accelerator asks of an x86 CPU.
  *
  * A block ends at a change of control or mode, at its page's end (its last instruction may cross),
- * at TcgRequest.max_insns, or when its IR grows long.
+ * at TbRequest.max_insns, or when its IR grows long.
  */
 #include "target/i386/tcg/gen.h"
 
@@ -61,7 +61,7 @@ const IrTarget x86_ir_target = {
 
 /* --- one block --- */
 
-static unsigned mmu_index(uint64_t flags)
+unsigned gen_mmu_index(uint64_t flags)
 {
     if ((flags & HF_CPL_MASK) == 3) {
         return MMU_USER_IDX;
@@ -83,7 +83,7 @@ static void gen_init(Gen *g, TbRequest *req)
     g->addseg = (f & HF_ADDSEG) || !g->pe || g->vm86;
     g->cpl = f & HF_CPL_MASK;
     g->iopl = f >> HF_IOPL_SHIFT & 3;
-    g->mmu_idx = mmu_index(f);
+    g->mmu_idx = gen_mmu_index(f);
     g->one_insn = f & (HF_TF | HF_RF | HF_INHIBIT_IRQ);
     gen_flags_dynamic(g);
     ir_block_set_pc_width(g->b, g->code64 ? 64 : g->code32 ? 32 : 16);
@@ -96,8 +96,7 @@ static bool fetch(void *opaque, uint32_t delta, void *buf, unsigned n)
     return req->fetch(req, delta, buf, n);
 }
 
-/* The block must end before the instruction at @next. */
-static bool block_is_full(const Gen *g, uint32_t next)
+bool gen_block_is_full(const Gen *g, uint32_t next)
 {
     const TbRequest *req = g->req;
     uint32_t page = 1u << 12, offset = (req->mode.cs_base + req->pc) & (page - 1);
@@ -117,6 +116,17 @@ static bool starts_next_block(const Gen *g, const Insn *i)
     return g->n_insns && offset + g->next + i->len > page;
 }
 
+/* Interrupts may be taken from here on: leave if there is one, else the block goes on. */
+static void end_sti_shadow(Gen *g)
+{
+    IrLabel none = ir_label_new(g->b);
+
+    gen_sync_flags(g);
+    ir_brcondi(g->b, IR_EQ, IR_CALL(g->b, H_irq_pending), 0, none);
+    ir_exit_loop(g->b, gen_next_pc(g));
+    ir_label(g->b, none);
+}
+
 void x86_translate(TbRequest *req)
 {
     Gen g;
@@ -130,6 +140,10 @@ void x86_translate(TbRequest *req)
     do {
         refusal = x86_decode(&mode, fetch, req, g.next, &insn);
         if (refusal == DEC_TRUNCATED) {
+            if (g.sti_shadow) {
+                gen_set_hflag(&g, HF_INHIBIT_IRQ);
+                g.to_loop = true;
+            }
             gen_end_block(&g);
             break;
         }
@@ -137,8 +151,14 @@ void x86_translate(TbRequest *req)
             gen_exit_indirect(&g, gen_next_pc(&g));
             break;
         }
+        g.to_loop = g.sti_shadow;
+        g.sti_shadow = false;
         gen_insn(&g, &insn, refusal);
-        if (!g.ended && block_is_full(&g, g.next)) {
+        if (g.to_loop && !g.ended) {
+            end_sti_shadow(&g);
+        }
+        g.to_loop = false;
+        if (!g.ended && gen_block_is_full(&g, g.next)) {
             gen_end_block(&g);
         }
     } while (!g.ended);
