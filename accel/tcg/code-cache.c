@@ -410,6 +410,27 @@ void code_cache_flush(CodeCache *c, TcgCpuState *self)
     g_mutex_unlock(&c->lock);
 }
 
+Tb *code_cache_tb_by_start(const CodeCache *c, const void *code)
+{
+    uintptr_t off = (uintptr_t)code - (uintptr_t)unit_rx(c, 0);
+    uint32_t in_unit = (uint32_t)(off % c->unit_size);
+    unsigned unit = (unsigned)(off / c->unit_size);
+    TbId id;
+    Tb *tb;
+
+    if (off >= (size_t)c->n_units * c->unit_size || in_unit < -TCG_BLOCK_ID_OFFSET) {
+        return NULL;
+    }
+    memcpy(&id, (const uint8_t *)code + TCG_BLOCK_ID_OFFSET, sizeof(id));
+    /* The unit may be filled anew meanwhile: believe nothing. */
+    if (!id || tb_unit(c, id) != unit ||
+        (id - 1) % c->tb_per_unit >= __atomic_load_n(&c->units[unit].n_tb, __ATOMIC_ACQUIRE)) {
+        return NULL;
+    }
+    tb = tb_by_id(c, id);
+    return tb->code_offset + tb->code.entry == in_unit ? tb : NULL;
+}
+
 Tb *code_cache_tb_by_address(const CodeCache *c, uintptr_t host_pc)
 {
     uintptr_t off = host_pc - (uintptr_t)unit_rx(c, 0);

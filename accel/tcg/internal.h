@@ -144,6 +144,8 @@ Tb *code_cache_place_locked(CodeCache *c, const TbDraft *d);
 bool code_cache_retire_oldest_locked(CodeCache *c, TcgCpuState *self);
 void code_cache_flush(CodeCache *c, TcgCpuState *self);         /* every block, on request */
 Tb *code_cache_tb_by_address(const CodeCache *c, uintptr_t host_pc);    /* in rx; NULL if none */
+/* The block whose code starts at @code, by the id word before it; NULL if @code is no block's start.  Lock-free. */
+Tb *code_cache_tb_by_start(const CodeCache *c, const void *code);
 /* Abort with a message if an invariant does not hold. */
 void cache_check(CodeCache *c);
 

@@ -365,7 +365,7 @@ static Tb *find_block(TcgCpuState *t, uint64_t pc, const TbMode *mode, unsigned 
         const TcgJumpCacheEntry *e = &t->current->jump_cache[TCG_JUMP_CACHE_HASH(pc)];
 
         if (__atomic_load_n(&e->tag, __ATOMIC_ACQUIRE) == (pc ^ t->env->mode_tag)) {
-            tb = code_cache_tb_by_address(t->cache, (uintptr_t)e->code);
+            tb = code_cache_tb_by_start(t->cache, e->code);
             if (tb && !tb_is_dead(tb)) {
                 STAT_INC(t, lookups_jc);
                 return tb;
