@@ -78,6 +78,7 @@ typedef struct CodePage {
     uint32_t write_seq;         /* bumped by every write while pinned */
     uint16_t pins;              /* translations in progress */
     uint16_t idle_writes;       /* writes since the last block went */
+    uint64_t covered;           /* bit n: maybe code in the nth 64th of the page */
 } CodePage;
 
 typedef struct CodeCacheStats {
@@ -118,6 +119,8 @@ typedef struct CodeCache {
     CodeCacheStats stats;
 
     /* atomic */
+    uint64_t insert_seq;        /* counts blocks that became findable */
+    uint32_t n_pins;            /* of all pages */
     uint64_t epoch;
     uint32_t waiters;           /* threads waiting for quiescence */
 } CodeCache;
@@ -207,11 +210,22 @@ void code_page_add_tb_locked(CodeCache *c, Tb *tb);
 void code_page_remove_tb_locked(CodeCache *c, Tb *tb);
 /* Must writes to the page at ram_addr @page take the slow path? */
 bool code_page_is_watched(CodeCache *c, uint64_t page);
-/* Is a block that reads bytes of [@addr, @addr+@len) among them @current?  The range lies in one page. */
-bool code_page_overlaps(CodeCache *c, uint64_t addr, uint64_t len, const Tb *current);
+/*
+ * [@addr, @addr+@len), within one page, is about to be written, by the block that @ra returns into (0:
+ * by none).  code_range_written() must follow the write, unless the result was PLAIN or BESIDE and
+ * code_write_was_alone() says so afterwards.
+ */
+typedef enum CodeWrite {
+    CODE_WRITE_PLAIN,           /* the page is not watched */
+    CODE_WRITE_BESIDE,          /* its blocks lie elsewhere in the page */
+    CODE_WRITE_HIT,
+    CODE_WRITE_HIT_RUNNING,     /* the writing block itself: restart the instruction alone */
+} CodeWrite;
+CodeWrite code_write_begin(CodeCache *c, uint64_t addr, uint64_t len, uintptr_t ra, uint64_t *ticket);
+/* No block can have been made of the bytes as they were before the write. */
+bool code_write_was_alone(const CodeCache *c, uint64_t ticket);
 /* The range was written: remove the blocks that overlap it. */
 void code_range_written(CodeCache *c, uint64_t addr, uint64_t len);
-void code_page_for_each_locked(CodeCache *c, void (*fn)(CodeCache *c, const CodePage *p));
 
 /* --- soft TLB (tlb.c) --- */
 
@@ -354,6 +368,8 @@ void tlb_maybe_unprotect(TcgCpuState *t, vaddr va, unsigned mmu_idx);
 typedef struct TlbHit {
     uint8_t *host;              /* of the byte at va; NULL: not RAM for this access */
     uint32_t flags;             /* TLB_* of the comparator */
+    CodeWrite code;             /* of a store to RAM with TLB_NOTDIRTY */
+    uint64_t ticket;
     TlbFull full;
 } TlbHit;
 /* Find or fill.  False: only if @probe, on a fault. */

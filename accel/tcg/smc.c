@@ -20,9 +20,10 @@
 
 #define IDLE_WRITES_MAX 64
 
-static uint32_t *bucket_of(const CodeCache *c, uint64_t page)
+/* @addr: anywhere in the page. */
+static uint32_t *bucket_of(const CodeCache *c, uint64_t addr)
 {
-    uint64_t h = (page >> c->page_bits) * 0x9e3779b97f4a7c15ULL;
+    uint64_t h = (addr >> c->page_bits) * 0x9e3779b97f4a7c15ULL;
 
     return &c->page_buckets[(h >> 40) & (c->n_page_buckets - 1)];
 }
@@ -114,6 +115,7 @@ uint32_t code_page_pin(CodeCache *c, TcgCpuState *self, uint64_t page)
         fresh = true;
     }
     p->pins++;
+    __atomic_fetch_add(&c->n_pins, 1, __ATOMIC_SEQ_CST);
     seq = p->write_seq;
     if (fresh) {
         c->stats.page_protects++;
@@ -132,6 +134,7 @@ void code_page_unpin_locked(CodeCache *c, uint64_t page)
 
     assert(p && p->pins);
     p->pins--;
+    __atomic_fetch_sub(&c->n_pins, 1, __ATOMIC_SEQ_CST);
 }
 
 void code_page_unpin(CodeCache *c, uint64_t page)
@@ -161,25 +164,46 @@ bool code_page_is_watched(CodeCache *c, uint64_t page)
     return yes;
 }
 
-void code_page_for_each_locked(CodeCache *c, void (*fn)(CodeCache *c, const CodePage *p))
+/* --- blocks of a page --- */
+
+/* The bytes that @tb has in the page of its part @which. */
+static uint64_t part_range(const CodeCache *c, const Tb *tb, unsigned which, uint64_t *len)
 {
-    for (uint32_t b = 0; b < c->n_page_buckets; b++) {
-        for (uint32_t i = c->page_buckets[b]; i; i = c->pages[i].next) {
-            fn(c, &c->pages[i]);
-        }
-    }
+    uint64_t page_size = 1ULL << c->page_bits;
+    uint64_t in_first = MIN((uint64_t)tb->size, page_size - (tb->key.phys_pc & (page_size - 1)));
+
+    *len = which ? tb->size - in_first : in_first;
+    return which ? tb->page2 : tb->key.phys_pc;
 }
 
-/* --- blocks of a page --- */
+static bool part_overlaps(const CodeCache *c, const Tb *tb, unsigned which, uint64_t addr, uint64_t len)
+{
+    uint64_t size, start = part_range(c, tb, which, &size);
+
+    return start < addr + len && addr < start + size;
+}
+
+/* The 64ths of its page that [@addr, @addr+@len) touches. */
+static uint64_t coverage(const CodeCache *c, uint64_t addr, uint64_t len)
+{
+    unsigned shift = c->page_bits - 6;
+    unsigned first = (unsigned)(addr >> shift) & 63, last = (unsigned)((addr + len - 1) >> shift) & 63;
+
+    return len ? (~0ULL << first) & (~0ULL >> (63 - last)) : 0;
+}
 
 static void list_add(CodeCache *c, uint64_t page, Tb *tb, unsigned which)
 {
     CodePage *p = page_find(c, page);
+    uint64_t start, size;
 
     assert(p);                          /* pinned by the translation, or held by the block that moves */
     tb->page_next[which] = p->first;
     p->first = tb_id(c, tb) << 1 | which;
     p->idle_writes = 0;
+    start = part_range(c, tb, which, &size);
+    p->covered |= coverage(c, start, size);
+    __atomic_store_n(&c->insert_seq, c->insert_seq + 1, __ATOMIC_SEQ_CST);
 }
 
 static void list_remove(CodeCache *c, uint64_t page, Tb *tb, unsigned which)
@@ -193,6 +217,7 @@ static void list_remove(CodeCache *c, uint64_t page, Tb *tb, unsigned which)
         q = &tb_by_id(c, *q >> 1)->page_next[*q & 1];
     }
     *q = tb->page_next[which];
+    p->covered = p->first ? p->covered : 0;
 }
 
 void code_page_add_tb_locked(CodeCache *c, Tb *tb)
@@ -211,32 +236,49 @@ void code_page_remove_tb_locked(CodeCache *c, Tb *tb)
     }
 }
 
-/* Does @tb read bytes of [@addr, @addr+@len), which lies in the page of its part @which? */
-static bool part_overlaps(const CodeCache *c, const Tb *tb, unsigned which, uint64_t addr, uint64_t len)
+/* The writer's own block counts unless it consists of this one instruction. */
+static bool is_running(const CodeCache *c, const Tb *tb, uintptr_t ra)
 {
-    uint64_t page_size = 1ULL << c->page_bits;
-    uint64_t in_first = MIN((uint64_t)tb->size, page_size - (tb->key.phys_pc & (page_size - 1)));
-    uint64_t start = which ? tb->page2 : tb->key.phys_pc;
-    uint64_t size = which ? tb->size - in_first : in_first;
-
-    return start < addr + len && addr < start + size;
+    return ra && !(tb->key.cflags & TB_SINGLE_INSN) && tb == code_cache_tb_by_address(c, ra);
 }
 
-bool code_page_overlaps(CodeCache *c, uint64_t addr, uint64_t len, const Tb *current)
+CodeWrite code_write_begin(CodeCache *c, uint64_t addr, uint64_t len, uintptr_t ra, uint64_t *ticket)
 {
+    CodeWrite kind = CODE_WRITE_BESIDE;
     const CodePage *p;
-    bool hit = false;
 
+    *ticket = __atomic_load_n(&c->insert_seq, __ATOMIC_SEQ_CST);
+    if (!__atomic_load_n(bucket_of(c, addr), __ATOMIC_SEQ_CST)) {
+        return CODE_WRITE_PLAIN;
+    }
     g_mutex_lock(&c->lock);
     p = page_find(c, page_of(c, addr));
-    for (uint32_t l = p ? p->first : 0; l && !hit; ) {
+    if (!p) {
+        kind = CODE_WRITE_PLAIN;
+    } else if (!p->first || p->pins) {
+        kind = CODE_WRITE_HIT;          /* the write has to be counted */
+    }
+    for (uint32_t l = p && (p->covered & coverage(c, addr, len)) ? p->first : 0; l; ) {
         const Tb *tb = tb_by_id(c, l >> 1);
 
-        hit = tb == current && part_overlaps(c, tb, l & 1, addr, len);
+        if (part_overlaps(c, tb, l & 1, addr, len)) {
+            kind = CODE_WRITE_HIT;
+            if (is_running(c, tb, ra)) {
+                kind = CODE_WRITE_HIT_RUNNING;
+                break;
+            }
+        }
         l = tb->page_next[l & 1];
     }
     g_mutex_unlock(&c->lock);
-    return hit;
+    return kind;
+}
+
+bool code_write_was_alone(const CodeCache *c, uint64_t ticket)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);    /* the write, then the question; who translates pins, then reads */
+    return !__atomic_load_n(&c->n_pins, __ATOMIC_SEQ_CST) &&
+        __atomic_load_n(&c->insert_seq, __ATOMIC_SEQ_CST) == ticket;
 }
 
 static void page_written_locked(CodeCache *c, CodePage *p, uint64_t addr, uint64_t len)

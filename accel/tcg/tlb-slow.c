@@ -114,17 +114,11 @@ void tcg_watchpoint_clear(Vcpu *cpu, unsigned slot)
 
 /* --- writes to pages with code or dirty logging --- */
 
-static void write_before(TcgCpuState *t, const TlbHit *hit, vaddr va, unsigned size, uintptr_t ra)
+static void write_before(TcgCpuState *t, TlbHit *hit, vaddr va, unsigned size, uintptr_t ra)
 {
-    uint64_t addr = hit->full.ram_addr + (va & ~t->page_mask);
-    const Tb *running;
-
     STAT_INC(t, notdirty);
-    if (!ra || !code_page_is_watched(t->cache, hit->full.ram_addr)) {
-        return;
-    }
-    running = code_cache_tb_by_address(t->cache, ra);
-    if (running && !(running->key.cflags & TB_SINGLE_INSN) && code_page_overlaps(t->cache, addr, size, running)) {
+    hit->code = code_write_begin(t->cache, hit->full.ram_addr + (va & ~t->page_mask), size, ra, &hit->ticket);
+    if (hit->code == CODE_WRITE_HIT_RUNNING) {
         STAT_INC(t, smc_restarts);
         tcg_restart_single(t, ra);
     }
@@ -141,8 +135,13 @@ static void write_after(TcgCpuState *t, const TlbHit *hit, vaddr va, unsigned si
 {
     uint64_t addr = hit->full.ram_addr + (va & ~t->page_mask);
 
-    code_range_written(t->cache, addr, size);
     log_dirty(hit->full.rb, addr, size);
+    if (hit->code == CODE_WRITE_BESIDE && code_write_was_alone(t->cache, hit->ticket)) {
+        return;                         /* the page stays watched */
+    }
+    if (hit->code != CODE_WRITE_PLAIN || !code_write_was_alone(t->cache, hit->ticket)) {
+        code_range_written(t->cache, addr, size);
+    }
     tlb_maybe_unprotect(t, va, mmu_idx);
 }
 
@@ -642,7 +641,7 @@ void cpu_stq(Vcpu *cpu, vaddr va, uint64_t v, unsigned mmu_idx, uintptr_t ra)
  * The caller will write [@va, @va+@size) after we return.  Remove overlapping blocks now, and once
  * more at the next pass of the run loop, for translations made in between by other vCPUs.
  */
-static void prepare_write(TcgCpuState *t, const TlbHit *hit, vaddr va, unsigned size, unsigned mmu_idx, uintptr_t ra)
+static void prepare_write(TcgCpuState *t, TlbHit *hit, vaddr va, unsigned size, unsigned mmu_idx, uintptr_t ra)
 {
     uint64_t addr = hit->full.ram_addr + (va & ~t->page_mask);
 
