@@ -85,6 +85,18 @@ static bool hmp_object_del(FILE *out, const char *args, Error **errp)
     return user_creatable_del(args, errp);
 }
 
+static bool hmp_balloon(FILE *out, const char *args, Error **errp)
+{
+    QapiBalloonArgs a;
+    uint64_t mebibytes;
+
+    if (!qapi_parse_uint("value", args, &mebibytes, errp)) {
+        return false;
+    }
+    a.value = (int64_t)MIN(mebibytes, INT64_MAX / MiB) * (int64_t)MiB;
+    return qmp_balloon(&a, errp);
+}
+
 static bool hmp_info_command(FILE *out, const char *args, Error **errp)
 {
     g_auto(GStrv) parts = g_strsplit(args, " ", 2);
@@ -108,6 +120,7 @@ static const HmpCommand commands[] = {
     { "system_reset", NULL, NULL, "reset the machine", qmp_system_reset },
     { "system_powerdown", NULL, NULL, "press the power button", qmp_system_powerdown },
     { "system_wakeup", NULL, NULL, "wake a suspended guest", qmp_system_wakeup },
+    { "balloon", NULL, "MIB", "ask the guest to come to so much memory", .run = hmp_balloon },
     { "cpu", NULL, "N", "choose the CPU that commands are about", .run = hmp_cpu },
     { "log", NULL, "ITEM[,ITEM...]|none", "choose what is logged", .run = hmp_log },
     { "logfile", NULL, "FILE", "log into FILE", .run = hmp_logfile },

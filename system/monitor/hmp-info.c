@@ -118,6 +118,31 @@ static void info_chardev(FILE *out, const char *args, int cpu_index)
     }
 }
 
+static void info_balloon(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(Error) err = NULL;
+    g_autoptr(QapiBalloonInfo) info = qmp_query_balloon(&err);
+
+    if (info) {
+        fprintf(out, "balloon: actual=%" PRId64 "\n", info->actual / (int64_t)MiB);
+    } else {
+        fprintf(out, "Error: %s\n", error_get_pretty(err));
+    }
+}
+
+static void info_block(FILE *out, const char *args, int cpu_index)
+{
+    QapiQueryNamedBlockNodesArgs all = { 0 };
+    g_autoptr(QapiBlockDeviceInfoList) list = qmp_query_named_block_nodes(&all, &error_abort);
+
+    for (size_t i = 0; i < list->len; i++) {
+        const QapiBlockDeviceInfo *b = &list->at[i];
+
+        fprintf(out, "%s: %s (%s%s), %" PRIu64 " bytes\n", b->node_name, b->file, b->drv, b->ro ? ", read-only" : "",
+                b->image->virtual_size);
+    }
+}
+
 /* --- trees --- */
 
 typedef struct PropertyPrint {
@@ -207,6 +232,8 @@ static void info_qom_tree(FILE *out, const char *args, int cpu_index)
 /* --- the table --- */
 
 static const InfoSubject subjects[] = {
+    { "balloon", "how much memory the guest has", info_balloon },
+    { "block", "block nodes", info_block },
     { "chardev", "character devices", info_chardev },
     { "cpus", "virtual CPUs", info_cpus },
     { "jit", "what the accelerator did", info_jit },

@@ -6,6 +6,7 @@
 #include "config-host.h"
 #include "hw/core/machine.h"
 #include "qapi/qapi-commands.h"
+#include "system/balloon.h"
 #include "system/runstate.h"
 
 #include <unistd.h>
@@ -123,6 +124,29 @@ QapiMemoryInfo *qmp_query_memory_size_summary(Error **errp)
 
     info->base_memory = current_machine()->ram_size;
     info->has_plugged_memory = true;            /* no memory device exists that could be plugged */
+    return info;
+}
+
+/* More than the guest's RAM means all of it: managers add what they plugged. */
+bool qmp_balloon(const QapiBalloonArgs *args, Error **errp)
+{
+    if (args->value <= 0) {
+        error_setg(errp, "Parameter 'value' expects a size, got %" PRId64, args->value);
+        return false;
+    }
+    return balloon_set_target(MIN((uint64_t)args->value, current_machine()->ram_size), errp);
+}
+
+QapiBalloonInfo *qmp_query_balloon(Error **errp)
+{
+    QapiBalloonInfo *info;
+    uint64_t bytes;
+
+    if (!balloon_get_actual(&bytes, errp)) {
+        return NULL;
+    }
+    info = g_new0(QapiBalloonInfo, 1);
+    info->actual = (int64_t)bytes;
     return info;
 }
 

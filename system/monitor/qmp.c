@@ -9,6 +9,8 @@
 #include "hw/core/qdev.h"
 #include "qapi/qapi-commands.h"
 #include "qapi/qapi-events.h"
+#include "system/balloon.h"
+#include "util/timer.h"
 
 static Monitor *present;            /* whose request is being answered; main loop only */
 
@@ -105,16 +107,23 @@ static Value *timestamp(void)
     return t;
 }
 
-void qmp_broadcast(const char *event, Value *data)
+/* Sent at most so often; the latest one of an interval follows at its end.  A guest can cause these at will. */
+typedef struct RateLimit {
+    const char *event;
+    int64_t interval_ns;
+    int64_t next_ns;            /* none is sent before */
+    Value *held;                /* the latest since, whole message; NULL = none */
+    Timer timer;                /* armed once .fn is set */
+} RateLimit;
+
+static RateLimit rate_limits[] = {
+    { "BALLOON_CHANGE", NANOSECONDS_PER_SECOND },
+};
+
+static void send_to_all(const Value *message)
 {
     GPtrArray *list = monitor_list();
-    g_autoptr(Value) message = value_dict();
 
-    value_dict_set(message, "timestamp", timestamp());
-    value_dict_set_str(message, "event", event);
-    if (data) {
-        value_dict_set(message, "data", data);
-    }
     for (unsigned i = 0; i < list->len; i++) {
         Monitor *m = g_ptr_array_index(list, i);
 
@@ -122,6 +131,62 @@ void qmp_broadcast(const char *event, Value *data)
             send(m, message);
         }
     }
+}
+
+static void interval_ended(void *opaque)
+{
+    RateLimit *r = opaque;
+    g_autoptr(Value) message = g_steal_pointer(&r->held);
+
+    if (message) {
+        send_to_all(message);
+        r->next_ns = clock_get_ns(CLOCK_TYPE_REALTIME) + r->interval_ns;
+        timer_mod(&r->timer, r->next_ns);
+    }
+}
+
+/* True if @message has to wait (it is then kept). */
+static bool rate_limit(const char *event, Value *message)
+{
+    int64_t now = clock_get_ns(CLOCK_TYPE_REALTIME);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(rate_limits); i++) {
+        RateLimit *r = &rate_limits[i];
+
+        if (strcmp(r->event, event)) {
+            continue;
+        }
+        if (!r->timer.fn) {
+            timer_init(&r->timer, CLOCK_TYPE_REALTIME, interval_ended, r);
+        }
+        if (now < r->next_ns) {
+            value_unref(r->held);
+            r->held = value_ref(message);
+            return true;
+        }
+        r->next_ns = now + r->interval_ns;
+        timer_mod(&r->timer, r->next_ns);
+    }
+    return false;
+}
+
+void qmp_broadcast(const char *event, Value *data)
+{
+    g_autoptr(Value) message = value_dict();
+
+    value_dict_set(message, "timestamp", timestamp());
+    value_dict_set_str(message, "event", event);
+    if (data) {
+        value_dict_set(message, "data", data);
+    }
+    if (!rate_limit(event, message)) {
+        send_to_all(message);
+    }
+}
+
+static void on_balloon_change(uint64_t actual_bytes)
+{
+    qapi_event_send_balloon_change((int64_t)actual_bytes);
 }
 
 static void on_device_deleted(const char *id, const char *path)
@@ -134,4 +199,5 @@ void qmp_monitor_init(Monitor *m)
     m->parser = json_parser_new(on_request, m);
     qapi_event_set_sink(qmp_broadcast);
     device_set_deleted_notify(on_device_deleted);
+    balloon_set_change_notify(on_balloon_change);
 }

@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 import unittest
@@ -212,6 +213,36 @@ class Commands(unittest.TestCase):
                          '-device', 'virtio-rng-pci,rng=r,id=rng0') as q:
             self.assertIn({'name': 'rng0', 'type': 'child<virtio-rng-pci>'},
                           q.command('qom-list', {'path': '/machine/peripheral'}))
+
+    def test_balloon(self):
+        with quern.Quern(*EMPTY) as q:
+            self.assertEqual(q.error('query-balloon'), ('DeviceNotActive', 'No balloon device has been activated'))
+            self.assertEqual(q.error('balloon', {'value': 4096})[0], 'DeviceNotActive')
+        with quern.Quern('-machine', 'q35', '-S', '-m', '64', '-device', 'virtio-balloon-pci') as q:
+            self.assertEqual(q.command('query-balloon'), {'actual': 64 << 20})
+            self.assertEqual(q.command('balloon', {'value': 1 << 40}), {})
+            self.assertIn('expects a size', q.error('balloon', {'value': 0})[1])
+            self.assertEqual(q.hmp('info balloon'), 'balloon: actual=64\r\n')
+
+    def test_block_nodes(self):
+        with tempfile.TemporaryDirectory() as folder, quern.Quern(*EMPTY) as q:
+            path = os.path.join(folder, 'disk')
+            with open(path, 'wb') as f:
+                f.truncate(1 << 20)
+            node = {'driver': 'file', 'node-name': 'n0', 'filename': path}
+            q.command('blockdev-add', node)
+            self.assertIn('n0', q.error('blockdev-add', node)[1])
+            self.assertIn("'node-name' is missing", q.error('blockdev-add', {'driver': 'file', 'filename': path})[1])
+            q.command('blockdev-add', {'driver': 'raw', 'node-name': 'n1', 'file': 'n0'})
+            nodes = {n['node-name']: n for n in q.command('query-named-block-nodes')}
+            self.assertEqual(sorted(nodes), ['n0', 'n1'])
+            self.assertEqual(nodes['n0']['image'], {'filename': path, 'format': 'file', 'virtual-size': 1 << 20})
+            self.assertIn('n0', q.error('blockdev-del', {'node-name': 'n0'})[1])
+            q.command('block_resize', {'node-name': 'n0', 'size': 1 << 21})
+            self.assertEqual(os.path.getsize(path), 1 << 21)
+            q.command('blockdev-del', {'node-name': 'n1'})
+            q.command('blockdev-del', {'node-name': 'n0'})
+            self.assertEqual(q.command('query-named-block-nodes'), [])
 
     def test_cpus_are_listed_with_their_threads(self):
         with quern.Quern('-machine', 'q35', '-S', '-m', '64', '-smp', '3') as q:
