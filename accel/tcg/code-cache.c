@@ -153,10 +153,7 @@ bool code_cache_init(CodeCache *c, size_t size, bool split_wx, unsigned page_bit
         unmap_all(c);
         return false;
     }
-    for (uint32_t i = 1; i + 1 < c->n_pages; i++) {
-        c->pages[i].next = i + 1;
-    }
-    c->free_page = 1;
+    c->fresh_page = 1;
     c->units[0].state = UNIT_OPEN;
     c->epoch = 1;
     c->cpus = g_ptr_array_new();

@@ -114,7 +114,8 @@ typedef struct CodeCache {
     GCond quiesced;
     /* lock */
     unsigned cur;               /* the open unit */
-    uint32_t free_page;
+    uint32_t free_page;         /* list of CodePages given back */
+    uint32_t fresh_page;        /* from here on none was ever used: their memory is not committed */
     GPtrArray *cpus;            /* of TcgCpuState: whose jump caches hold addresses of ours */
     CodeCacheStats stats;
 

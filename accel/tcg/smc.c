@@ -48,11 +48,13 @@ static CodePage *page_find(const CodeCache *c, uint64_t page)
 static CodePage *page_new_locked(CodeCache *c, uint64_t page)
 {
     uint32_t *head = bucket_of(c, page);
-    uint32_t i = c->free_page;
+    uint32_t i = c->free_page ? c->free_page : c->fresh_page++;
     CodePage *p = &c->pages[i];
 
-    assert(i);
-    c->free_page = p->next;
+    assert(i < c->n_pages);
+    if (c->free_page) {
+        c->free_page = p->next;
+    }
     *p = (CodePage){ .page = page, .next = *head };
     __atomic_store_n(head, i, __ATOMIC_SEQ_CST);
     return p;
@@ -86,6 +88,9 @@ static void free_idle_pages_locked(CodeCache *c)
 
 static void ensure_free_page_locked(CodeCache *c, TcgCpuState *self)
 {
+    if (c->fresh_page < c->n_pages) {
+        return;
+    }
     if (!c->free_page) {
         free_idle_pages_locked(c);
     }
