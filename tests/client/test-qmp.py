@@ -87,14 +87,12 @@ class Session(unittest.TestCase):
         with quern.Quern(*EMPTY) as q:
             q.socket.settimeout(0.5)
             request = b'{"execute":"query-qmp-schema"}\r\n' * 100
-            try:                            # we never read: at some point nothing is taken any more
-                while True:
+            with self.assertRaises(TimeoutError):   # we never read: at some point nothing is taken any more
+                for _ in range(1000):               # whose replies would be gigabytes
                     q.socket.sendall(request)
-            except TimeoutError:
-                pass
             with open('/proc/%d/status' % q.process.pid, encoding='ascii') as f:
                 rss = next(int(line.split()[1]) for line in f if line.startswith('VmRSS'))
-            self.assertLess(rss, 64 * 1024)
+            self.assertLess(rss, 512 * 1024)        # generous, for builds with sanitizers
             self.assertIsNone(q.process.poll())
 
     def test_documented_examples_answer_as_documented(self):
