@@ -404,7 +404,10 @@ static int simplify_cond(IrBlock *b, IrCond *c, IrVal *x, IrVal *y)
         if (!(ky & possible)) {
             return *c == IR_TSTEQ;
         }
-        if ((ky & possible) == possible) {      /* every bit that can be set is tested */
+        if (ky == 1ull << (ir_width(t) - 1)) {  /* the sign */
+            *c = *c == IR_TSTEQ ? IR_GE : IR_LT;
+            *y = ir_const(b, t, 0);
+        } else if ((ky & possible) == possible) {      /* every bit that can be set is tested */
             *c = *c == IR_TSTEQ ? IR_EQ : IR_NE;
             *y = ir_const(b, t, 0);
         }

@@ -115,6 +115,7 @@ static bool emit(TcgContext *c, TcgCode *out)
     out->direct[0].jump_offset = out->direct[1].jump_offset = -1;
     c->out = out;
     c->short_jump = NULL;
+    c->flags.end = NULL;
     ra_begin(c);
     if (log) {
         fprintf(log, "OP after register allocation:\n");

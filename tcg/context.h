@@ -94,6 +94,10 @@ struct TcgContext {
     FaultRow rows[TCG_MAX_OPS];
     SlowStub stubs[TCG_MAX_OPS];
     LabelFix fixes[MAX_FIXES];
+    struct {                                    /* the op whose instruction set the flags last */
+        const IrOp *op;
+        const uint8_t *end;                     /* of its code */
+    } flags;
     uint8_t *short_jump;                        /* end of a jcc rel8 to the label that comes next */
     uint8_t *label_at[IR_MAX_LABELS];
     TcgCode *out;

@@ -406,6 +406,14 @@ int ra_result_pin(TcgContext *c, IrOp *op)
     return c->pins.reg[g];
 }
 
+/* The op is going to write @pin: what was there, if in another register too, is only there from now on. */
+static unsigned claim_pin(TcgContext *c, unsigned pin)
+{
+    set_in_env(c, c->pins.global[pin], 0);
+    c->locked |= HOST_MASK(pin);
+    return pin;
+}
+
 unsigned ra_temp(TcgContext *c, uint32_t mask)
 {
     return reg_alloc(c, mask, false);
@@ -443,8 +451,7 @@ unsigned ra_take(TcgContext *c, IrOp *op, unsigned i)
 
     if (pin >= 0 && (from == pin || !(c->locked & HOST_MASK(pin)))) {
         ra_load_into(c, v, pin, true);          /* nothing if it is there */
-        c->locked |= HOST_MASK(pin);
-        return pin;
+        return claim_pin(c, pin);
     }
     if (c->value[v].reg >= 0 && ra_dies(c, op, i)) {
         reg = c->value[v].reg;
@@ -570,8 +577,7 @@ unsigned ra_result(TcgContext *c, IrOp *op, uint32_t mask)
     int pin = ra_result_pin(c, op);
 
     if (pin >= 0 && (c->inputs_done || !(c->locked & HOST_MASK(pin)))) {
-        c->locked |= HOST_MASK(pin);
-        return pin;
+        return claim_pin(c, pin);
     }
     return reg_alloc(c, mask, keeps(c, op->out));
 }
@@ -690,43 +696,50 @@ void ra_var_set(TcgContext *c, IrOp *op)
     store(c, ra_use(c, op, 0), m, op->type);
 }
 
-/* Set dirty @g's home to the constant or pc-relative value @o; false if that takes a register. */
-static bool sync_remade(TcgContext *c, unsigned g, const IrValue *o)
+/* A constant that can be stored to @g's env field as an immediate. */
+static bool is_immediate(TcgContext *c, unsigned g, const IrValue *o)
 {
     IrType t = c->target->globals[g].type;
-    unsigned pin = c->pins.reg[g];
 
-    if (pin != RA_NONE) {
-        ra_load_into(c, c->global[g].now, pin, false);
-        c->pins_in_env &= ~HOST_MASK(pin);
-    } else if (o->kind == IR_KIND_CONST && !is_vector(t) && (t == IR_I32 || (int64_t)o->k == (int32_t)o->k)) {
-        op_rm(&c->a, X_MOV_I32 | (t == IR_I64 ? X_W : 0), 0, home_mem(c, g));
-        emit32(&c->a, o->k);
-    } else {
-        return false;
-    }
-    set_in_env(c, g, 0);
-    clear_dirty(c, g);
-    return true;
+    return o->kind == IR_KIND_CONST && !is_vector(t) && (t == IR_I32 || (int64_t)o->k == (int32_t)o->k);
 }
 
-/* Write dirty @g to its home, wherever its value is. */
+static void sync_immediate(TcgContext *c, unsigned g, uint64_t k)
+{
+    op_rm(&c->a, X_MOV_I32 | (c->target->globals[g].type == IR_I64 ? X_W : 0), 0, home_mem(c, g));
+    emit32(&c->a, k);
+    set_in_env(c, g, 0);
+    clear_dirty(c, g);
+}
+
+/*
+ * Write dirty @g to its home, wherever its value is.  The value is brought to a register first:
+ * that may push the home's old value out of its register, which makes the home precious.
+ */
 static void sync_global(TcgContext *c, unsigned g)
 {
     IrId v = c->global[g].now;
+    const IrValue *o = &c->ir.values[v];
     uint32_t locked = c->locked;
     unsigned pin = c->pins.reg[g];
+    int reg = any_reg(c, v);
 
+    if (reg < 0 && pin == RA_NONE && !is_immediate(c, g, o)) {
+        reg = value_in_own_reg(c, v);
+    }
+    if (reg >= 0) {
+        c->locked |= HOST_MASK(reg);
+    }
     if (env_field_is_precious(c, g)) {
         value_in_own_reg(c, c->global[g].in_env);
     }
-    if (any_reg(c, v) >= 0 || !remade(c, v) || !sync_remade(c, g, &c->ir.values[v])) {
-        if (pin != RA_NONE && any_reg(c, v) < 0) {
-            ra_load_into(c, v, pin, false);
-            sync_from_reg(c, g, pin);
-        } else {
-            sync_from_reg(c, g, value_in_reg(c, v));
-        }
+    if (reg >= 0) {
+        sync_from_reg(c, g, reg);
+    } else if (pin != RA_NONE) {
+        ra_load_into(c, v, pin, false);
+        sync_from_reg(c, g, pin);
+    } else {
+        sync_immediate(c, g, o->k);
     }
     c->locked = locked;
     free_if_dead(c, v);

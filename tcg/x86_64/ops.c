@@ -42,7 +42,7 @@ static void swap_operands(TcgContext *c, IrOp *op)
 }
 
 /* d = x OP y in two-operand form */
-static void gen_alu(TcgContext *c, IrOp *op, unsigned digit)
+static void alu(TcgContext *c, IrOp *op, unsigned digit)
 {
     bool w = op->type == IR_I64;
     int32_t imm;
@@ -73,6 +73,14 @@ static void gen_alu(TcgContext *c, IrOp *op, unsigned digit)
     }
     op_alu_rr(&c->a, digit, w, d, y);
     ra_bind(c, op, d);
+}
+
+/* The same, with its flags noted for a branch that comes next. */
+static void gen_alu(TcgContext *c, IrOp *op, unsigned digit)
+{
+    alu(c, op, digit);
+    c->flags.op = op;
+    c->flags.end = c->a.p;
 }
 
 static void gen_add(TcgContext *c, IrOp *op)
@@ -517,13 +525,75 @@ static void gen_br(TcgContext *c, IrOp *op)
     }
 }
 
+/* x86 condition for "d cond 0", where d = a OP b has just set the flags; -1 = not to be had. */
+static int result_cc(const IrOp *d, IrCond cond)
+{
+    bool logic = d->opc == IR_OP_and || d->opc == IR_OP_or || d->opc == IR_OP_xor;
+
+    switch (cond) {
+    case IR_EQ: return CC_E;
+    case IR_NE: return CC_NE;
+    case IR_LT: return CC_S;
+    case IR_GE: return CC_NS;
+    case IR_LE: return logic ? CC_LE : -1;      /* these need O = 0 */
+    case IR_GT: return logic ? CC_G : -1;
+    default: return -1;
+    }
+}
+
+/* x86 condition for "x cond k", where add x, -k has just set the flags. */
+static int add_cc(IrCond cond, IrType t, uint64_t k)
+{
+    if (k == 0 || k == 1ull << (ir_width(t) - 1)) {
+        return -1;                              /* carry, or overflow, would differ from cmp x, k */
+    }
+    switch (cond) {
+    case IR_LTU: return CC_AE;                  /* the carry of the addition is the inverted borrow */
+    case IR_GEU: return CC_B;
+    case IR_LEU: case IR_GTU: case IR_TSTEQ: case IR_TSTNE: return -1;
+    default: return cond_cc[cond];
+    }
+}
+
+/* If the instruction just emitted has set the flags that @op compares: the x86 condition, else -1. */
+static int flags_in_hand(TcgContext *c, const IrOp *op)
+{
+    const IrOp *d = c->flags.op;
+    const IrValue *y = &c->ir.values[op->in[1]], *dy;
+
+    if (c->flags.end != c->a.p || d->type != op->type) {
+        return -1;
+    }
+    if (d->out == op->in[0] && y->kind == IR_KIND_CONST && y->k == 0) {
+        return result_cc(d, (IrCond)op->cond);
+    }
+    if (d->in[0] != op->in[0]) {
+        return -1;
+    }
+    if (d->opc == IR_OP_sub && d->in[1] == op->in[1] && (op->cond & ~1) != IR_TSTEQ) {
+        return cond_cc[op->cond];
+    }
+    if (d->opc == IR_OP_and && d->in[1] == op->in[1] && (op->cond & ~1) == IR_TSTEQ) {
+        return cond_cc[op->cond];
+    }
+    dy = &c->ir.values[d->in[1]];
+    if (d->opc == IR_OP_add && dy->kind == IR_KIND_CONST && y->kind == IR_KIND_CONST &&
+        !((dy->k + y->k) & ir_mask((IrType)op->type))) {
+        return add_cc((IrCond)op->cond, (IrType)op->type, y->k & ir_mask((IrType)op->type));
+    }
+    return -1;
+}
+
 static void gen_brcond(TcgContext *c, IrOp *op)
 {
-    Compare q;
+    int cc = flags_in_hand(c, op);
+    Compare q = { .cc = cc };
 
-    ra_sync(c);
-    q = compare_prepare(c, op);
-    compare_emit(c, &q);
+    ra_sync(c);                                 /* moves only: the flags stay */
+    if (cc < 0) {
+        q = compare_prepare(c, op);
+        compare_emit(c, &q);
+    }
     if (c->label_at[op->k]) {
         patch_rel32(op_jcc32(&c->a, q.cc), c->label_at[op->k]);
     } else if (op[1].opc == IR_OP_exit_direct && c->ir.labels[op->k].pos == c->pos + 2) {

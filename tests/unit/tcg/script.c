@@ -348,6 +348,15 @@ static void gen_exit(Gen *g, bool last)
 
 static void gen_steps(Gen *g, unsigned n, unsigned depth);
 
+static unsigned gen_const(Gen *g, IrType t, uint64_t k)
+{
+    Step *s = step(g, S_CONST, t);
+
+    s->k = k;
+    define(g, s, t);
+    return s->d;
+}
+
 /* if (cond) skip [; exit or branch on in the middle] */
 static void gen_if(Gen *g, unsigned depth)
 {
@@ -357,6 +366,27 @@ static void gen_if(Gen *g, unsigned depth)
     Step *s;
     bool set[SCRIPT_VARS];
 
+    if (rnd(g, 2)) {                            /* on what an op just computed, or compared */
+        if (rnd(g, 2)) {
+            y = gen_const(g, t, rnd64(g));
+        }
+        if (rnd(g, 4) == 0) {                   /* x + -k, then x and k */
+            unsigned minus = gen_const(g, t, -g->s->steps[g->s->n_steps - 1].k);
+
+            s = step(g, S_BINARY, t);
+            s->in[1] = minus;
+        } else {
+            s = step(g, S_BINARY, t);
+            s->sub = rnd(g, 5);
+            s->in[1] = y;
+        }
+        s->in[0] = x;
+        define(g, s, t);
+        if (rnd(g, 2)) {
+            x = s->d;
+            y = gen_const(g, t, 0);
+        }
+    }
     live = g->n_live;
     s = step(g, S_BRCOND, t);
     s->cond = rnd(g, 12);
