@@ -51,6 +51,11 @@ const HostFeatures *host_features(void)
     return &f;
 }
 
+bool tcg_host_has_sse42(void)
+{
+    return host_features()->vop & BIT(VF_SSE42);
+}
+
 const char *tcg_host_missing(void)
 {
     const HostFeatures *f = host_features();

@@ -5,6 +5,7 @@
  */
 #include "target/i386/tcg/fpu.h"
 #include "target/i386/tcg/helper.h"
+#include "tcg/tcg.h"
 
 /* Bytes whose mask bit 7 is set.  For MASKMOVQ the upper half of the mask is zero. */
 void helper_maskmov(CPUX86State *env, uint64_t addr, const X128 *data, const X128 *mask)
@@ -161,26 +162,93 @@ static void mask_result(unsigned res, unsigned imm, X128 *d)
     }
 }
 
+/*
+ * The same by the host's instructions, which want their control byte as an immediate: one stub of
+ * 8 bytes for each.  Lengths are 64 bits wide, so the explicit forms have REX.W.
+ *
+ * uint64_t pcmpstr_call(const X128 *x, const X128 *y, const void *stub, int64_t lx, int64_t ly, X128 *mask)
+ *   ECX | EFLAGS << 32; XMM0 to @mask if that is not NULL
+ */
+#define STUBS(name, ...) \
+    ".type " name ", @object\n" \
+    name ":\n" \
+    ".set pcmpstr_imm, 0\n" \
+    ".rept 256\n" \
+    "   .byte " #__VA_ARGS__ ", 0xc1, pcmpstr_imm\n"    /* %xmm1, %xmm0 */ \
+    "   ret\n" \
+    "   .balign 8\n" \
+    "   .set pcmpstr_imm, pcmpstr_imm + 1\n" \
+    ".endr\n" \
+    ".size " name ", . - " name "\n"
+
+__asm__(
+    ".text\n"
+    ".balign 16\n"
+    ".type pcmpstr_call, @function\n"
+    "pcmpstr_call:\n"
+    "   movdqu (%rdi), %xmm0\n"
+    "   movdqu (%rsi), %xmm1\n"
+    "   mov %rdx, %r10\n"
+    "   mov %rcx, %rax\n"
+    "   mov %r8, %rdx\n"
+    "   call *%r10\n"
+    "   pushfq\n"
+    "   pop %rax\n"
+    "   shl $32, %rax\n"
+    "   mov %ecx, %ecx\n"
+    "   or %rcx, %rax\n"
+    "   test %r9, %r9\n"
+    "   jz 1f\n"
+    "   movdqu %xmm0, (%r9)\n"
+    "1: ret\n"
+    ".size pcmpstr_call, . - pcmpstr_call\n"
+    ".balign 8\n"
+    STUBS("pcmpestrm_stubs", 0x66, 0x48, 0x0f, 0x3a, 0x60)
+    STUBS("pcmpestri_stubs", 0x66, 0x48, 0x0f, 0x3a, 0x61)
+    STUBS("pcmpistrm_stubs", 0x66, 0x0f, 0x3a, 0x62)
+    STUBS("pcmpistri_stubs", 0x66, 0x0f, 0x3a, 0x63));
+
+uint64_t pcmpstr_call(const X128 *x, const X128 *y, const void *stub, int64_t lx, int64_t ly, X128 *mask);
+extern const uint64_t pcmpestrm_stubs[256], pcmpestri_stubs[256], pcmpistrm_stubs[256], pcmpistri_stubs[256];
+
 uint64_t helper_pcmpestri(CPUX86State *env, const X128 *x, const X128 *y, uint32_t imm, uint64_t lx, uint64_t ly)
 {
-    unsigned nx = explicit_length(lx, imm), ny = explicit_length(ly, imm);
+    unsigned nx, ny;
 
+    if (likely(tcg_host_has_sse42())) {
+        return pcmpstr_call(x, y, &pcmpestri_stubs[imm & 255], lx, ly, NULL);
+    }
+    nx = explicit_length(lx, imm);
+    ny = explicit_length(ly, imm);
     return index_and_flags(compare(x, nx, y, ny, imm), nx, ny, imm);
 }
 
 void helper_pcmpestrm(CPUX86State *env, const X128 *x, const X128 *y, uint32_t imm, uint64_t lx, uint64_t ly, X128 *d)
 {
-    mask_result(compare(x, explicit_length(lx, imm), y, explicit_length(ly, imm), imm), imm, d);
+    if (likely(tcg_host_has_sse42())) {
+        pcmpstr_call(x, y, &pcmpestrm_stubs[imm & 255], lx, ly, d);
+    } else {
+        mask_result(compare(x, explicit_length(lx, imm), y, explicit_length(ly, imm), imm), imm, d);
+    }
 }
 
 uint64_t helper_pcmpistri(CPUX86State *env, const X128 *x, const X128 *y, uint32_t imm)
 {
-    unsigned nx = implicit_length(x, imm), ny = implicit_length(y, imm);
+    unsigned nx, ny;
 
+    if (likely(tcg_host_has_sse42())) {
+        return pcmpstr_call(x, y, &pcmpistri_stubs[imm & 255], 0, 0, NULL);
+    }
+    nx = implicit_length(x, imm);
+    ny = implicit_length(y, imm);
     return index_and_flags(compare(x, nx, y, ny, imm), nx, ny, imm);
 }
 
 void helper_pcmpistrm(CPUX86State *env, const X128 *x, const X128 *y, uint32_t imm, X128 *d)
 {
-    mask_result(compare(x, implicit_length(x, imm), y, implicit_length(y, imm), imm), imm, d);
+    if (likely(tcg_host_has_sse42())) {
+        pcmpstr_call(x, y, &pcmpistrm_stubs[imm & 255], 0, 0, d);
+    } else {
+        mask_result(compare(x, implicit_length(x, imm), y, implicit_length(y, imm), imm), imm, d);
+    }
 }
