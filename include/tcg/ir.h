@@ -2,7 +2,7 @@
  * The translator's intermediate representation, as a guest front end sees it.
  *
  * One IrBlock is built per guest block by calls to the ir_* functions below, optimized, and
- * turned into host code (tcg/README.rst has the pipeline).  This layer knows no guest and no
+ * turned into host code (tcg/README has the pipeline).  This layer knows no guest and no
  * device: the guest's registers are "globals", fields at fixed offsets in a per-vCPU struct
  * called env, described by a table; helpers are C functions described by a table.
  *
