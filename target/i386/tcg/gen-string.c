@@ -49,8 +49,13 @@ static IrVal counter(Gen *g, const Insn *i)
 
 typedef void StepFn(Gen *g, const Insn *i);
 
+/* A single-step trap between iterations saves RF set (SDM Vol.3 17.3.1.1). */
 static void repeat_again(Gen *g)
 {
+    if (g->flags & HF_TF) {
+        unsigned eflags = offsetof(CPUX86State, eflags);
+        ir_env_st(g->b, ir_ori(g->b, ir_env_ld(g->b, IR_I64, eflags, IR_MO_64), RF_MASK), eflags, IR_MO_64);
+    }
     gen_exit_direct(g, 0, g->delta);
 }
 
@@ -143,8 +148,13 @@ static void repeat_runs(Gen *g, const Insn *i, StepFn *step, unsigned helper, Ir
         ir_label(b, single);
     }
     step(g, i);
-    gen_st_gpr(g, R_ECX, addr_size(i), ir_addi(b, counter(g, i), -1));
-    gen_exit_indirect(g, ir_pc(b, g->delta));
+    if (g->flags & HF_TF) {
+        repeat_count(g, i, ir_i64(b, 1), done);
+        repeat_again(g);
+    } else {
+        gen_st_gpr(g, R_ECX, addr_size(i), ir_addi(b, counter(g, i), -1));
+        gen_exit_indirect(g, ir_pc(b, g->delta));
+    }
     repeat_end(g, done);
 }
 
@@ -324,8 +334,13 @@ static void repeat_io(Gen *g, const Insn *i, StepFn *step, unsigned helper, unsi
         ir_label(b, single);
     }
     step(g, i);
-    gen_st_gpr(g, R_ECX, addr_size(i), ir_addi(b, counter(g, i), -1));
-    gen_exit_indirect(g, ir_pc(b, g->delta));
+    if (g->flags & HF_TF) {
+        repeat_count(g, i, ir_i64(b, 1), done);
+        repeat_again(g);
+    } else {
+        gen_st_gpr(g, R_ECX, addr_size(i), ir_addi(b, counter(g, i), -1));
+        gen_exit_indirect(g, ir_pc(b, g->delta));
+    }
     repeat_end(g, done);
 }
 
