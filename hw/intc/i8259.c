@@ -337,6 +337,15 @@ static void i8259_reset(Device *dev, ResetType type)
     update(s);
 }
 
+/* Lines that other devices drove during reset are levels to start from, not edges to report. */
+static void i8259_reset_exit(Device *dev, ResetType type)
+{
+    I8259Pair *s = I8259(dev);
+
+    s->chip[MASTER].irr = s->chip[SLAVE].irr = 0;
+    update(s);
+}
+
 static bool i8259_post_load(void *opaque, unsigned version, Error **errp)
 {
     I8259Pair *s = opaque;
@@ -375,6 +384,7 @@ DEVICE_DEFINE(I8259Pair, i8259, "isa-i8259", device,
     .realize = i8259_realize,
     .unrealize = i8259_unrealize,
     .reset_hold = i8259_reset,
+    .reset_exit = i8259_reset_exit,
     .vmstate = &i8259_vmstate,
     .not_user_creatable = true,
 );
