@@ -153,12 +153,17 @@ static const HotplugHandler rp_hotplug = {
 
 /* --- configuration writes --- */
 
+/* Power off and its indicator off, set in either order: the guest has let go (6.7.1.8). */
+static bool slot_released(uint16_t ctl)
+{
+    return (ctl & PCI_EXP_SLTCTL_PCC) && (ctl & PCI_EXP_SLTCTL_PIC) == PIC_OFF;
+}
+
 static void slot_control_written(PCIERootPort *rp, uint16_t old_ctl)
 {
     uint16_t ctl = pci_get_word(exp_reg(rp, PCI_EXP_SLTCTL));
 
-    /* Power goes off with the indicator off: the guest has let go (6.7.1.8). */
-    if (!(old_ctl & PCI_EXP_SLTCTL_PCC) && (ctl & PCI_EXP_SLTCTL_PCC) && (ctl & PCI_EXP_SLTCTL_PIC) == PIC_OFF) {
+    if (!slot_released(old_ctl) && slot_released(ctl)) {
         bh_schedule(rp->eject);
     }
     set_bits(exp_reg(rp, PCI_EXP_SLTSTA), 0, PCI_EXP_SLTSTA_CC);
