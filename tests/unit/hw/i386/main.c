@@ -16,5 +16,6 @@ int main(int argc, char **argv)
     add_map_tests();
     add_boot_tests();
     add_acpi_tests();
+    add_pm_tests();
     return g_test_run();
 }

@@ -7,5 +7,6 @@
 void add_acpi_tests(void);
 void add_boot_tests(void);
 void add_map_tests(void);
+void add_pm_tests(void);
 
 #endif
