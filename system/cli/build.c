@@ -245,7 +245,7 @@ static bool select_accel(Options *o, Error **errp)
         return false;
     }
     if (!o->accels) {
-        return select_accel_list(list ? list : "tcg", errp);
+        return named(list ? o->machine.where : NULL, select_accel_list(list ? list : "tcg", errp), errp);
     }
     FOREACH_ITEM(item, o->accels) {
         g_autofree char *name = g_strdup(value_dict_get_str(item->dict, "accel"));
@@ -438,6 +438,26 @@ static bool add_numa(Options *o, CliItem *item, Error **errp)
         return false;
     }
     return numa_node_fill(m, &m->numa[m->n_numa++], n, errp);
+}
+
+/* A node's memdev becomes the machine's RAM; RAM made of several backends is not supported. */
+static bool take_memdev(Machine *m, Error **errp)
+{
+    for (unsigned i = 0; i < m->n_numa; i++) {
+        if (!m->numa[i].memdev) {
+            continue;
+        }
+        if (m->n_numa > 1) {
+            error_setg(errp, "-numa: memdev= is supported with one node only; use mem= for several");
+            return false;
+        }
+        if (m->memory_backend) {
+            error_setg(errp, "-numa: memdev= and the machine's memory-backend= exclude each other");
+            return false;
+        }
+        return object_property_set_link(m, "memory-backend", m->numa[i].memdev, errp);
+    }
+    return true;
 }
 
 /* Nodes without sizes share the RAM evenly; sizes must add up to it. */
@@ -665,7 +685,7 @@ static bool add_device(Options *o, CliItem *item, Error **errp)
 static bool build_machine(Options *o, Machine *m, Error **errp)
 {
     return set_machine_options(o, m, errp)
-        && for_items(o, o->numas, add_numa, errp) && check_numa(m, errp)
+        && for_items(o, o->numas, add_numa, errp) && take_memdev(m, errp) && check_numa(m, errp)
         && for_items(o, o->smbios, add_smbios, errp)
         && machine_build(m, errp) && block_drives_create_devices(errp)
         && for_items(o, o->fw_cfgs, add_fw_cfg, errp) && named(o->boot_where, set_boot_times(m, o->boot, errp), errp)
