@@ -75,7 +75,7 @@ static bool emit_ops(TcgContext *c, FILE *log)
         if (unlikely(log)) {
             dump_allocated(c, c->pos, offset, log);
         }
-        if (unlikely(c->a.p + CODE_MARGIN > c->a.end || c->n_state + STATE_MARGIN > STATE_MAX || c->out_of_slots)) {
+        if (unlikely(c->a.p + CODE_MARGIN > c->a.end || c->n_state + STATE_MARGIN > STATE_MAX || c->refused)) {
             return false;
         }
     }

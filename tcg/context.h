@@ -81,7 +81,7 @@ struct TcgContext {
     RaGlobal global[IR_MAX_GLOBALS];
     uint8_t slot_used[N_SLOTS];
     uint8_t var_slot[IR_MAX_VARS];
-    bool out_of_slots;
+    bool refused;                               /* cannot go on: too many slots wanted, or an invariant broken */
     bool inputs_done;
     uint32_t pins_in_env;                       /* pinned registers whose env field has the same value */
     bool block_pc_stored;

@@ -51,7 +51,7 @@ static unsigned slot_alloc(TcgContext *c, bool vector)
             return s;
         }
     }
-    c->out_of_slots = true;
+    c->refused = true;
     return 0;
 }
 
@@ -147,9 +147,10 @@ void ra_load_into(TcgContext *c, IrId v, unsigned reg, bool flags_free)
         ra_load_pc(c, reg, o->k);
     } else if (r->stored) {
         load(c, reg, ra_slot_mem(r->slot), IR_I64);
-    } else {
-        assert(r->home != RA_NONE);
+    } else if (r->home != RA_NONE) {
         load(c, reg, home_mem(c, r->home), c->target->globals[r->home].type);
+    } else {
+        c->refused = true;                      /* R1 is broken: a bug here, but no reason to fall over */
     }
 }
 
@@ -333,7 +334,10 @@ static unsigned reg_alloc(TcgContext *c, uint32_t mask, bool keep)
 
         reg = __builtin_ctz(liked ? liked : idle);
     } else {
-        assert(can);
+        if (!can) {                             /* no op locks that many */
+            c->refused = true;
+            can = mask;
+        }
         reg = choose_victim(c, can);
         save_reg(c, reg);
         unbind(c, reg);
@@ -626,7 +630,7 @@ void ra_get(TcgContext *c, IrOp *op)
     unsigned g = op->k;
     IrId v = op->out;
 
-    assert(!is_dirty(c, g));
+    c->refused |= is_dirty(c, g);               /* the builder would have known the value */
     set_in_env(c, g, 0);
     c->global[g].in_env = v;
     c->value[v].home = g;
@@ -852,7 +856,7 @@ void ra_begin(TcgContext *c)
     c->pos = 0;
     c->occupied = c->locked = 0;
     c->pins_in_env = 0;
-    c->out_of_slots = c->inputs_done = c->block_pc_stored = false;
+    c->refused = c->inputs_done = c->block_pc_stored = false;
     memset(c->reg, 0, sizeof(c->reg));
     memset(c->dirty, 0, sizeof(c->dirty));
     memset(c->global, 0, c->target->n_globals * sizeof(c->global[0]));
@@ -894,7 +898,7 @@ static void put_location(TcgContext *c, unsigned g)
         put_state(c, g << 3 | FAULT_SLOT);
         put_state(c, r->slot);
     } else {
-        assert(r->home != RA_NONE);
+        c->refused |= r->home == RA_NONE;
         put_state(c, g << 3 | FAULT_HOME);
         put_state(c, r->home);
     }
