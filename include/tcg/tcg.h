@@ -105,9 +105,10 @@ typedef struct TcgEnv {
     uint32_t page_bits;                     /* of the guest's smallest page (12 on x86) */
     uint64_t pc;                            /* architectural pc: valid outside translated code and at exits */
     _Alignas(32) uint64_t scratch[8];       /* free for the target between two IR ops; not used by tcg */
+    uint64_t block_pc;                      /* pc of the running block's start, during helpers and slow paths that may fault */
+    uint64_t pad[2];                        /* so that none comes at the end */
 
     TcgTlbFast tlb_reversed[TCG_MMU_IDX_MAX];   /* through tcg_env_tlb(): index 0 is the closest to the end */
-    uint64_t block_pc;                      /* pc of the running block's start, during helpers and slow paths that may fault */
     uint64_t mode_tag;                      /* see TcgJumpCacheEntry; set by the run loop with the mode */
     TcgJumpCacheEntry *jump_cache;          /* of the current address-space context */
     /* written by any thread, polled by translated code: nonzero = leave to the run loop */
@@ -115,6 +116,9 @@ typedef struct TcgEnv {
     uint32_t exit_reserved;
     void *stub_slow, *stub_leave;           /* of stub[], where they are near */
 } TcgEnv;
+
+_Static_assert(sizeof(TcgEnv) - offsetof(TcgEnv, tlb_reversed[TCG_MMU_IDX_MAX - 3]) <= 96 && sizeof(TcgEnv) % 32 == 0,
+               "three mmu indexes and what follows within one-byte displacements");
 
 static inline TcgTlbFast *tcg_env_tlb(TcgEnv *env, unsigned mmu_idx)
 {
