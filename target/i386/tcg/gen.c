@@ -325,7 +325,7 @@ IrVal gen_next_pc(Gen *g)
 
 bool gen_exits_specially(const Gen *g)
 {
-    return g->one_insn || g->to_loop || g->mode_changed || g->req->cflags & (TB_NO_CHAIN | TB_SINGLE_INSN);
+    return g->one_insn || g->to_loop || g->mode_changed || (g->req->cflags & TB_NO_CHAIN);
 }
 
 /* Leave with the architectural pc given, to the run loop, or to #DB where EFLAGS.TF was set. */

@@ -577,6 +577,55 @@ static void test_device_write_drops_code(void)
     g_assert_cmpuint(env0()->r[0], ==, 51);
 }
 
+/* Reported between instructions, after the access: pc is the next one's, memory is written. */
+static void test_watchpoint_reports_after_the_access(void)
+{
+    reset();
+    env0()->n_hits = 0;
+    env0()->r[1] = DATA;
+    env0()->r[2] = 77;
+    set_mem64(DATA, 0);
+    set_mem64(DATA + 8, 0);
+    set_mem64(DATA + 16, 0);
+    tcg_watchpoint_set(&cpus[0]->parent, 0, DATA + 16, 8, false, true);
+    PUT_CODE(CODE,
+             toy_insn(TOY_ST, 2, 1, 0),                 /* same page, not watched */
+             toy_insn(TOY_LD, 3, 1, 16),                /* watched for writes only */
+             toy_insn(TOY_ADDI, 4, 4, 1),
+             toy_insn(TOY_ST, 2, 1, 12),                /* overlaps by half */
+             toy_insn(TOY_ADDI, 4, 4, 1),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    tcg_watchpoint_clear(&cpus[0]->parent, 0);
+    g_assert_cmpuint(env0()->n_hits, ==, 1);
+    g_assert_cmphex(env0()->hit_va, ==, DATA + 12);
+    g_assert_cmphex(env0()->hit_pc, ==, CODE + 16);
+    g_assert_cmphex(env0()->hit_memory, ==, 77ULL << 32);
+    g_assert_cmpuint(env0()->r[4], ==, 2);
+    run(CODE);
+    g_assert_cmpuint(env0()->n_hits, ==, 1);            /* cleared */
+}
+
+/* Without room left in the budget, a table still grows at the cost of contexts not used for long. */
+static void test_idle_contexts_give_up_their_tables(void)
+{
+    TcgCpuState *t = cpus[0]->parent.tcg;
+
+    reset();
+    for (unsigned tag = 0; tag < 20; tag++) {
+        tcg_tlb_switch(&cpus[0]->parent, 1000 + tag, false);
+        for (unsigned idx = 0; idx < 2; idx++) {
+            for (vaddr va = 0; va < 12000 * 4096ULL; va += 4096) {
+                tcg_tlb_set_page(&cpus[0]->parent, va, va % RAM_SIZE, MEMTXATTRS_UNSPECIFIED, PAGE_PROT_READ, idx, 4096);
+            }
+        }
+        g_assert_cmpuint(t->current->table[0].n, ==, TLB_MAX_ENTRIES);
+        g_assert_cmpuint(t->current->table[1].n, ==, TLB_MAX_ENTRIES);
+        g_assert_cmpuint(t->n_tlb_entries, <=, TLB_BUDGET_ENTRIES);
+    }
+    tlb_check(t);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -600,6 +649,8 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-run/work", test_work_runs_on_its_cpu);
     g_test_add_func("/tcg-run/wake", test_halted_cpu_wakes_on_interrupt);
     g_test_add_func("/tcg-run/device-write", test_device_write_drops_code);
+    g_test_add_func("/tcg-run/watchpoint", test_watchpoint_reports_after_the_access);
+    g_test_add_func("/tcg-run/tlb-budget", test_idle_contexts_give_up_their_tables);
     int rc = g_test_run();
 
     if (g_test_verbose()) {

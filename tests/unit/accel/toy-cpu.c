@@ -222,10 +222,20 @@ static bool toy_exec_interrupt(Vcpu *cpu, uint32_t request)
     return false;
 }
 
+static void toy_debug_hit(Vcpu *cpu, vaddr va, unsigned len, MmuAccess access, uintptr_t retaddr)
+{
+    ToyEnv *env = &TOY_CPU(cpu)->env;
+
+    env->n_hits++;
+    env->hit_va = va;
+    env->hit_pc = env->tcg.pc;
+    env->hit_memory = tcg_phys_ldq(cpu, va & ~7ULL);
+}
+
 static const TcgCpuOps toy_ops = {
     .ir = &toy_target,
     .page_bits = 12,
-    .n_mmu_idx = 1,
+    .n_mmu_idx = 2,             /* translated code uses the first */
     .get_mode = toy_get_mode,
     .translate = toy_translate,
     .tlb_fill = toy_tlb_fill,
@@ -233,6 +243,7 @@ static const TcgCpuOps toy_ops = {
     .restore_state = toy_restore_state,
     .do_exception = toy_do_exception,
     .exec_interrupt = toy_exec_interrupt,
+    .debug_hit = toy_debug_hit,
 };
 
 static bool toy_has_work(Vcpu *cpu)

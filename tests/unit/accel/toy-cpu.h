@@ -42,6 +42,9 @@ typedef struct ToyEnv {
     uint64_t fault_va, fault_pc;
     unsigned n_faults, fault_access;
     uint64_t fault_vector;          /* where faults go on; 0: halt */
+    /* watchpoint hits */
+    unsigned n_hits;
+    uint64_t hit_va, hit_pc, hit_memory;    /* at the report: pc, and the 64 bits at hit_va as physical address */
 } ToyEnv;
 
 typedef struct ToyCpu {
