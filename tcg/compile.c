@@ -109,7 +109,7 @@ static bool emit(TcgContext *c, TcgCode *out)
     FILE *log = log_enabled(LOG_OP_RA) ? log_lock() : NULL;
 
     c->a = (Asm){ c->code, c->code, c->code + CODE_MAX };
-    c->n_rows = c->n_stubs = c->n_fixes = c->n_state = c->insn = 0;
+    c->n_rows = c->n_stubs = c->n_fixes = c->n_data = c->n_state = c->insn = 0;
     memset(c->label_at, 0, c->ir.n_labels * sizeof(c->label_at[0]));
     memset(out, 0, sizeof(*out));
     out->direct[0].jump_offset = out->direct[1].jump_offset = -1;
@@ -140,6 +140,22 @@ static bool emit(TcgContext *c, TcgCode *out)
     return true;
 }
 
+static void dump_code(TcgContext *c, const TcgCode *out)
+{
+    FILE *f = log_lock();
+    uint32_t at = 0;
+
+    fprintf(f, "OUT: %u bytes, fault table %u\n", out->unwind_offset, out->unwind_size);
+    for (unsigned i = 0; i < c->n_data; i++) {
+        disas_host(c->code, at, c->data[i].offset - at, f);
+        disas_data(c->code, c->data[i].offset, c->data[i].n, f);
+        at = c->data[i].offset + c->data[i].n;
+    }
+    disas_host(c->code, at, out->unwind_offset - at, f);
+    fputc('\n', f);
+    log_unlock(f);
+}
+
 bool tcg_block_compile(TcgContext *c, IrBlock *b, uint8_t *buf, size_t max, TcgCode *out)
 {
     if (b->overflow) {
@@ -153,12 +169,7 @@ bool tcg_block_compile(TcgContext *c, IrBlock *b, uint8_t *buf, size_t max, TcgC
     }
     memcpy(buf, c->code, out->size);
     if (log_enabled(LOG_OUT_ASM)) {
-        FILE *f = log_lock();
-
-        fprintf(f, "OUT: %u bytes, fault table %u\n", out->unwind_offset, out->unwind_size);
-        disas_host(c->code, out->unwind_offset, f);
-        fputc('\n', f);
-        log_unlock(f);
+        dump_code(c, out);
     }
     return true;
 }

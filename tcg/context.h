@@ -48,6 +48,11 @@ typedef struct SlowStub {
     uint16_t row;
 } SlowStub;
 
+/* Bytes among the code that are no instructions, for -d out_asm. */
+typedef struct DataBytes {
+    uint32_t offset, n;
+} DataBytes;
+
 typedef struct LabelFix {
     uint8_t *at;                /* rel32 */
     uint16_t label;
@@ -89,11 +94,12 @@ struct TcgContext {
 
     /* emitter */
     unsigned insn;                              /* index in IrBlock.insns of the current instruction */
-    unsigned n_rows, n_stubs, n_fixes;
+    unsigned n_rows, n_stubs, n_fixes, n_data;
     uint32_t n_state;
     FaultRow rows[TCG_MAX_OPS];
     SlowStub stubs[TCG_MAX_OPS];
     LabelFix fixes[MAX_FIXES];
+    DataBytes data[MAX_FIXES];                  /* ascending */
     struct {                                    /* the op whose instruction set the flags last */
         const IrOp *op;
         const uint8_t *end;                     /* of its code */

@@ -10,15 +10,14 @@
 static void dump_bytes(const uint8_t *p, size_t n, FILE *f)
 {
     for (size_t i = 0; i < n; i++) {
-        fprintf(f, "%s%02x%s", i % 16 ? " " : "    ", p[i], i % 16 == 15 || i + 1 == n ? "\n" : "");
+        fprintf(f, "%s%02x%s", i && i % 16 == 0 ? "          " : " ", p[i], i % 16 == 15 || i + 1 == n ? "\n" : "");
     }
 }
 
 #ifdef CONFIG_CAPSTONE
-static size_t disassemble(const uint8_t *p, size_t n, FILE *f)
+static size_t disassemble(const uint8_t *p, size_t n, uint64_t address, FILE *f)
 {
     const uint8_t *at = p;
-    uint64_t address = 0;
     cs_insn *insn;
     csh cs;
 
@@ -34,15 +33,23 @@ static size_t disassemble(const uint8_t *p, size_t n, FILE *f)
     return at - p;
 }
 #else
-static size_t disassemble(const uint8_t *p, size_t n, FILE *f)
+static size_t disassemble(const uint8_t *p, size_t n, uint64_t address, FILE *f)
 {
     return 0;
 }
 #endif
 
-void disas_host(const uint8_t *code, size_t n, FILE *f)
+void disas_host(const uint8_t *code, size_t offset, size_t n, FILE *f)
 {
-    size_t done = disassemble(code, n, f);
+    size_t done = disassemble(code + offset, n, offset, f);
 
-    dump_bytes(code + done, n - done, f);
+    disas_data(code, offset + done, n - done, f);
+}
+
+void disas_data(const uint8_t *code, size_t offset, size_t n, FILE *f)
+{
+    if (n) {
+        fprintf(f, "    %04zx  .byte", offset);
+        dump_bytes(code + offset, n, f);
+    }
 }

@@ -6,7 +6,8 @@
 
 #include "util/base.h"
 
-/* Offsets are from @code; what cannot be disassembled is shown as bytes. */
-void disas_host(const uint8_t *code, size_t n, FILE *f);
+/* @n bytes at @code + @offset; addresses are offsets.  What cannot be disassembled is shown as bytes. */
+void disas_host(const uint8_t *code, size_t offset, size_t n, FILE *f);
+void disas_data(const uint8_t *code, size_t offset, size_t n, FILE *f);
 
 #endif

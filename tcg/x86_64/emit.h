@@ -28,6 +28,12 @@ GenFn out_call;
 /* exits.c */
 GenFn out_exit_direct, out_exit_indirect, out_exit_loop, out_exit_state;
 
+/* The bytes from @from on are data. */
+static inline void note_data(TcgContext *c, uint32_t from)
+{
+    c->data[c->n_data++] = (DataBytes){ from, asm_offset(&c->a) - from };
+}
+
 static inline unsigned wbit(IrType t) { return t == IR_I64 ? X_W : 0; }
 
 /* A row for the op being emitted; returns its index.  Its state is taken now. */

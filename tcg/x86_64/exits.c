@@ -16,13 +16,16 @@
 static void leave(TcgContext *c, unsigned code)
 {
     Asm *a = &c->a;
+    uint32_t at;
 
     op_rm(a, X_GROUP5, 2, ra_env_mem(offsetof(TcgEnv, stub_leave)));
+    at = asm_offset(a);
     if (code <= LEAVE_DIRECT1) {
-        emit32(a, asm_offset(a) << 8 | code);
+        emit32(a, at << 8 | code);
     } else {
         emit8(a, code);
     }
+    note_data(c, at);
 }
 
 /* jne over to a place that is emitted a little later. */

@@ -101,11 +101,13 @@ void out_slow_stubs(TcgContext *c)
         } else if (s->disp) {
             emit32(a, s->disp);
         }
-        if (far) {
-            op_jmp_to(a, s->back);
-        } else {
+        if (!far) {
             emit8(a, back);
             emit8(a, back >> 8);
+        }
+        note_data(c, c->rows[s->row].ra_offset);
+        if (far) {
+            op_jmp_to(a, s->back);
         }
     }
 }
