@@ -93,7 +93,8 @@ static void update(I8259Pair *s)
     bool master;
 
     s->chip[SLAVE].int_out = slave;
-    chip_set_line(&s->chip[MASTER], CASCADE_INPUT, slave);
+    /* The slave takes its request back when the cause is gone, so the cascade is no latched edge. */
+    s->chip[MASTER].irr = slave ? s->chip[MASTER].irr | BIT(CASCADE_INPUT) : s->chip[MASTER].irr & ~BIT(CASCADE_INPUT);
     master = chip_pending(s, MASTER) >= 0;
     s->chip[MASTER].int_out = master;
     irq_set(s->intr, master);
