@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Floating-point state of many processes under Linux, 64-bit and 32-bit, one CPU and four: as on the host.
+
+usage: test-fp.py QUERN GUEST-FOLDER
+"""
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).parent))
+import guest as g       # noqa: E402
+import programs         # noqa: E402
+
+FLAGS = ('-O1', '-D_GNU_SOURCE', '-frounding-math')
+# name, program, extra compiler flags
+PROGRAMS = [
+    ('64-bit', 'fp-state', ()),
+    ('32-bit x87', 'fp-state-x87', ('-m32', '-march=i686', '-msse', '-mfpmath=387')),
+]
+
+
+def answers(text):
+    return sorted(set(re.findall(r'^(?:process|unmasked) .*', text, re.M)))
+
+
+def check(tap, emulator, guest, tmp, name, program, flags):
+    source = Path(__file__).parent / 'fp-state.c'
+    binary = programs.build(source, tmp / program, *FLAGS, *flags)
+    for smp in ('1', '4'):
+        title = f'{name} processes, -smp {smp}'
+        if not binary:
+            tap.skip(title, 'this host makes no such static program')
+            continue
+        want = answers(subprocess.run([binary], capture_output=True, text=True, timeout=60).stdout)
+        initrd = programs.initrd_with(guest, [binary], tmp / 'initrd.img')
+        (tmp / 'vmlinuz').unlink(missing_ok=True)
+        (tmp / 'vmlinuz').symlink_to((guest / 'vmlinuz').resolve())
+        r = g.run(g.command(emulator, initrd.parent, f'/{program}', smp=smp), timeout=90)
+        got = answers(r.output)
+        if not r.script_ok:
+            tap.result(False, title, r.why())
+            continue
+        wrong = [line for line in got if 'wrong 0' not in line and 'wrong' in line]
+        differs = [f'#   host  {x}' for x in want if x not in got] + [f'#   guest {x}' for x in got if x not in want]
+        tap.result(want and got == want and not wrong, title, '\n'.join(differs))
+
+
+def main():
+    emulator, guest = sys.argv[1], Path(sys.argv[2])
+    tap = g.Tap()
+    with tempfile.TemporaryDirectory() as tmp:
+        for name, program, flags in PROGRAMS:
+            if g.have_guest(guest):
+                check(tap, emulator, guest, Path(tmp), name, program, flags)
+            else:
+                tap.skip(name, 'no test guest (scripts/make-guest)')
+    tap.done()
+
+
+main()
