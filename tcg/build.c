@@ -200,7 +200,9 @@ IrVal ir_get(IrBlock *b, unsigned global)
 
     assert(global < b->target->n_globals);
     if (b->global_now[global].generation == b->forward_generation) {
-        return (IrVal){ b->global_now[global].val };
+        uint32_t now = b->global_now[global].val;
+
+        return now ? (IrVal){ now } : ir_const(b, t, 0);        /* discarded: anything will do */
     }
     op = build_op(b, IR_OP_get, t);
     op->k = global;
@@ -231,7 +233,8 @@ void ir_discard(IrBlock *b, unsigned global)
 {
     assert(global < b->target->n_globals);
     build_op(b, IR_OP_discard, IR_VOID)->k = global;
-    b->global_now[global].generation = 0;
+    b->global_now[global].generation = b->forward_generation;
+    b->global_now[global].val = 0;
 }
 
 IrVal ir_env_ld(IrBlock *b, IrType t, unsigned offset, IrMemOp size_op)

@@ -308,6 +308,27 @@ static Block *translate(uint64_t pc)
     return b;
 }
 
+/*
+ * Translate, but do not run, @n random bytes in a random mode: whatever a guest puts in its memory,
+ * the front end and the emitter must get through it.
+ */
+void guest_translate(const uint8_t *bytes, unsigned n, uint64_t mode_flags)
+{
+    TbRequest req = { .cpu = &cpu->parent, .pc = ISA_CODE_VA + ISA_HOLE, .max_insns = 64, .ctx = ctx, .fetch = fetch };
+    TcgCode tc;
+
+    g_assert(n <= ISA_HOLE_SIZE);
+    memcpy((void *)(uintptr_t)req.pc, bytes, n);
+    guest_new_code(ISA_64);
+    req.mode.flags = mode_flags;
+    req.ir = tcg_block_begin(ctx);
+    x86_tcg_ops.translate(&req);
+    g_assert(req.n_insns > 0 && req.n_insns <= 64 && req.size > 0);
+    if (!tcg_block_compile(ctx, req.ir, next_free, buffer + CODE_BUFFER - next_free, &tc)) {
+        g_error("block does not compile");
+    }
+}
+
 static Block *find_block(uint64_t pc)
 {
     for (unsigned n = 0; n < n_blocks; n++) {

@@ -3,7 +3,7 @@
  * defined flags, memory, x87 and XMM state; and for those that fault, the vector, the address and
  * the state at the fault.
  *
- * usage: isa-i386 [-n cases-per-form] [-s seed] [-f first-form] [-m] [-v] [-d log-items] [text]
+ * usage: isa-i386 [-n cases-per-form | -z random-blocks] [-s seed] [-f first-form] [-m] [-v] [-d log-items] [text]
  *   @text: only forms whose text contains it; -m: a minimal host, vector operations in C
  */
 #include <sys/mman.h>
@@ -301,7 +301,30 @@ static bool is_approximate(const Form *f)
     return strstr(f->text, "rcp") || strstr(f->text, "rsqrt") || strstr(f->text, "0f 52") || strstr(f->text, "0f 53");
 }
 
+/* Translate random bytes in random modes: hflags' low 31 bits, made consistent where the CPU guarantees it. */
+static int fuzz(unsigned n_blocks)
+{
+    enum { CS32 = 1 << 4, PE = 1 << 7, LMA = 1 << 14, CS64 = 1 << 15, VM = 1 << 17, CPL = 3 };
+
+    for (unsigned k = 0; k < n_blocks; k++) {
+        uint8_t bytes[ISA_HOLE_SIZE];
+        uint64_t flags = rng() & 0x7fffffff;
+        for (unsigned n = 0; n < sizeof(bytes); n++) {
+            static const uint8_t often[] = { 0x0f, 0x66, 0xf2, 0xf3, 0xf0, 0x48, 0xff, 0x90, 0x8b, 0xc8 };
+            bytes[n] = rng() & 3 ? rng() : often[rng() % ARRAY_SIZE(often)];
+        }
+        flags = flags & CS64 ? flags | LMA : flags;
+        flags = flags & LMA ? (flags | PE) & ~(uint64_t)VM : flags;
+        flags = flags & PE ? flags : flags & ~(uint64_t)(VM | CPL | CS64);
+        flags = flags & VM ? (flags | CPL) & ~(uint64_t)CS32 : flags;
+        guest_translate(bytes, sizeof(bytes), rng() & 1 ? flags & ~0x10108ull : flags);    /* without TF, RF, shadow */
+    }
+    printf("isa/i386: %u random blocks translated\n", n_blocks);
+    return 0;
+}
+
 typedef struct Options {
+    unsigned n_random;
     unsigned n_cases, first;
     bool verbose, minimal;
     const char *text;
@@ -311,10 +334,13 @@ static bool parse(int argc, char **argv, Options *o)
 {
     int opt;
 
-    while ((opt = getopt(argc, argv, "n:s:f:mvd:")) != -1) {
+    while ((opt = getopt(argc, argv, "n:s:f:mvd:z:")) != -1) {
         switch (opt) {
         case 'n':
             o->n_cases = strtoul(optarg, NULL, 0);
+            break;
+        case 'z':
+            o->n_random = strtoul(optarg, NULL, 0);
             break;
         case 's':
             rng_state = strtoull(optarg, NULL, 0) | 1;
@@ -370,6 +396,9 @@ int main(int argc, char **argv)
     native_init();
     guest_init();
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (o.n_random) {
+        return fuzz(o.n_random);
+    }
     forms = all_forms();
     for (unsigned n = o.first; n < forms->len; n++) {
         const Form *f = &g_array_index(forms, Form, n);

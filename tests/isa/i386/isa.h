@@ -73,6 +73,7 @@ void native_run(const IsaState *in, IsaState *out);
 
 void guest_init(void);
 void guest_new_code(IsaMode mode);
+void guest_translate(const uint8_t *bytes, unsigned n, uint64_t mode_flags);
 void guest_run(const IsaState *in, IsaState *out);
 /* Fill the soft TLB (fast path), or leave it empty (slow path for each access). */
 void guest_set_fast(bool fast);
