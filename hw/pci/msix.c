@@ -19,6 +19,7 @@ struct MsixState {
     bool own_bar;
     bool masked_all;            /* as of the last configuration write */
     MsixChangeFn *changed;
+    MsixState *next_retired;    /* uninitialised; freed with the device, which flat views keep alive */
 };
 
 bool msix_present(const PCIDevice *d)
@@ -271,21 +272,34 @@ void msix_uninit(PCIDevice *d)
     }
     memory_region_del_subregion(s->table_in, &s->table_mr);
     memory_region_del_subregion(s->pba_in, &s->pba_mr);
-    memory_region_fini(&s->table_mr);
-    memory_region_fini(&s->pba_mr);
     if (s->own_bar) {
         unmap_bar_of(d, s->table_in);
-        memory_region_fini(s->table_in);
-        g_free(s->table_in);
     }
-    g_free(s->table);
-    g_free(s->pba);
-    g_free(s);
+    s->next_retired = d->msix_retired;
+    d->msix_retired = s;
     d->msix = NULL;
     d->msix_table = NULL;
     d->msix_pba = NULL;
     d->msix_table_size = d->msix_pba_words = 0;
     d->msix_cap = 0;
+}
+
+void msix_free_retired(PCIDevice *d)
+{
+    while (d->msix_retired) {
+        MsixState *s = d->msix_retired;
+
+        d->msix_retired = s->next_retired;
+        memory_region_fini(&s->table_mr);
+        memory_region_fini(&s->pba_mr);
+        if (s->own_bar) {
+            memory_region_fini(s->table_in);
+            g_free(s->table_in);
+        }
+        g_free(s->table);
+        g_free(s->pba);
+        g_free(s);
+    }
 }
 
 void msix_reset(PCIDevice *d)

@@ -29,6 +29,8 @@ static inline bool pci_is_bridge(const PCIDevice *d)
 void pci_bus_setup(PCIBus *bus, PCIDevice *bridge, MemoryRegion *mem, MemoryRegion *io, uint8_t devfn_min);
 bool pci_bus_assign_devfn(PCIBus *bus, PCIDevice *d, Error **errp) MUST_USE;
 
+/* The device is going: nobody can reach its regions any more. */
+void msix_free_retired(PCIDevice *d);
 extern const VMState vmstate_msix;      /* subsection of vmstate_pci_device */
 
 #endif

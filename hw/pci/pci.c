@@ -304,24 +304,25 @@ static void header_init(PCIDevice *d)
     }
 }
 
-static void config_alloc(PCIDevice *d)
-{
-    bool express = pci_bus_is_express(pci_get_bus(d)) && INHERITED(d, is_express);
-
-    d->config_size = express ? PCIE_CONFIG_SPACE_SIZE : PCI_CONFIG_SPACE_SIZE;
-    d->config = g_malloc0(d->config_size);
-    d->wmask = g_malloc0(d->config_size);
-    d->w1cmask = g_malloc0(d->config_size);
-    d->used = g_malloc0(d->config_size);
-    memset(d->used, 1, PCI_CONFIG_HEADER_SIZE);
-}
-
 static void config_free(PCIDevice *d)
 {
     g_clear_pointer(&d->config, g_free);
     g_clear_pointer(&d->wmask, g_free);
     g_clear_pointer(&d->w1cmask, g_free);
     g_clear_pointer(&d->used, g_free);
+}
+
+static void config_alloc(PCIDevice *d)
+{
+    bool express = pci_bus_is_express(pci_get_bus(d)) && INHERITED(d, is_express);
+
+    config_free(d);
+    d->config_size = express ? PCIE_CONFIG_SPACE_SIZE : PCI_CONFIG_SPACE_SIZE;
+    d->config = g_malloc0(d->config_size);
+    d->wmask = g_malloc0(d->config_size);
+    d->w1cmask = g_malloc0(d->config_size);
+    d->used = g_malloc0(d->config_size);
+    memset(d->used, 1, PCI_CONFIG_HEADER_SIZE);
 }
 
 static void dma_init(PCIDevice *d)
@@ -364,6 +365,10 @@ static bool rom_init(PCIDevice *d, Error **errp)
     while (size < len) {
         size *= 2;
     }
+    if (d->has_rom) {
+        memory_region_fini(&d->rom);
+        d->has_rom = false;
+    }
     if (!memory_region_init_rom(&d->rom, d, "option-rom", size, errp)) {
         return false;
     }
@@ -382,12 +387,19 @@ static void pci_device_unrealize(Device *dev)
     msi_uninit(d);
     msix_uninit(d);
     unmap_all(d);
-    if (d->has_rom) {
-        memory_region_fini(&d->rom);
-        d->has_rom = false;
-    }
     dma_fini(d);
     bus->devices[d->devfn] = NULL;
+}
+
+/* Flat views hold a reference while a vCPU may still reach a region: so what its callbacks read is freed here. */
+static void pci_device_fini(Object *obj)
+{
+    PCIDevice *d = PCI_DEVICE(obj);
+
+    msix_free_retired(d);
+    if (d->has_rom) {
+        memory_region_fini(&d->rom);
+    }
     config_free(d);
 }
 
@@ -518,6 +530,7 @@ PCI_DEVICE_DEFINE_ABSTRACT(PCIDevice, pci_device, "pci-device", device,
     .desc        = "PCI device",
     .bus_type    = &pci_bus_type,
     .init        = pci_device_init,
+    .fini        = pci_device_fini,
     .realize     = pci_device_realize,
     .unrealize   = pci_device_unrealize,
     .reset_enter = pci_device_reset_enter,

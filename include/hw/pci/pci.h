@@ -81,7 +81,7 @@ struct PCIDevice {
 
     uint8_t intx_level;                 /* what the device asks of its one INTx pin */
     uint8_t intx_driven;                /* what the bus sees of it */
-    MsixState *msix;
+    MsixState *msix, *msix_retired;
     uint8_t *msix_table;                /* as the guest sees it; msix_table_size bytes */
     uint64_t *msix_pba;                 /* msix_pba_words words */
     uint32_t msix_table_size, msix_pba_words;
