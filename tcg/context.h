@@ -28,7 +28,7 @@ typedef struct RaGlobal {
 } RaGlobal;
 
 /* Where a dirty global is at a fault; low three bits of the first word in the fault table. */
-enum { FAULT_REG, FAULT_SLOT, FAULT_HOME, FAULT_CONST, FAULT_PC };
+enum { FAULT_REG, FAULT_SLOT, FAULT_HOME, FAULT_CONST, FAULT_PC, FAULT_CLEAN /* in the table only */ };
 
 /* Somewhere a guest exception may leave the block: one row of the fault table. */
 typedef struct FaultRow {

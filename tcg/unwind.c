@@ -7,9 +7,11 @@
  *      insn     zigzag(pc_delta - previous) << 1 | pins
  *               pins: pinned globals are in the saved registers (a slow path), else in env (a helper)
  *      params   zigzag(param - previous), n_insn_params times
- *      state    0: no dirty globals; 1: as in the row before; n + 1: n bytes of locations follow
+ *      state    slow paths only: n, then n bytes of locations that differ from those of the
+ *               slow-path row before
  *
- * A location is global << 3 | FAULT_*, then what ra_fault_state() (regalloc.c) put there.
+ * A location is global << 3 | FAULT_*, then what ra_fault_state() (regalloc.c) put there; nothing
+ * after FAULT_CLEAN, which says that the global is not dirty any more.
  */
 #include "tcg/unwind.h"
 
@@ -34,26 +36,108 @@ static int64_t unzigzag(uint64_t v)
     return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
 }
 
+static uint64_t get_uleb(const uint8_t **p)
+{
+    uint64_t v = 0;
+    unsigned shift = 0;
+
+    do {
+        v |= (uint64_t)(**p & 0x7f) << shift;
+        shift += 7;
+    } while (*(*p)++ & 0x80);
+    return v;
+}
+
+/* Past what follows the head of a location. */
+static const uint8_t *skip_location(const uint8_t *p, unsigned kind)
+{
+    unsigned n = kind == FAULT_CLEAN ? 0 : kind == FAULT_PC ? 2 : 1;
+
+    while (n--) {
+        get_uleb(&p);
+    }
+    return p;
+}
+
+/* Where the dirty globals are in the row at hand: their locations, without the head. */
+typedef struct State {
+    uint64_t dirty[IR_MAX_GLOBALS / 64];
+    uint8_t kind[IR_MAX_GLOBALS];
+    const uint8_t *at[IR_MAX_GLOBALS];
+} State;
+
+static void state_set(State *s, unsigned g, unsigned kind, const uint8_t *at)
+{
+    if (kind == FAULT_CLEAN) {
+        s->dirty[g / 64] &= ~BIT_ULL(g % 64);
+    } else {
+        s->dirty[g / 64] |= BIT_ULL(g % 64);
+    }
+    s->kind[g] = kind;
+    s->at[g] = at;
+}
+
+static bool state_has(const State *s, unsigned g)
+{
+    return s->dirty[g / 64] >> (g % 64) & 1;
+}
+
 typedef struct Writer {
     TcgContext *c;
     uint8_t *p, *end;
     uint32_t ra;
     IrInsnMark last;
-    const FaultRow *last_row;
+    State state;
 } Writer;
 
-static bool same_state(const TcgContext *c, const FaultRow *x, const FaultRow *y)
+/* One location of the row, if it differs from the one before. */
+static uint8_t *put_difference(State *s, uint8_t *out, unsigned g, unsigned kind, const uint8_t *at, size_t len)
 {
-    return x && x->state_len == y->state_len &&
-           !memcmp(c->fault_state + x->state, c->fault_state + y->state, x->state_len);
+    if (state_has(s, g) && s->kind[g] == kind && !memcmp(s->at[g], at, len)) {
+        return out;
+    }
+    state_set(s, g, kind, at);
+    out = put_uleb(out, g << 3 | kind);
+    memcpy(out, at, len);
+    return out + len;
+}
+
+/* The row's state as differences to the writer's; at most a few bytes for each global. */
+static size_t put_state_changes(Writer *w, const FaultRow *row, uint8_t *out)
+{
+    const uint8_t *p = w->c->fault_state + row->state, *end = p + row->state_len;
+    uint8_t *start = out;
+    uint64_t gone[IR_MAX_GLOBALS / 64];
+
+    memcpy(gone, w->state.dirty, sizeof(gone));
+    while (p < end) {
+        uint64_t head = get_uleb(&p);
+        const uint8_t *next = skip_location(p, head & 7);
+        unsigned g = head >> 3;
+
+        gone[g / 64] &= ~BIT_ULL(g % 64);
+        out = put_difference(&w->state, out, g, head & 7, p, next - p);
+        p = next;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(gone); i++) {
+        for (; gone[i]; gone[i] &= gone[i] - 1) {
+            unsigned g = i * 64 + __builtin_ctzll(gone[i]);
+
+            state_set(&w->state, g, FAULT_CLEAN, NULL);
+            out = put_uleb(out, g << 3 | FAULT_CLEAN);
+        }
+    }
+    return out - start;
 }
 
 static bool put_row(Writer *w, const FaultRow *row)
 {
     TcgContext *c = w->c;
     const IrInsnMark *m = &c->ir.insns[row->insn];
+    uint8_t changes[IR_MAX_GLOBALS * 16];
+    size_t n;
 
-    if (w->p + 64 + row->state_len > w->end) {
+    if (w->p + 64 + sizeof(changes) > w->end) {
         return false;
     }
     w->p = put_uleb(w->p, row->ra_offset - w->ra);
@@ -63,15 +147,11 @@ static bool put_row(Writer *w, const FaultRow *row)
         w->p = put_uleb(w->p, zigzag((int64_t)m->params[i] - w->last.params[i]));
     }
     w->last = *m;
-    if (row->state_len == 0) {
-        w->p = put_uleb(w->p, 0);
-    } else if (same_state(c, w->last_row, row)) {
-        w->p = put_uleb(w->p, 1);
-    } else {
-        w->p = put_uleb(w->p, row->state_len + 1);
-        memcpy(w->p, c->fault_state + row->state, row->state_len);
-        w->p += row->state_len;
-        w->last_row = row;
+    if (row->pins_live) {
+        n = put_state_changes(w, row, changes);
+        w->p = put_uleb(w->p, n);
+        memcpy(w->p, changes, n);
+        w->p += n;
     }
     return true;
 }
@@ -79,7 +159,14 @@ static bool put_row(Writer *w, const FaultRow *row)
 /* @stubs: offset where out-of-line code begins; rows before it and after it each ascend. */
 uint8_t *unwind_write(TcgContext *c, uint8_t *p, uint8_t *end, uint32_t stubs)
 {
-    Writer w = { .c = c, .p = p, .end = end };
+    Writer w;
+
+    w.c = c;
+    w.p = p;
+    w.end = end;
+    w.ra = 0;
+    memset(&w.last, 0, sizeof(w.last));
+    memset(w.state.dirty, 0, sizeof(w.state.dirty));
 
     for (unsigned pass = 0; pass < 2; pass++) {
         for (unsigned i = 0; i < c->n_rows; i++) {
@@ -92,18 +179,6 @@ uint8_t *unwind_write(TcgContext *c, uint8_t *p, uint8_t *end, uint32_t stubs)
 }
 
 /* --- reading --- */
-
-static uint64_t get_uleb(const uint8_t **p)
-{
-    uint64_t v = 0;
-    unsigned shift = 0;
-
-    do {
-        v |= (uint64_t)(**p & 0x7f) << shift;
-        shift += 7;
-    } while (*(*p)++ & 0x80);
-    return v;
-}
 
 typedef struct Found { uint16_t global; uint64_t v[2]; } Found;
 
@@ -154,22 +229,21 @@ static void restore_pins(const IrTarget *t, uint8_t *env)
 }
 
 /* All values are read before any is written: one may lie in another's env field. */
-static void restore(const IrTarget *t, uint8_t *env, const uint8_t *p, size_t len, bool pins_live)
+static void restore(const IrTarget *t, uint8_t *env, const State *s)
 {
     Found found[IR_MAX_GLOBALS];
-    const uint8_t *end = p + len;
     unsigned n = 0;
 
-    while (p < end) {
-        uint64_t head = get_uleb(&p);
+    for (unsigned g = 0; g < t->n_globals; g++) {
+        if (state_has(s, g)) {
+            const uint8_t *p = s->at[g];
 
-        found[n].global = head >> 3;
-        read_location(t, env, &p, head & 7, &found[n]);
-        n++;
+            found[n].global = g;
+            read_location(t, env, &p, s->kind[g], &found[n]);
+            n++;
+        }
     }
-    if (pins_live) {
-        restore_pins(t, env);
-    }
+    restore_pins(t, env);
     for (unsigned i = 0; i < n; i++) {
         const IrGlobal *g = &t->globals[found[i].global];
 
@@ -177,17 +251,32 @@ static void restore(const IrTarget *t, uint8_t *env, const uint8_t *p, size_t le
     }
 }
 
+/* Apply a row's differences at *@p. */
+static void read_changes(const uint8_t **p, State *s)
+{
+    uint64_t len = get_uleb(p);
+    const uint8_t *end = *p + len;
+
+    while (*p < end) {
+        uint64_t head = get_uleb(p);
+
+        state_set(s, head >> 3, head & 7, *p);
+        *p = skip_location(*p, head & 7);
+    }
+}
+
 bool tcg_unwind(const IrTarget *target, void *env, const uint8_t *code, uint32_t unwind_offset,
                 uint32_t ra_offset, TcgUnwound *out)
 {
-    const uint8_t *p = code + unwind_offset, *state = p;
-    size_t state_len = 0;
+    const uint8_t *p = code + unwind_offset;
+    State state;
     uint64_t step;
     uint32_t ra = 0;
     int64_t delta = 0, params[2] = { 0, 0 };
 
+    memset(state.dirty, 0, sizeof(state.dirty));
     while ((step = get_uleb(&p)) != 0) {
-        uint64_t s, insn;
+        uint64_t insn;
 
         ra += step;
         insn = get_uleb(&p);
@@ -195,14 +284,13 @@ bool tcg_unwind(const IrTarget *target, void *env, const uint8_t *code, uint32_t
         for (unsigned i = 0; i < target->n_insn_params; i++) {
             params[i] += unzigzag(get_uleb(&p));
         }
-        s = get_uleb(&p);
-        if (s > 1) {
-            state = p;
-            state_len = s - 1;
-            p += state_len;
+        if (insn & 1) {
+            read_changes(&p, &state);
         }
         if (ra == ra_offset) {
-            restore(target, env, state, s ? state_len : 0, insn & 1);
+            if (insn & 1) {
+                restore(target, env, &state);
+            }
             *out = (TcgUnwound){ ((TcgEnv *)env)->block_pc, delta, { params[0], params[1] } };
             return true;
         }
