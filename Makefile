@@ -34,6 +34,7 @@ bench: all
 	@scripts/install-deps demo
 	@scripts/make-guest $(BUILD)/guest
 	@python3 tests/bench/boot.py --build $(BUILD)
+	@python3 tests/bench/fp.py --build $(BUILD)
 
 docs:
 	@scripts/install-deps docs
