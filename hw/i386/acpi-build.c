@@ -227,8 +227,10 @@ static uint32_t build_waet(AcpiTables *t)
     return start;
 }
 
+enum { SRAT_MEM_ENABLED = 1, SRAT_MEM_HOTPLUGGABLE = 2 };
+
 /* 5.2.16.2 */
-static void srat_memory(AcpiTables *t, uint32_t node, uint64_t base, uint64_t len)
+static void srat_memory(AcpiTables *t, uint32_t node, uint64_t base, uint64_t len, uint32_t flags)
 {
     acpi_put(t, 1, 1);
     acpi_put(t, 40, 1);
@@ -237,7 +239,7 @@ static void srat_memory(AcpiTables *t, uint32_t node, uint64_t base, uint64_t le
     acpi_put(t, base, 8);
     acpi_put(t, len, 8);
     acpi_put(t, 0, 4);
-    acpi_put(t, 1, 4);                  /* enabled */
+    acpi_put(t, flags, 4);
     acpi_put(t, 0, 8);
 }
 
@@ -257,6 +259,7 @@ static uint32_t build_srat(const AcpiInfo *info, AcpiTables *t)
 {
     const X86Machine *x = info->x86;
     uint32_t start = acpi_table_begin(t, "SRAT", 3, OEM_ID);
+    unsigned n_nodes = MAX(x->m.n_numa, 1u);        /* memory devices without -numa: all is node 0 */
     uint64_t at = 0;
 
     acpi_put(t, 1, 4);
@@ -266,16 +269,20 @@ static uint32_t build_srat(const AcpiInfo *info, AcpiTables *t)
 
         srat_cpu(t, cpu ? cpu->node_id : 0, x86_apic_id_for_cpu(&x->m.smp, i));
     }
-    for (unsigned n = 0; n < x->m.n_numa; n++) {
-        uint64_t len = x->m.numa[n].mem_bytes, low = at < x->below_4g ? MIN(len, x->below_4g - at) : 0;
+    for (unsigned n = 0; n < n_nodes; n++) {
+        uint64_t len = x->m.n_numa ? x->m.numa[n].mem_bytes : x->m.ram_size, low = at < x->below_4g ? MIN(len, x->below_4g - at) : 0;
 
         if (low) {
-            srat_memory(t, n, at, low);
+            srat_memory(t, n, at, low, SRAT_MEM_ENABLED);
         }
         if (len > low) {
-            srat_memory(t, n, 4 * GiB + (at + low - x->below_4g), len - low);
+            srat_memory(t, n, 4 * GiB + (at + low - x->below_4g), len - low, SRAT_MEM_ENABLED);
         }
         at += len;
+    }
+    /* Where memory may come later: Linux sizes its tables by it and takes memory there as movable. */
+    if (x->device_memory_size) {
+        srat_memory(t, n_nodes - 1, x->device_memory_base, x->device_memory_size, SRAT_MEM_ENABLED | SRAT_MEM_HOTPLUGGABLE);
     }
     acpi_table_end(t, start);
     return start;
@@ -306,7 +313,7 @@ void acpi_build(const AcpiInfo *info, AcpiTables *out)
     if (info->x86->ecam_size) {
         offsets[n++] = build_mcfg(info, out);
     }
-    if (info->x86->m.n_numa) {
+    if (info->x86->m.n_numa || info->x86->device_memory_size) {
         offsets[n++] = build_srat(info, out);
     }
     if (info->board != ACPI_BOARD_MICROVM) {

@@ -128,6 +128,13 @@ static bool pc_fw_cfg(X86Machine *x, Error **errp)
         fw_cfg_add_bytes(fw, FW_CFG_UUID, x->m.uuid, 16);
     }
     pc_fw_cfg_numa(x);
+    if (x->device_memory_size) {        /* SeaBIOS puts 64-bit BARs beyond */
+        uint64_t end = GUINT64_TO_LE(x86_memory_end(x));
+
+        if (!fw_cfg_add_file(fw, "etc/reserved-memory-end", &end, sizeof(end), errp)) {
+            return false;
+        }
+    }
     return pc_fw_cfg_e820(x, errp) && fw_cfg_add_file(fw, "etc/system-states", system_states, sizeof(system_states), errp);
 }
 
@@ -141,7 +148,7 @@ static AcpiInfo pc_acpi_info(PcMachine *pc)
         .board = pc->q35 ? ACPI_BOARD_Q35 : ACPI_BOARD_I440FX, .x86 = x, .pit = x->i8254 != NULL, .rtc = true,
         .kbd = pc->i8042, .hpet = x->hpet != NULL, .com_mask = isa_serial_present(x->isa),
         .hpet_id = x->hpet ? hpet_event_timer_block_id(x->hpet) : 0,
-        .hole64_base = ROUND_UP(4 * GiB + x->above_4g, GiB), .hole64_size = PCI_HOLE64_SIZE,
+        .hole64_base = x86_memory_end(x), .hole64_size = PCI_HOLE64_SIZE,
     };
 }
 
@@ -295,6 +302,7 @@ MACHINE_DEFINE(PcMachine, pc_i440fx_10_0, "pc-i440fx-10.0-machine", pc_machine,
     .max_cpus         = 255,
     .default_cpu_type = PC_DEFAULT_CPU,
     .default_ram_id   = "pc.ram",
+    .has_memory_hotplug = true,
     .default_ram_size = 128 * MiB,
     .no_parallel      = true,
     .no_floppy        = true,
@@ -310,6 +318,7 @@ MACHINE_DEFINE(PcMachine, pc_q35_10_0, "pc-q35-10.0-machine", pc_machine,
     .max_cpus         = 288,
     .default_cpu_type = PC_DEFAULT_CPU,
     .default_ram_id   = "pc.ram",
+    .has_memory_hotplug = true,
     .default_ram_size = 128 * MiB,
     .no_parallel      = true,
     .no_floppy        = true,

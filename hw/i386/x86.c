@@ -11,7 +11,44 @@
 
 #include "config-host.h"
 
+#define X86_MEMORY_SLOTS_MAX    256
+#define X86_DEVICE_MEMORY_LIMIT (512 * GiB)     /* half of a 40-bit CPU's addresses; PCI windows have the rest */
+
 /* --- RAM --- */
+
+uint64_t x86_memory_end(const X86Machine *x)
+{
+    return x->device_memory_size ? x->device_memory_base + x->device_memory_size : ROUND_UP(4 * GiB + x->above_4g, GiB);
+}
+
+/*
+ * Address space for memory devices: what maxmem= leaves beyond RAM, and a GiB for each slot, so that any
+ * order and size of devices can be aligned to 1 GiB.
+ */
+static bool map_device_memory(X86Machine *x, Error **errp)
+{
+    Machine *m = &x->m;
+    uint64_t more = m->maxram_size - m->ram_size;
+
+    if (m->ram_slots > X86_MEMORY_SLOTS_MAX) {
+        error_setg(errp, "machine '%s' takes at most %u memory slots, -m asks for %u", machine_info(m)->machine_name,
+                   X86_MEMORY_SLOTS_MAX, m->ram_slots);
+        return false;
+    }
+    if (!more) {
+        return true;
+    }
+    x->device_memory_base = ROUND_UP(4 * GiB + x->above_4g, GiB);
+    x->device_memory_size = ROUND_UP(more, GiB) + m->ram_slots * GiB;
+    if (x->device_memory_base + x->device_memory_size > X86_DEVICE_MEMORY_LIMIT) {
+        error_setg(errp, "-m maxmem=%" PRIu64 "M does not fit below %" PRIu64 "G", (uint64_t)(m->maxram_size / MiB),
+                   (uint64_t)(X86_DEVICE_MEMORY_LIMIT / GiB));
+        return false;
+    }
+    memory_region_init(&x->device_memory, m, "device-memory", x->device_memory_size);
+    memory_region_add_subregion(system_memory(), x->device_memory_base, &x->device_memory);
+    return true;
+}
 
 bool x86_map_ram(X86Machine *x, uint64_t split, Error **errp)
 {
@@ -42,7 +79,7 @@ bool x86_map_ram(X86Machine *x, uint64_t split, Error **errp)
     e820_add(&x->e820, 0xe0000, 0x20000, E820_RESERVED);
     e820_add(&x->e820, MiB, x->below_4g - MiB, E820_RAM);
     e820_add(&x->e820, 4 * GiB, x->above_4g, E820_RAM);
-    return true;
+    return map_device_memory(x, errp);
 }
 
 /* --- CPUs --- */

@@ -373,14 +373,31 @@ bool x86_cpu_has_feature(Vcpu *vcpu, const char *name)
 
 /* --- types --- */
 
+/* CPUID 1 EAX holds an extended family (8 bits, added to 15), 8 bits of model and 4 of stepping. */
+static bool signature_changed(Object *obj, const Property *p, Error **errp)
+{
+    static const struct { const char *name; uint32_t max; } limits[] = {
+        { "family", 0xff + 0xf }, { "model", 0xff }, { "stepping", 0xf },
+    };
+    uint32_t v = *(uint32_t *)((char *)obj + p->offset);
+
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+        if (!strcmp(p->name, limits[i].name) && v > limits[i].max) {
+            error_setg(errp, "must be 0..%u, got %u", limits[i].max, v);
+            return false;
+        }
+    }
+    return true;
+}
+
 static const Property x86_cpu_own_properties[] = {
     PROP_UINT32("apic-id", X86CPU, apic_id, X86_UNSET, .help = "local APIC id; default: from the topology"),
     PROP_UINT32("phys-bits", X86CPU, phys_bits, X86_DEFAULT_PHYS_BITS, .unit = "bits", .help = "width of a physical address, 32..52"),
     PROP_UINT32("level", X86CPU, level, X86_UNSET, .help = "highest basic CPUID leaf"),
     PROP_UINT32("xlevel", X86CPU, xlevel, X86_UNSET, .help = "highest extended CPUID leaf"),
-    PROP_UINT32("family", X86CPU, family, X86_UNSET, .help = "CPUID family"),
-    PROP_UINT32("model", X86CPU, model, X86_UNSET, .help = "CPUID model"),
-    PROP_UINT32("stepping", X86CPU, stepping, X86_UNSET, .help = "CPUID stepping"),
+    PROP_UINT32("family", X86CPU, family, X86_UNSET, .changed = signature_changed, .help = "CPUID family"),
+    PROP_UINT32("model", X86CPU, model, X86_UNSET, .changed = signature_changed, .help = "CPUID model"),
+    PROP_UINT32("stepping", X86CPU, stepping, X86_UNSET, .changed = signature_changed, .help = "CPUID stepping"),
     PROP_STRING("vendor", X86CPU, vendor, .help = "CPUID vendor, 12 characters"),
     PROP_STRING("model-id", X86CPU, model_id, .help = "CPUID brand string"),
     PROP_BOOL("kvm", X86CPU, expose_kvm, true, .help = "show KVM's signature and paravirtual features"),

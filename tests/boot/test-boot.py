@@ -23,6 +23,17 @@ true
 CASES = [(machine, cpus) for machine in ('q35', 'pc', 'microvm') for cpus in (1, 4)]
 
 
+def slots_are_announced(tap, emulator, guest):
+    """-m slots=,maxmem=: Linux learns from the SRAT where memory may come later."""
+    name = 'q35 -m 512,slots=2,maxmem=4G'
+    if not g.have_guest(guest):
+        tap.skip(name, f'no guest in {guest} (scripts/make-guest)')
+        return
+    r = g.run(g.command(emulator, guest, "dmesg | grep -q 'SRAT: Node 0 PXM 0 .mem 0x100000000-0x27fffffff. hotplug'",
+                        memory='512,slots=2,maxmem=4G'))
+    tap.result(r.script_ok, name, r.why())
+
+
 def main():
     emulator, guest = sys.argv[1], Path(sys.argv[2])
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 1
@@ -35,6 +46,7 @@ def main():
                 continue
             r = g.run(g.command(emulator, guest, SCRIPT.format(cpus=cpus), machine, str(cpus)))
             tap.result(r.script_ok, name, r.why())
+    slots_are_announced(tap, emulator, guest)
     tap.done()
 
 

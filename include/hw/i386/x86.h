@@ -32,6 +32,9 @@ typedef struct X86Machine {
 
     /* memory map: RAM [0, below_4g) and [4 GiB, 4 GiB + above_4g) */
     uint64_t below_4g, above_4g;
+    /* where memory devices go (-m maxmem=): GiB-aligned, above all RAM; size 0 = nowhere */
+    uint64_t device_memory_base, device_memory_size;
+    MemoryRegion device_memory;
     MemoryRegion ram_below, ram_above;
     E820Map e820;
     hwaddr pci_hole_start;              /* first address of the 32-bit PCI window; 0 = no PCI */
@@ -69,6 +72,8 @@ OBJECT_DECLARE(X86Machine, X86_MACHINE, x86_machine)    /* "x86-machine", abstra
 /* Board steps, in this order. */
 
 /* Split RAM at @split (or max-ram-below-4g) and map it; fills the e820 map's RAM entries above 1 MiB and below 640 KiB. */
+/* First address above RAM and memory devices, GiB-aligned: 64-bit PCI windows begin there. */
+uint64_t x86_memory_end(const X86Machine *x);
 bool x86_map_ram(X86Machine *x, uint64_t split, Error **errp) MUST_USE;
 /* APIC bus and CPUs. */
 bool x86_create_cpus(X86Machine *x, Error **errp) MUST_USE;
