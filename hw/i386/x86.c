@@ -129,6 +129,8 @@ static bool create_cpu(X86Machine *x, const TypeInfo *type, unsigned index, Erro
     Machine *m = &x->m;
     Device *dev = device_new(type);
     Vcpu *cpu = VCPU(dev);
+    Device *lapic = NULL;
+    bool ok;
 
     cpu->index = index;
     cpu->start_powered_off = index != 0;
@@ -136,11 +138,16 @@ static bool create_cpu(X86Machine *x, const TypeInfo *type, unsigned index, Erro
     cpu->node_id = numa_node_of_cpu(m, index);
     if ((m->cpu_props && !object_set_properties_dict(cpu, m->cpu_props, NULL, errp))
         || !object_property_set_uint(cpu, "apic-id", x86_apic_id_for_cpu(&m->smp, index), errp)
-        || !apic_create_for_cpu(cpu, errp)) {
+        || !(lapic = apic_create_for_cpu(cpu, errp))) {
         object_unref(dev);
         return false;
     }
-    return device_realize_and_unref(dev, NULL, errp);
+    ok = device_realize(dev, NULL, errp);
+    if (!ok) {
+        device_unrealize(lapic);
+    }
+    object_unref(dev);
+    return ok;
 }
 
 bool x86_create_cpus(X86Machine *x, Error **errp)
