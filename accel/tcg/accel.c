@@ -268,6 +268,17 @@ static void tcg_accel_fini(Object *obj)
     g_cond_clear(&a->token_free);
 }
 
+/* Blocks of the other kind are linked among themselves: only their removal makes the change seen at once. */
+static bool one_insn_changed(Object *obj, const Property *p, Error **errp)
+{
+    TcgAccel *a = TCG_ACCEL(obj);
+
+    if (a->cache_ready) {
+        code_cache_flush(&a->cache, NULL);
+    }
+    return true;
+}
+
 static const Property tcg_properties[] = {
     PROP_UINT32("tb-size", TcgAccel, tb_size_mib, 0, .max = 32768, .unit = "MiB",
                 .help = "bound of all translator memory; 0 = by the memory this process may use"),
@@ -275,6 +286,7 @@ static const Property tcg_properties[] = {
               .help = "whether vCPUs run side by side or by turns"),
     PROP_BOOL("split-wx", TcgAccel, split_wx, true, .help = "map code memory twice, never writable and executable"),
     PROP_BOOL("one-insn-per-tb", TcgAccel, one_insn_per_tb, false, .settable_live = true,
+              .changed = one_insn_changed,
               .help = "translate one guest instruction per block"),
 };
 

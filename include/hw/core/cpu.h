@@ -74,7 +74,6 @@ struct Vcpu {
     /* owner thread */
     int32_t exception_index;            /* -1 none; EXCP_* for run-loop exits */
     bool singlestep;
-    uint32_t mem_io_pc_valid;
     TcgCpuState *tcg;
 
     /* debugger */

@@ -606,6 +606,33 @@ static void test_watchpoint_reports_after_the_access(void)
     g_assert_cmpuint(env0()->n_hits, ==, 1);            /* cleared */
 }
 
+/* A running loop leaves its blocks when they are all removed, and goes on in new ones. */
+static void test_flush_while_running(void)
+{
+    uint64_t blocks;
+
+    reset();
+    PUT_CODE(CODE, toy_insn(TOY_ADDI, 0, 0, 1), toy_insn(TOY_BNE, 0, 1, -1), toy_insn(TOY_HALT, 0, 0, 0));
+    env0()->r[1] = ~0ULL;
+    start(0, CODE);
+    for (unsigned i = 0; i < 20; i++) {
+        bql_unlock();
+        g_usleep(1000);
+        bql_lock();
+        blocks = cache()->stats.blocks;
+        code_cache_flush(cache(), NULL);
+        for (unsigned k = 0; k < 5000 && __atomic_load_n(&cache()->stats.blocks, __ATOMIC_RELAXED) == blocks; k++) {
+            bql_unlock();
+            g_usleep(1000);
+            bql_lock();
+        }
+        g_assert_cmpuint(cache()->stats.blocks, >, blocks);
+    }
+    cpus_pause_all();
+    cache_check(cache());
+    g_assert_cmpuint(env0()->r[0], >, 0);
+}
+
 /* Without room left in the budget, a table still grows at the cost of contexts not used for long. */
 static void test_idle_contexts_give_up_their_tables(void)
 {
@@ -650,6 +677,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-run/wake", test_halted_cpu_wakes_on_interrupt);
     g_test_add_func("/tcg-run/device-write", test_device_write_drops_code);
     g_test_add_func("/tcg-run/watchpoint", test_watchpoint_reports_after_the_access);
+    g_test_add_func("/tcg-run/flush-while-running", test_flush_while_running);
     g_test_add_func("/tcg-run/tlb-budget", test_idle_contexts_give_up_their_tables);
     int rc = g_test_run();
 
