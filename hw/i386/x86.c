@@ -272,8 +272,12 @@ bool x86_load_firmware(X86Machine *x, const char *name, Error **errp)
     }
     memcpy(memory_region_get_ram_ptr(&x->rom), g_bytes_get_data(bytes, NULL), size);
     low = MIN(size, 128 * KiB);
-    memory_region_init_alias(&x->rom_alias, x, "isa-bios", &x->rom, size - low, low);
-    memory_region_add_subregion_overlap(x->rom_parent ? x->rom_parent : system_memory(), MiB - low, &x->rom_alias, 1);
+    if (x->rom_parent) {
+        memory_region_init_alias(&x->rom_alias, x, "isa-bios", &x->rom, size - low, low);
+        memory_region_add_subregion_overlap(x->rom_parent, MiB - low, &x->rom_alias, 1);
+    } else {
+        boot_images_add(&x->images, "firmware", MiB - low, bytes, size - low, low);
+    }
     memory_region_add_subregion_overlap(system_memory(), 4 * GiB - size, &x->rom, 1);
     x->has_rom = true;
     return true;
@@ -342,7 +346,9 @@ static void boot_reset(void *opaque, ResetType type)
         if (x->firmware_setup) {
             x->firmware_setup(x);
         }
-        boot_images_write(&x->images, &address_space_memory);
+    }
+    boot_images_write(&x->images, &address_space_memory);
+    if (x->direct_boot) {
         x86_cpu_set_boot_state(cpu_by_index(0), &x->boot_state);
     }
 }

@@ -50,7 +50,7 @@ typedef struct X86Machine {
     I8254 *i8254;
     FwCfg *fw_cfg;
     MemoryRegion rom, rom_alias;
-    MemoryRegion *rom_parent;           /* what the copy below 1 MiB is mapped in; NULL = system memory */
+    MemoryRegion *rom_parent;           /* what the copy below 1 MiB is mapped in; NULL = no shadow registers: it is put in RAM at each reset */
     bool has_rom;
 
     /* -smbios: "TYPE.FIELD" -> text, and structures given as files */
@@ -88,7 +88,7 @@ IrqLine x86_a20_line(X86Machine *x, unsigned driver);
 uint32_t x86_apic_id_for_cpu(const SmpConfig *smp, unsigned index);
 uint32_t x86_apic_id_limit(const SmpConfig *smp);       /* one more than the greatest */
 
-/* -bios FILE, or the default firmware @name: top of 4 GiB and the last 128 KiB below 1 MiB. */
+/* -bios FILE, or the default firmware @name: top of 4 GiB and the last 128 KiB below 1 MiB.  Needs x->rom_parent. */
 bool x86_load_firmware(X86Machine *x, const char *name, Error **errp) MUST_USE;
 /* -kernel: recognise the format and lay everything out.  Needs the e820 map and tables' address (x->rsdp). */
 bool x86_load_kernel(X86Machine *x, Error **errp) MUST_USE;
