@@ -114,7 +114,6 @@ static bool x86_cpu_realize(Device *dev, Error **errp)
 
     if (m->kind == MODEL_HOST) {
         error_setg(errp, "CPU model 'host' requires KVM");
-        error_append_hint(errp, "Use '-cpu max' for everything the translator implements\n");
         return false;
     }
     features_of_model(m, words);
