@@ -464,7 +464,6 @@ const char *x86_decode_refusal_name(X86Refusal r)
         [DEC_FEATURE_MISSING] = "CPUID feature missing", [DEC_LOCK_NOT_ALLOWED] = "LOCK not allowed",
         [DEC_REGISTER_FORM] = "no register form", [DEC_MEMORY_FORM] = "no memory form",
         [DEC_PREFIX_NOT_ALLOWED] = "prefix not allowed", [DEC_BAD_REGISTER] = "no such register",
-        [DEC_UNIT_DISABLED] = "unit disabled by CR0 or CR4",
     };
 
     return names[r];

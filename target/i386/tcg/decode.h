@@ -172,7 +172,6 @@ typedef enum X86Refusal {
     DEC_MEMORY_FORM,                /* U or N operand with mod != 3 */
     DEC_PREFIX_NOT_ALLOWED,         /* NP row with 66, F2 or F3 */
     DEC_BAD_REGISTER,               /* CS as a destination, CR1, ... */
-    DEC_UNIT_DISABLED,              /* CR0.EM, CR4.OSFXSR */
 } X86Refusal;
 
 struct Insn {
