@@ -179,6 +179,11 @@ static struct addrinfo *inet_addresses(const QapiChardevSocket *o, bool server, 
     bool only6 = (o->has_ipv6 && o->ipv6 && !(o->has_ipv4 && o->ipv4)) || (o->has_ipv4 && !o->ipv4);
     int rc;
 
+    /* getaddrinfo() takes a number's low 16 bits. */
+    if (o->port[strspn(o->port, "0123456789")] == '\0' && g_ascii_strtoull(o->port, NULL, 10) > UINT16_MAX) {
+        error_setg(errp, "port '%s' is greater than %u", o->port, UINT16_MAX);
+        return NULL;
+    }
     hints.ai_family = only4 ? AF_INET : only6 ? AF_INET6 : AF_UNSPEC;
     rc = getaddrinfo(o->host && *o->host ? o->host : NULL, o->port, &hints, &list);
     if (rc) {

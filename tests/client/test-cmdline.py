@@ -61,6 +61,7 @@ BAD = [  # arguments, what the message must contain
     (NONE + ['-chardev', 'socket,id=a'], 'is required'),
     (NONE + ['-chardev', 'socket,id=a,path=x,telnet=on,server=on'], "'telnet' is not supported"),
     (NONE + ['-chardev', 'socket,id=a,fd=0'], 'is not a socket'),
+    (NONE + ['-chardev', 'socket,id=a,host=localhost,port=65536'], "port '65536' is greater than 65535"),
     (NONE + ['-serial', 'carrier-pigeon'], "-serial carrier-pigeon: 'carrier-pigeon' is not a valid char driver"),
     (NONE + ['-serial', 'stdio', '-monitor', 'stdio'], 'cannot use stdio by multiple character devices'),
     (NONE + ['-serial', 'null'] * 1 + ['-serial', 'null'] * 4, 'too many serial ports'),
