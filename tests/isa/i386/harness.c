@@ -385,7 +385,7 @@ int main(int argc, char **argv)
     Options o = { .n_cases = 40 };
     unsigned n_run = 0, n_forms = 0, failed = 0, skipped = 0;
     uint8_t *mem;
-    GArray *forms;
+    static GArray *forms;           /* with their texts and code, for the life of the program */
 
     if (!parse(argc, argv, &o)) {
         return 2;
@@ -418,6 +418,5 @@ int main(int argc, char **argv)
     }
     printf("isa/i386: %u forms, %u cases: %u passed, %u failed, %u skipped\n", n_forms, n_run, n_forms - failed, failed,
            skipped);
-    g_array_free(forms, true);
     return failed != 0;
 }

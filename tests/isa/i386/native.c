@@ -160,7 +160,8 @@ bool native_has_mode(IsaMode m)
 void native_init(void)
 {
     static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
-    stack_t ss = { .ss_sp = g_malloc(1 << 16), .ss_size = 1 << 16 };
+    static uint8_t signal_stack[1 << 16];
+    stack_t ss = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
     struct sigaction sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 
     code = mmap((void *)(uintptr_t)ISA_CODE_VA, 4096 + sizeof(Area), PROT_READ | PROT_WRITE | PROT_EXEC,
