@@ -23,7 +23,7 @@ static const struct { const char *name; unsigned mask; const char *help; } log_i
     { "exec",         LOG_EXEC,         "blocks entered through the run loop (add nochain for all)" },
     { "cpu",          LOG_CPU,          "CPU state before each such block" },
     { "mmu",          LOG_MMU,          "MMU activity" },
-    { "pcall",        LOG_PCALL,        "x86: protected-mode far calls, returns, exceptions" },
+    { "pcall",        LOG_PCALL,        "x86: far jumps, calls, returns and IRET" },
     { "cpu_reset",    LOG_CPU_RESET,    "CPU state at reset" },
     { "unimp",        LOG_UNIMP,        "what the guest uses and Quern does not model" },
     { "guest_errors", LOG_GUEST_ERROR,  "what the guest does against its hardware's specification" },

@@ -16,7 +16,7 @@ enum {
     LOG_EXEC        = 1 << 6,   /* each block entered through the run loop */
     LOG_CPU         = 1 << 7,   /* CPU state before each such block */
     LOG_MMU         = 1 << 8,
-    LOG_PCALL       = 1 << 9,   /* x86: far calls, returns, exceptions */
+    LOG_PCALL       = 1 << 9,   /* x86: far jumps, calls, returns, IRET */
     LOG_CPU_RESET   = 1 << 10,
     LOG_UNIMP       = 1 << 11,
     LOG_GUEST_ERROR = 1 << 12,

@@ -10,6 +10,7 @@
 #include "target/i386/features.h"
 #include "target/i386/segment.h"
 #include "target/i386/cpu-internal.h"
+#include "util/log.h"
 #include "util/main-loop.h"
 
 #define X86_TSC_HZ        NANOSECONDS_PER_SECOND    /* one tick per nanosecond of guest time */
@@ -199,10 +200,24 @@ static void reset_common(X86CPU *cpu)
     x86_update_hflags(env);
 }
 
+/* -d cpu_reset: the state that is about to be lost. */
+static void log_reset(X86CPU *cpu, const char *how)
+{
+    FILE *f;
+
+    if (log_enabled(LOG_CPU_RESET)) {
+        f = log_lock();
+        fprintf(f, "CPU %u: %s\n", cpu->parent.index, how);
+        x86_dump_state(&cpu->parent, f, 0);
+        log_unlock(f);
+    }
+}
+
 void x86_cpu_init_reset(X86CPU *cpu)
 {
     CPUX86State *env = &cpu->env;
 
+    log_reset(cpu, "INIT");
     env->cr[0] = (env->cr[0] & (CR0_CD | CR0_NW)) | CR0_ET;
     reset_common(cpu);
     if (cpu->intc) {
@@ -243,6 +258,7 @@ void x86_cpu_reset(X86CPU *cpu)
 {
     CPUX86State *env = &cpu->env;
 
+    log_reset(cpu, "reset");
     env->cr[0] = CR0_CD | CR0_NW | CR0_ET;
     env->a20_mask = ~0ULL;
     memset(env->ymm, 0, sizeof(env->ymm));

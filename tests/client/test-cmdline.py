@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 import unittest
+from pathlib import Path
 
 import quern
 from quern import run
@@ -151,6 +152,20 @@ class CommandLine(unittest.TestCase):
     def test_version_is_the_first_line(self):
         for option in ('-version', '-h'):
             self.assertRegex(run(option)[1].split('\n')[0], r'^QEMU emulator version 10\.0\.2 \(Quern [0-9.]+\)$')
+
+    def test_log_items_of_resets_and_far_jumps(self):
+        rom = bytearray(b'\xf4' * 65536)
+        rom[0:4] = b'\xb0\x00\xe6\xf4'                        # mov al, 0; out 0xf4, al
+        rom[0xfff0:0xfff5] = b'\xea\x00\x00\x00\xf0'           # ljmp 0xf000:0
+        with tempfile.TemporaryDirectory() as where:
+            path, log = Path(where) / 'rom', Path(where) / 'log'
+            path.write_bytes(rom)
+            status, _, err = run('-machine', 'q35', '-m', '16', '-display', 'none', '-nodefaults', '-bios', str(path),
+                                 '-device', 'isa-debug-exit,iobase=0xf4,iosize=1', '-d', 'cpu_reset,pcall', '-D', str(log))
+            self.assertEqual((status, err), (1, ''))
+            text = log.read_text()
+        self.assertRegex(text, r'CPU 0: reset\n.AX=')
+        self.assertIn('far jump f000:000000000000fff5 to f000:0000000000000000', text)
 
     def test_daemonize_returns_when_ready(self):
         sock, pid = self.path('s'), self.path('p')

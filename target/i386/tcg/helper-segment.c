@@ -8,6 +8,7 @@
  * leaves the instruction restartable.
  */
 #include "target/i386/segment.h"
+#include "util/log.h"
 #include "helper.h"
 
 static unsigned cpl_or_rpl(const CPUX86State *env, unsigned selector)
@@ -189,6 +190,8 @@ void helper_far_jmp(CPUX86State *env, uint32_t selector, uint64_t offset, uint64
     uintptr_t ra = GETPC();
     Descriptor d;
 
+    log_mask_write(LOG_PCALL, "far jump %04x:%016" PRIx64 " to %04x:%016" PRIx64 "\n", env->segs[R_CS].selector,
+                   next, selector, offset);
     selector &= 0xffff;
     if (x86_in_real_or_vm86(env)) {
         far_real(env, selector, offset, ra);
@@ -286,6 +289,8 @@ void helper_far_call(CPUX86State *env, uint32_t selector, uint64_t offset, uint3
     unsigned size = 2u << shift;
     Descriptor d;
 
+    log_mask_write(LOG_PCALL, "far call %04x:%016" PRIx64 " to %04x:%016" PRIx64 "\n", env->segs[R_CS].selector,
+                   next, selector, offset);
     selector &= 0xffff;
     if (x86_in_real_or_vm86(env)) {
         SegStack st = x86_stack_current(env, ra);
@@ -415,6 +420,7 @@ void helper_far_ret(CPUX86State *env, uint32_t shift, uint32_t release)
     SegStack st = x86_stack_current(env, ra);
     FarReturn r = { .extra = release };
 
+    log_mask_write(LOG_PCALL, "far return from %04x, %u bytes\n", env->segs[R_CS].selector, size);
     r.eip = x86_pop_sized(&st, size);
     r.cs_sel = x86_pop_sized(&st, size) & 0xffff;
     if (x86_in_real_or_vm86(env)) {
@@ -570,6 +576,7 @@ void helper_iret(CPUX86State *env, uint32_t shift, uint64_t next)
     uintptr_t ra = GETPC();
     unsigned size = 2u << shift;
 
+    log_mask_write(LOG_PCALL, "iret %04x:%016" PRIx64 "\n", env->segs[R_CS].selector, next);
     if (!x86_in_pe(env)) {
         iret_real(env, size, ra);
     } else if (x86_in_vm86(env)) {
