@@ -1,10 +1,13 @@
 /*
- * Host code as text, for -d out_asm: by capstone where it is built in, else as bytes.
+ * Code as text, for -d in_asm and out_asm: by capstone where it is installed, else as bytes.
+ *
+ * The library is loaded when first needed: linked in, it costs each process 3 MiB and a millisecond.
  */
 #include "config-host.h"
 #include "tcg/disas.h"
 #ifdef CONFIG_CAPSTONE
 #include <capstone/capstone.h>
+#include <dlfcn.h>
 #endif
 
 static void dump_bytes(const uint8_t *p, size_t n, FILE *f)
@@ -15,33 +18,69 @@ static void dump_bytes(const uint8_t *p, size_t n, FILE *f)
 }
 
 #ifdef CONFIG_CAPSTONE
-static size_t disassemble(const uint8_t *p, size_t n, uint64_t address, FILE *f)
+
+/* What is used of the library. */
+typedef struct Capstone {
+    __typeof__(cs_open) *open;
+    __typeof__(cs_close) *close;
+    __typeof__(cs_malloc) *malloc;
+    __typeof__(cs_free) *free;
+    __typeof__(cs_disasm_iter) *disasm_iter;
+} Capstone;
+
+/* NULL if the library is not installed. */
+static const Capstone *capstone(void)
 {
+    static Capstone c;
+    static gsize tried;
+
+    if (g_once_init_enter(&tried)) {
+        void *lib = dlopen("libcapstone.so." G_STRINGIFY(CS_API_MAJOR), RTLD_NOW | RTLD_LOCAL);
+
+        if (lib) {
+            c = (Capstone){
+                .open = dlsym(lib, "cs_open"), .close = dlsym(lib, "cs_close"), .malloc = dlsym(lib, "cs_malloc"),
+                .free = dlsym(lib, "cs_free"), .disasm_iter = dlsym(lib, "cs_disasm_iter"),
+            };
+        }
+        g_once_init_leave(&tried, 1);
+    }
+    return c.open && c.close && c.malloc && c.free && c.disasm_iter ? &c : NULL;
+}
+
+size_t disas_x86(const uint8_t *p, size_t n, unsigned bits, uint64_t address, DisasLine *line, FILE *f)
+{
+    const Capstone *c = capstone();
     const uint8_t *at = p;
     cs_insn *insn;
     csh cs;
 
-    if (cs_open(CS_ARCH_X86, CS_MODE_64, &cs) != CS_ERR_OK) {
+    if (!c || c->open(CS_ARCH_X86, bits == 64 ? CS_MODE_64 : bits == 32 ? CS_MODE_32 : CS_MODE_16, &cs) != CS_ERR_OK) {
         return 0;
     }
-    insn = cs_malloc(cs);
-    while (cs_disasm_iter(cs, &at, &n, &address, insn)) {
-        fprintf(f, "    %04" PRIx64 "  %-8s %s\n", insn->address, insn->mnemonic, insn->op_str);
+    insn = c->malloc(cs);
+    while (c->disasm_iter(cs, &at, &n, &address, insn)) {
+        line(f, insn->address, insn->mnemonic, insn->op_str);
     }
-    cs_free(insn, 1);
-    cs_close(&cs);
+    c->free(insn, 1);
+    c->close(&cs);
     return at - p;
 }
 #else
-static size_t disassemble(const uint8_t *p, size_t n, uint64_t address, FILE *f)
+size_t disas_x86(const uint8_t *p, size_t n, unsigned bits, uint64_t address, DisasLine *line, FILE *f)
 {
     return 0;
 }
 #endif
 
+static void host_line(FILE *f, uint64_t address, const char *mnemonic, const char *operands)
+{
+    fprintf(f, "    %04" PRIx64 "  %-8s %s\n", address, mnemonic, operands);
+}
+
 void disas_host(const uint8_t *code, size_t offset, size_t n, FILE *f)
 {
-    size_t done = disassemble(code + offset, n, offset, f);
+    size_t done = disas_x86(code + offset, n, 64, offset, host_line, f);
 
     disas_data(code, offset + done, n - done, f);
 }
