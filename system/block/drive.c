@@ -11,7 +11,7 @@ static GPtrArray *wanted_devices;       /* of char *: drive ids; start-up */
 static unsigned n_drives;
 
 static const char *const drive_options[] = {
-    "file", "format", "if", "id", "index", "media", "readonly", "read-only", "cache", "discard", "snapshot", "aio", NULL,
+    "file", "format", "if", "id", "media", "readonly", "read-only", "cache", "discard", "snapshot", "aio", NULL,
 };
 
 /* Formats with a signature in the first bytes that would be destroyed or misread as raw. */
@@ -78,7 +78,7 @@ static bool check_choices(const Value *opts, Error **errp)
     static const struct { const char *key; const char *const values[8]; } choices[] = {
         { "if", { "none", "virtio" } },
         { "media", { "disk" } },
-        { "cache", { "writeback", "writethrough", "unsafe" } },
+        { "cache", { "writeback" } },
         { "aio", { "threads" } },
         { "discard", { "ignore", "off", "unmap", "on" } },
     };

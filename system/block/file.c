@@ -85,16 +85,8 @@ static const char *const file_options[] = { "filename", "locking", "aio", NULL }
 /* auto-read-only: open read-only where writing is not permitted. */
 static int open_file(BlockNode *n, const Value *opts, const char *path, Error **errp)
 {
-    const Value *cache = value_dict_get(opts, "cache"), *direct = NULL;
     int flags = O_CLOEXEC | O_NONBLOCK, fd;
 
-    if (cache && value_type(cache) == VALUE_DICT) {
-        direct = value_dict_get(cache, "direct");
-    }
-    if (direct && (value_type(direct) != VALUE_BOOL ? strcmp(value_get_string(direct), "off") : value_get_bool(direct))) {
-        error_setg(errp, "block option 'cache.direct=on' is not supported");
-        return -1;
-    }
     fd = open(path, flags | (n->read_only ? O_RDONLY : O_RDWR));
     if (fd < 0 && !n->read_only && (errno == EACCES || errno == EROFS) && value_dict_get(opts, "auto-read-only")) {
         fd = open(path, flags | O_RDONLY);

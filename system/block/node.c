@@ -94,6 +94,30 @@ static bool parse_discard(const Value *opts, bool *unmap, Error **errp)
     return true;
 }
 
+/* Requests go through the host's page cache and flushes reach the file: nothing else is offered. */
+static bool check_cache(const Value *opts, Error **errp)
+{
+    static const char *const modes[] = { "direct", "no-flush" };
+    const Value *cache = value_dict_get(opts, "cache");
+
+    if (cache && value_type(cache) != VALUE_DICT) {
+        error_setg(errp, "block option 'cache' must be an object");
+        return false;
+    }
+    for (size_t i = 0; cache && i < ARRAY_SIZE(modes); i++) {
+        bool on;
+
+        if (!opt_bool(cache, modes[i], false, &on, errp)) {
+            return false;
+        }
+        if (on) {
+            error_setg(errp, "block option 'cache.%s=on' is not supported", modes[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 static void node_free(BlockNode *n)
 {
     g_ptr_array_unref(n->backends);
@@ -125,7 +149,7 @@ static BlockNode *node_open(const Value *opts, bool read_only, bool implicit, Er
         error_setg(errp, "duplicate nodes with node-name='%s'", name);
         return NULL;
     }
-    if (!check_options(drv, opts, errp)) {
+    if (!check_options(drv, opts, errp) || !check_cache(opts, errp)) {
         return NULL;
     }
     n = g_new0(BlockNode, 1);
