@@ -88,7 +88,7 @@ both 0, "popw (%bx)"
 both 0, "popl 4(%esp)"
 both 0, "popw 4(%esp)"
 .irp s, es, cs, ss, ds
-both 0, "pushl %\s; addl $4, %esp; popl %eax; pushl %eax"
+both FORM_INTEL, "pushl %\s; addl $4, %esp; popl %eax; pushl %eax"
 both 0, "pushw %\s"
 both 0, "mov %\s, %ax"
 both 0, "mov %\s, %eax"
@@ -133,7 +133,7 @@ both 0, "movl $-5, (%ebx); movl $500, 4(%ebx); movsbl %al, %eax; boundl %eax, (%
 both 0, "movl $0x01f4fffb, (%ebx); movsbl %al, %eax; boundw %ax, (%ebx)"
 both 0, "hlt"
 both 0, "cli"
-both 0, ".byte 0x0f, 0x05"
+both FORM_INTEL, ".byte 0x0f, 0x05"         # AMD: SYSCALL
 both 0, ".byte 0x82, 0xc0, 0x05"
 
 # --- strings ---
@@ -144,7 +144,11 @@ both 0, "cld; \op\s"
 both 0, "std; \op\s"
 both 0, "mov $9, %ecx; cld; rep; \op\s"
 both 0, "mov $9, %ecx; std; rep; \op\s"
+.ifc \op, scas                  # a fault in the middle: Intel puts EFLAGS back, AMD does not
+both FORM_INTEL, "mov $0x10009, %ecx; cld; addr16; repne; \op\s"
+.else
 both 0, "mov $0x10009, %ecx; cld; addr16; repne; \op\s"
+.endif
 both 0, "mov $9, %ecx; cld; addr32; rep; \op\s"
 .endr
 .endr

@@ -32,12 +32,24 @@ static const struct { const char *bytes; unsigned n; } prefixes[] = {
     { "", 0 }, { "\x66", 1 }, { "\xf3", 1 }, { "\xf2", 1 }, { "\xf0", 1 }, { "\x66\xf3", 2 }, { "\xf2\x66", 2 }, { "\x48", 1 },
 };
 
+/* SSE4a and what AMD has made invalid; double shifts of 16 bits by more than 16 leave anything. */
+static uint64_t vendor_flags(unsigned map, unsigned prefix, uint8_t opcode, uint8_t modrm)
+{
+    bool fx = strpbrk(prefixes[prefix].bytes, "\xf2\xf3");
+    bool shift_by_cl = opcode == 0xa5 || opcode == 0xad;
+
+    if (map == 0 && ((opcode == 0x0d && modrm == 0xc9) || (opcode == 0x2b && fx) || (shift_by_cl && prefixes[prefix].bytes[0] != '\x48'))) {
+        return FORM_INTEL;
+    }
+    return 0;
+}
+
 static void add(GArray *forms, unsigned map, unsigned prefix, uint8_t opcode, uint8_t modrm)
 {
     const uint8_t tail[] = { opcode, modrm, 0x90, 0x90, 0x90, 0x90 };
     GByteArray *code = g_byte_array_new();
     GString *text = g_string_new("map");
-    Form f = { .flags = FORM_MMX | FORM_XMM | FORM_ALIGN16 | FORM_ANY_FLAGS };
+    Form f = { .flags = FORM_MMX | FORM_XMM | FORM_ALIGN16 | FORM_ANY_FLAGS | vendor_flags(map, prefix, opcode, modrm) };
 
     g_byte_array_append(code, (const uint8_t *)prefixes[prefix].bytes, prefixes[prefix].n);
     g_byte_array_append(code, (const uint8_t *)maps[map].bytes, maps[map].n);

@@ -4,6 +4,7 @@
 .set X, FORM_XMM
 .set XA, FORM_XMM | FORM_ALIGN16
 .set M, FORM_MMX | FORM_XMM
+.set UNALIGNED, 0       # more flags of the form that may fault
 
 # d, s registers; x, x; 16-byte memory, aligned by its address or not (#GP)
 .macro xmm ops:vararg
@@ -14,7 +15,7 @@ form X, "\op %xmm4, %xmm12"
 form X, "\op %xmm5, %xmm5"
 form XA, "\op (%rbx), %xmm6"
 form XA, "\op -32(%rbp), %xmm15"
-form X, "\op 16(%rsi), %xmm7"
+form X | UNALIGNED, "\op 16(%rsi), %xmm7"
 .endr
 .endm
 # the same with a scalar in memory, which need not be aligned
@@ -34,7 +35,7 @@ form X, "\op $\imm, %xmm1, %xmm2"
 form X, "\op $\imm, %xmm5, %xmm5"
 form XA, "\op $\imm, (%rbx), %xmm12"
 .endr
-form X, "\op $1, 16(%rsi), %xmm7"
+form X | UNALIGNED, "\op $1, 16(%rsi), %xmm7"
 .endm
 .macro scalar_imm op, imms:vararg
 .irp imm, \imms
@@ -224,8 +225,10 @@ form X, "rex.w pcmpestri $\imm, %xmm1, %xmm2"
 xmm aesenc, aesenclast, aesdec, aesdeclast, aesimc
 xmm_imm aeskeygenassist, 0, 1, 0x1b, 0xff
 xmm_imm pclmulqdq, 0, 1, 0x10, 0x11, 0xff
+.set UNALIGNED, FORM_INTEL      # AMD takes any address
 xmm sha1nexte, sha1msg1, sha1msg2, sha256msg1, sha256msg2, sha256rnds2
 xmm_imm sha1rnds4, 0, 1, 2, 3
+.set UNALIGNED, 0
 
 # --- floating point ---
 
@@ -368,19 +371,19 @@ form X, "movl $\csr, (%rbx); ldmxcsr (%rbx); mov $0x00800000, %eax; movd %eax, %
 form X, "movl $\csr, (%rbx); ldmxcsr (%rbx); mov $0x00800000, %eax; movd %eax, %xmm1; mov $0x3f800000, %eax; movd %eax, %xmm2; mulss %xmm1, %xmm2"
 .endr
 
-# --- state images; instruction pointers and the opcode are the host's, so blanked ---
+# --- state images; instruction pointers, the opcode and the mask of MXCSR are the host's, so blanked ---
 
-form M | FORM_ALIGN16, "fxsave (%rbx); movw $0, 6(%rbx); movq $0, 8(%rbx); movq $0, 16(%rbx)"
-form M | FORM_ALIGN16, "fxsave64 (%rbx); movw $0, 6(%rbx); movq $0, 8(%rbx); movq $0, 16(%rbx)"
-form M, "fxsave 8(%rbx)"
-form M | FORM_ALIGN16, "fxsave (%rbx); pxor %xmm1, %xmm2; fninit; paddb %mm1, %mm2; fxrstor (%rbx); movw $0, 6(%rbx); movq $0, 8(%rbx); movq $0, 16(%rbx)"
+form M | FORM_ALIGN16, "fxsave (%rbx); movw $0, 6(%rbx); movq $0, 8(%rbx); movq $0, 16(%rbx); movl $0, 28(%rbx)"
+form M | FORM_ALIGN16, "fxsave64 (%rbx); movw $0, 6(%rbx); movq $0, 8(%rbx); movq $0, 16(%rbx); movl $0, 28(%rbx)"
+form M, "fxsave 8(%rbx); movl $0, 36(%rbx)"
+form M | FORM_ALIGN16, "fxsave (%rbx); pxor %xmm1, %xmm2; fninit; paddb %mm1, %mm2; fxrstor (%rbx); movw $0, 6(%rbx); movq $0, 8(%rbx); movq $0, 16(%rbx); movl $0, 28(%rbx)"
 form M | FORM_ALIGN16, "movl $0x1fbf, 24(%rbx); fxrstor (%rbx); andl $0xff, 24(%rbx)"
 form M | FORM_ALIGN16, "movl $0x10000, 24(%rbx); fxrstor (%rbx)"
 
 # XSAVE area of x87 and SSE at a 64-byte boundary
 .set AREA, 0x40010400       # ISA_MEM_VA + 1024
 .macro xarea op, mask
-form M, "mov $AREA, %ebx; mov $\mask, %eax; xor %edx, %edx; \op (%rbx); movw $0, 6(%rbx); movq $0, 8(%rbx); movq $0, 16(%rbx)"
+form M, "mov $AREA, %ebx; mov $\mask, %eax; xor %edx, %edx; \op (%rbx); movw $0, 6(%rbx); movq $0, 8(%rbx); movq $0, 16(%rbx); movl $0, 28(%rbx)"
 .endm
 .irp op, xsave, xsave64, xsaveopt, xsavec, xsavec64
 .irp mask, 0, 1, 2, 3
@@ -392,7 +395,7 @@ form M, "mov $AREA + 16, %ebx; mov $3, %eax; xor %edx, %edx; \op (%rbx)"
 form M, "mov $AREA, %ebx; mov $3, %eax; xor %edx, %edx; movq $1, 512(%rbx); movq $5, 520(%rbx); xrstor (%rbx)"
 form M, "mov $AREA, %ebx; mov $3, %eax; xor %edx, %edx; movabs $1 << 62, %rcx; mov %rcx, 512(%rbx); movq $0, 520(%rbx); movq $0, 528(%rbx); xrstor (%rbx)"
 .macro xback save, mask
-form M, "mov $AREA, %ebx; lea 512(%rbx), %rdi; xor %eax, %eax; mov $8, %ecx; rep stosq; mov $3, %eax; xor %edx, %edx; \save (%rbx); fninit; pxor %xmm1, %xmm2; mov $\mask, %eax; xrstor (%rbx); movl $0, 6(%rbx); movq $0, 10(%rbx); movl $0, 18(%rbx)"
+form M, "mov $AREA, %ebx; lea 512(%rbx), %rdi; xor %eax, %eax; mov $8, %ecx; rep stosq; mov $3, %eax; xor %edx, %edx; \save (%rbx); fninit; pxor %xmm1, %xmm2; mov $\mask, %eax; xrstor (%rbx); movl $0, 6(%rbx); movq $0, 10(%rbx); movl $0, 18(%rbx); movl $0, 28(%rbx)"
 .endm
 .irp save, xsave, xsavec
 .irp mask, 0, 1, 2, 3

@@ -59,6 +59,7 @@ enum {
     FORM_MMX = 0x200000, FORM_XMM = 0x400000, FORM_ALIGN16 = 0x800000,
     FORM_32 = 0x1000000, FORM_16 = 0x2000000,
     FORM_ANY_FLAGS = 0x4000000,         /* EFLAGS are not compared (C rows only) */
+    FORM_INTEL = 0x8000000,             /* AMD processors differ */
 };
 
 /* forms-map.c: append rows to an array of Form. */
@@ -67,6 +68,8 @@ void isa_add_map_forms(GArray *forms);
 void native_init(void);
 /* False: the host's kernel has no such segments. */
 bool native_has_mode(IsaMode mode);
+/* The host implements AMD64 where it differs from Intel 64. */
+bool native_is_amd(void);
 /* Put @code into the hole (both runs use it). */
 void native_set_code(const uint8_t *code, unsigned n, IsaMode mode);
 void native_run(const IsaState *in, IsaState *out);

@@ -6,6 +6,7 @@
  * registers from the signal frame.
  */
 #include <asm/ldt.h>
+#include <cpuid.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -155,6 +156,13 @@ bool native_has_mode(IsaMode m)
     /* a kernel without 32-bit programs has no such segment */
     __asm__("lar %1, %0" : "+r"(rights) : "r"(m == ISA_32 ? ISA_SEL_CODE32 : ISA_SEL_CODE64) : "cc");
     return (rights & 0x9800) == 0x9800;
+}
+
+bool native_is_amd(void)
+{
+    unsigned a, b, c, d;
+
+    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx;
 }
 
 void native_init(void)
