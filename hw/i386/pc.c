@@ -286,7 +286,7 @@ static const Property pc_machine_properties[] = {
     PROP_BOOL("i8042", PcMachine, i8042, true, .help = "PS/2 keyboard controller"),
 };
 
-TYPE_DEFINE_FAMILY(MachineInfo, PcMachine, pc_machine, "pc-machine", x86_machine, true,
+TYPE_DEFINE_FAMILY(MachineInfo, PcMachine, pc_machine, "generic-pc-machine", x86_machine, true,
     .desc       = "PC",
     .properties = PROPS(pc_machine_properties),
 );

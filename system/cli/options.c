@@ -6,27 +6,12 @@
  * Order between options does not matter, except that a later one of a kind wins or adds.
  */
 #include "qapi/keyval.h"
-#include "system/cli/cli.h"
+#include "system/cli/option-def.h"
 
 #include "hw/core/machine.h"
 #include "system/chardev.h"
 #include "system/runstate.h"
 #include "util/log.h"
-
-typedef struct OptionDef {
-    const char *name;
-    const char *arg;                /* NULL = takes none */
-    const char *help;
-    bool (*text)(Options *o, const char *arg, Error **errp);
-    bool (*keys)(Options *o, CliItem *item, Error **errp);  /* may steal from @item */
-    void (*print_help)(void);       /* "-OPT help" */
-    const char *implied;            /* key of a first part without '=' */
-    KeyvalMode mode;
-    size_t list;                    /* offset of a GArray * of CliItem to append to */
-    size_t string;                  /* offset of a char * to set */
-    size_t flag;                    /* offset of a bool to set */
-    const char *group;              /* section name in configuration files; NULL = .name */
-} OptionDef;
 
 /* --- small helpers --- */
 
@@ -455,29 +440,29 @@ static const OptionDef options[] = {
       .print_help = help_accels, .implied = "accel", .mode = KEYVAL_NESTED },
     { "enable-kvm", NULL, "the same as -accel kvm", apply_enable_kvm },
     { "smp", "[[cpus=]N][,maxcpus=N][,sockets=N][,dies=N][,clusters=N][,cores=N][,threads=N]",
-      "number and topology of virtual CPUs", .keys = apply_smp, .implied = "cpus", .mode = KEYVAL_NESTED, .group = "smp-opts" },
+      "number and topology of virtual CPUs", .keys = apply_smp, .implied = "cpus", .mode = KEYVAL_NESTED, .group = "smp-opts", .schema = &qapi_type_SMPConfiguration },
     { "m", "[size=]MEGS[,slots=N,maxmem=SIZE]", "guest memory", .keys = apply_memory, .implied = "size",
-      .mode = KEYVAL_FLAT, .group = "memory" },
+      .mode = KEYVAL_FLAT, .group = "memory", .schema = &qapi_type_MemoryOptions },
     { "mem-path", "PATH", "guest memory in a file or folder", STR(mem_path) },
     { "mem-prealloc", NULL, "touch all guest memory at start", FLAG(mem_prealloc) },
     { "overcommit", "[mem-lock=on|off][,cpu-pm=on|off]", "how greedy to be with the host",
-      .keys = apply_overcommit, .mode = KEYVAL_FLAT },
+      .keys = apply_overcommit, .mode = KEYVAL_FLAT, .schema = &qapi_type_OvercommitOptions },
     { "numa", "node[,nodeid=N][,mem=SIZE][,memdev=ID][,cpus=A[-B]]", "a NUMA node", AT(numas), .implied = "type",
       .mode = KEYVAL_FLAT },
     { "name", "[guest=]NAME[,process=NAME][,debug-threads=on|off]", "the guest's name", .keys = apply_name,
-      .implied = "guest", .mode = KEYVAL_FLAT },
+      .implied = "guest", .mode = KEYVAL_FLAT, .schema = &qapi_type_NameOptions },
     { "uuid", "UUID", "the machine's UUID", apply_uuid },
     { "smbios", "type=N[,FIELD=VALUE...] or file=PATH", "what SMBIOS tables tell", AT(smbios), .mode = KEYVAL_FLAT },
     { "fw_cfg", "[name=]NAME,file=PATH or string=TEXT", "a file for the guest's firmware", AT(fw_cfgs), .implied = "name",
-      .mode = KEYVAL_FLAT },
+      .mode = KEYVAL_FLAT, .schema = &qapi_type_FwCfgOptions },
     { "global", "DRIVER.PROP=VALUE", "another default for a device property", apply_global_text, .keys = apply_global,
       .mode = KEYVAL_FLAT },
     { "boot", "[order=]DRIVES[,menu=on|off][,strict=on|off][,splash-time=MS][,reboot-timeout=MS]", "boot order",
-      .keys = apply_boot, .implied = "order", .mode = KEYVAL_FLAT, .group = "boot-opts" },
+      .keys = apply_boot, .implied = "order", .mode = KEYVAL_FLAT, .group = "boot-opts", .schema = &qapi_type_BootOptions },
     { "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none|slew]", "the real-time clock",
-      .keys = apply_rtc, .mode = KEYVAL_FLAT },
+      .keys = apply_rtc, .mode = KEYVAL_FLAT, .schema = &qapi_type_RtcOptions },
     { "action", "[reboot=reset|shutdown][,shutdown=poweroff|pause][,panic=pause|shutdown|exit-failure|none]"
-      "[,watchdog=ACTION]", "what the guest's doings do", .keys = apply_action, .mode = KEYVAL_FLAT },
+      "[,watchdog=ACTION]", "what the guest's doings do", .keys = apply_action, .mode = KEYVAL_FLAT, .schema = &qapi_type_ActionOptions },
     { "no-reboot", NULL, "the same as -action reboot=shutdown", apply_no_reboot },
     { "no-shutdown", NULL, "the same as -action shutdown=pause", apply_no_shutdown },
     { "watchdog-action", "ACTION", "the same as -action watchdog=ACTION", apply_watchdog_action },
@@ -503,7 +488,7 @@ static const OptionDef options[] = {
     { "cdrom", "FILE", "CD-ROM", apply_cdrom },
     { "snapshot", NULL, "write to temporary files instead of disk images", FLAG(snapshot) },
     { "chardev", "BACKEND,id=ID[,PROP=VALUE...]", "a character device; 'help' lists back ends", .keys = apply_chardev,
-      .print_help = help_chardevs, .implied = "backend", .mode = KEYVAL_FLAT },
+      .print_help = help_chardevs, .implied = "backend", .mode = KEYVAL_FLAT, .schema = &qapi_type_ChardevOptions },
     { "serial", "DEV", "back end of the next serial port", apply_serial },
     { "parallel", "none|null", "back end of the next parallel port", apply_parallel },
     { "netdev", "TYPE,id=ID[,PROP=VALUE...]", "a network back end", .keys = apply_net, .implied = "type",
@@ -521,7 +506,7 @@ static const OptionDef options[] = {
     { "qmp", "DEV", "QMP on a character device", apply_qmp },
     { "qmp-pretty", "DEV", "the same, printed for reading", apply_qmp_pretty },
     { "mon", "[chardev=]ID[,mode=readline|control][,pretty=on|off]", "a monitor", .keys = apply_mon,
-      .implied = "chardev", .mode = KEYVAL_FLAT },
+      .implied = "chardev", .mode = KEYVAL_FLAT, .schema = &qapi_type_MonitorOptions },
     { "nodefaults", NULL, "no default devices", FLAG(nodefaults) },
     { "no-user-config", NULL, "read no configuration file of the user's", apply_no_user_config },
     { "readconfig", "FILE", "read options from a file", apply_readconfig },
@@ -529,11 +514,17 @@ static const OptionDef options[] = {
     { "daemonize", NULL, "go into the background when ready", FLAG(daemonize) },
     { "pidfile", "FILE", "write the process id there", STR(pidfile) },
     { "sandbox", "off", "system call filter", .keys = apply_sandbox, .implied = "enable", .mode = KEYVAL_FLAT },
-    { "msg", "[timestamp=on|off]", "form of messages", .keys = apply_msg, .mode = KEYVAL_FLAT },
+    { "msg", "[timestamp=on|off]", "form of messages", .keys = apply_msg, .mode = KEYVAL_FLAT, .schema = &qapi_type_MessageOptions },
     { "d", "ITEM[,ITEM...]", "what to log; 'help' lists items", apply_log_items },
     { "D", "FILE", "where to log", STR(log_file) },
     { "dfilter", "RANGE[,RANGE...]", "log translations of these addresses only", STR(log_filter) },
 };
+
+const OptionDef *options_table(unsigned *n)
+{
+    *n = ARRAY_SIZE(options);
+    return options;
+}
 
 static const OptionDef *option_find(const char *name)
 {

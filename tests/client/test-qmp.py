@@ -196,6 +196,18 @@ class Commands(unittest.TestCase):
                 names = [p['name'] for p in q.command('device-list-properties', {'typename': t['name']})]
                 self.assertEqual(len(names), len(set(names)), t)
 
+    def test_options_and_their_keys(self):
+        with quern.Quern(*EMPTY) as q:
+            options = {o['option']: {p['name']: p['type'] for p in o['parameters']} for o in q.command('query-command-line-options')}
+            self.assertNotIn('kernel', options)             # takes text, no keys
+            self.assertEqual(options['memory'], {'size': 'string', 'slots': 'number', 'maxmem': 'size'})
+            self.assertEqual(options['machine']['hpet'], 'string')      # of one machine
+            self.assertEqual(options['machine']['mem-merge'], 'boolean')
+            self.assertEqual(options['chardev']['signal'], 'boolean')   # of one variant
+            self.assertEqual(options['device'], {})
+            self.assertEqual(len(q.command('query-command-line-options', {'option': 'smp-opts'})), 1)
+            self.assertEqual(q.error('query-command-line-options', {'option': 'x'})[1], 'invalid option name: x')
+
     def test_chardevs(self):
         with quern.Quern(*EMPTY, '-chardev', 'ringbuf,id=r,size=8', '-chardev', 'null,id=n') as q:
             q.command('ringbuf-write', {'device': 'r', 'data': 'YWJjZGVmZ2hpamts', 'format': 'base64'})

@@ -17,6 +17,6 @@ typedef struct PcMachine {
     PCIHost *host;
 } PcMachine;
 
-OBJECT_DECLARE(PcMachine, PC_MACHINE, pc_machine)       /* "pc-machine", abstract */
+OBJECT_DECLARE(PcMachine, PC_MACHINE, pc_machine)       /* "generic-pc-machine", abstract */
 
 #endif
