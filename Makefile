@@ -4,13 +4,17 @@
 #   make demo       install what is needed, build, boot a Debian kernel to a shell   [ARGS="-smp 4"]
 #   make check      install what is needed, build, run every quick suite
 #   make bench      boot time and workloads beside QEMU (if it is installed)
+#   make fuzz       run the fuzz targets          [DURATION=300 seconds] [TARGETS="json options qmp"]
 #   make docs       the manual as HTML
 #   make install    [DESTDIR=...] [PREFIX=/usr/local]
 
 BUILD ?= build
 PREFIX ?= /usr/local
 
-.PHONY: all demo check bench docs install clean
+DURATION ?= 300
+TARGETS ?= json options qmp
+
+.PHONY: all demo check bench fuzz docs install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) quern quern-system-x86_64
@@ -36,6 +40,12 @@ bench: all
 	@python3 tests/bench/boot.py --build $(BUILD)
 	@python3 tests/bench/fp.py --build $(BUILD)
 
+fuzz:
+	@scripts/install-deps fuzz
+	@[ -f build-fuzz/build.ninja ] || ./configure --builddir=build-fuzz --cc=clang --enable-fuzzing
+	@ninja -C build-fuzz $(TARGETS:%=tests/fuzz/fuzz-%) qapi/qapi-examples.json
+	@python3 tests/fuzz/run.py build-fuzz $(DURATION) $(TARGETS)
+
 docs:
 	@scripts/install-deps docs
 	@python3 qapi/gen/doc.py qapi/schema.json docs/user/qmp-reference.rst
@@ -45,4 +55,4 @@ install: all
 	@meson install -C $(BUILD)
 
 clean:
-	@rm -rf $(BUILD)
+	@rm -rf $(BUILD) build-fuzz

@@ -72,7 +72,13 @@ int main(int argc, char **argv)
     int status;
 
     error_program_name_set(program);
-    if (!options_parse(&o, argc, argv, &err) || !setup_process(&o, &err)) {
+    if (!options_parse(&o, argc, argv, &err)) {
+        fail(err);
+    }
+    if (o.done) {
+        return 0;
+    }
+    if (!setup_process(&o, &err)) {
         fail(err);
     }
     rcu_thread_enter();

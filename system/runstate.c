@@ -330,10 +330,18 @@ static bool handle_requests(void)
     return false;
 }
 
+bool system_main_loop_step(bool block)
+{
+    if (handle_requests()) {
+        return true;
+    }
+    main_loop_step(block);
+    return false;
+}
+
 int system_main_loop(void)
 {
-    while (!handle_requests()) {
-        main_loop_step(true);
+    while (!system_main_loop_step(true)) {
     }
     return __atomic_load_n(&exit_status, __ATOMIC_SEQ_CST);
 }

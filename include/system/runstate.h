@@ -54,6 +54,8 @@ void vm_stop_request(RunState s);
 void system_signals_init(void);
 /* The main loop until shutdown; returns the exit status. */
 int system_main_loop(void);
+/* One step of it, sleeping if @block and nothing is due; true = somebody asked for the end. */
+bool system_main_loop_step(bool block);
 
 /* -action / set-action */
 typedef enum RebootAction { REBOOT_ACTION_RESET, REBOOT_ACTION_SHUTDOWN } RebootAction;

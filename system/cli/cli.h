@@ -37,13 +37,16 @@ typedef struct Options {
     char *log_items, *log_file, *log_filter;
     uint8_t uuid[16];
     bool uuid_set;
+    bool done;                  /* an option asked for help, which was printed: nothing is to be started */
     bool mem_prealloc, snapshot, nodefaults, nographic, paused, daemonize;
 } Options;
 
 /* --- options.c, readconfig.c, help.c --- */
 
-/* Fill @o from the arguments.  Help and version options print and exit. */
+/* Fill @o from the arguments.  Help and version options print and set @o->done; the rest is not looked at then. */
 bool options_parse(Options *o, int argc, char **argv, Error **errp) MUST_USE;
+/* Free all that @o holds and forget the -global properties. */
+void options_clear(Options *o);
 /* One option by name (without dash); @arg NULL if it takes none. */
 bool options_apply(Options *o, const char *name, const char *arg, Error **errp) MUST_USE;
 /* The same from keys already split, as a configuration file has them; @dict is consumed. */

@@ -236,16 +236,13 @@ static bool apply_cpu(Options *o, const char *arg, Error **errp)
 {
     if (!strcmp(arg, "help") || !strcmp(arg, "?")) {
         help_cpus();
-        exit(0);
+        return o->done = true;
     }
     if (g_str_has_suffix(arg, ",help")) {
         g_autofree char *model = g_strndup(arg, strcspn(arg, ","));
         g_autofree char *type = cli_cpu_type_name(model);
 
-        if (!help_type(type ? type : model, &vcpu_type, errp)) {
-            return false;
-        }
-        exit(0);
+        return o->done = help_type(type ? type : model, &vcpu_type, errp);
     }
     item_clear(&o->cpu);
     o->cpu = (CliItem){ .where = g_strdup_printf("-cpu %s", arg), .text = g_strdup(arg) };
@@ -378,7 +375,7 @@ static bool apply_log_items(Options *o, const char *arg, Error **errp)
 
     if (!strcmp(arg, "help") || !strcmp(arg, "?")) {
         log_print_items(stdout);
-        exit(0);
+        return o->done = true;
     }
     if (!log_parse_items(arg, &mask, errp)) {
         return false;
@@ -391,13 +388,13 @@ static bool apply_log_items(Options *o, const char *arg, Error **errp)
 static bool apply_help(Options *o, const char *arg, Error **errp)
 {
     options_print_help(stdout);
-    exit(0);
+    return o->done = true;
 }
 
 static bool apply_version(Options *o, const char *arg, Error **errp)
 {
     help_version(stdout);
-    exit(0);
+    return o->done = true;
 }
 
 static bool apply_enable_kvm(Options *o, const char *arg, Error **errp)
@@ -538,7 +535,7 @@ static const OptionDef *option_find(const char *name)
 
 /* --- taking one --- */
 
-/* "-device X,help" and its like: print the properties of what is named and exit. */
+/* "-device X,help" and its like: print the properties of what is named. */
 static bool print_item_help(const OptionDef *d, const Value *dict, Error **errp)
 {
     const TypeInfo *base = !strcmp(d->name, "device") ? &device_type
@@ -553,7 +550,7 @@ static bool print_item_help(const OptionDef *d, const Value *dict, Error **errp)
         } else {
             d->print_help();
         }
-        exit(0);
+        return true;
     }
     if (base == &machine_type) {
         const TypeInfo *t = machine_type_find(name);
@@ -564,10 +561,7 @@ static bool print_item_help(const OptionDef *d, const Value *dict, Error **errp)
     } else {
         type_name = g_strdup(name);
     }
-    if (!help_type(type_name, base, errp)) {
-        return false;
-    }
-    exit(0);
+    return help_type(type_name, base, errp);
 }
 
 static bool apply_keys(Options *o, const OptionDef *d, CliItem *item, Error **errp)
@@ -602,7 +596,11 @@ static bool apply_text(Options *o, const OptionDef *d, const char *arg, Error **
     item.where = g_steal_pointer(&where);
     item.text = g_strdup(arg);
     item.dict = keyval_or_json_parse(arg, d->implied, d->mode, &help, &is_json, errp);
-    ok = item.dict && (!help || print_item_help(d, item.dict, errp)) && apply_keys(o, d, &item, errp);
+    if (item.dict && help) {
+        ok = o->done = print_item_help(d, item.dict, errp);
+    } else {
+        ok = item.dict && apply_keys(o, d, &item, errp);
+    }
     item_clear(&item);
     return ok;
 }
@@ -646,7 +644,7 @@ static bool report_at(const char *option, const char *arg, Error **errp)
 
 bool options_parse(Options *o, int argc, char **argv, Error **errp)
 {
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc && !o->done; i++) {
         const char *option = argv[i], *name = option + 1 + (option[0] == '-' && option[1] == '-');
         const OptionDef *d;
         Error *err = NULL;
@@ -675,6 +673,46 @@ bool options_parse(Options *o, int argc, char **argv, Error **errp)
         }
     }
     return true;
+}
+
+static void clear_list(GArray **list)
+{
+    for (unsigned i = 0; *list && i < (*list)->len; i++) {
+        item_clear(&g_array_index(*list, CliItem, i));
+    }
+    g_clear_pointer(list, g_array_unref);
+}
+
+void options_clear(Options *o)
+{
+    GArray **const lists[] = { &o->accels, &o->audiodevs, &o->chardevs, &o->devices, &o->drives, &o->globals, &o->mons,
+                               &o->monitors, &o->parallels, &o->serials };
+    char **const strings[] = { &o->memory_where, &o->boot_where, &o->name_where, &o->overcommit_where, &o->log_items };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
+        if (options[i].list) {
+            clear_list((GArray **)((char *)o + options[i].list));
+        }
+        if (options[i].string) {
+            g_clear_pointer((char **)((char *)o + options[i].string), g_free);
+        }
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(lists); i++) {
+        clear_list(lists[i]);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(strings); i++) {
+        g_clear_pointer(strings[i], g_free);
+    }
+    item_clear(&o->machine);
+    item_clear(&o->cpu);
+    item_clear(&o->smp);
+    item_clear(&o->rtc);
+    qapi_free_memory_options(o->memory);
+    qapi_free_boot_options(o->boot);
+    qapi_free_name_options(o->name);
+    qapi_free_overcommit_options(o->overcommit);
+    object_global_properties_clear();
+    *o = (Options){ 0 };
 }
 
 void options_print_help(FILE *f)

@@ -312,6 +312,18 @@ void object_global_properties_apply(Object *obj)
     }
 }
 
+void object_global_properties_clear(void)
+{
+    for (unsigned i = 0; globals && i < globals->len; i++) {
+        GlobalProperty *g = &g_array_index(globals, GlobalProperty, i);
+
+        g_free(g->type_name);
+        g_free(g->name);
+        g_free(g->value);
+    }
+    g_clear_pointer(&globals, g_array_unref);
+}
+
 void object_global_properties_check(void)
 {
     for (unsigned i = 0; globals && i < globals->len; i++) {

@@ -238,6 +238,7 @@ void type_print_properties(const TypeInfo *type, FILE *f);
 void object_global_property_add(const char *type_name, const char *prop, const char *value);
 /* Warn about globals that matched nothing. */
 void object_global_properties_check(void);
+void object_global_properties_clear(void);
 
 /* -object / object-add: make, set, complete, add under /objects.  @props is a dict with qom-type and id. */
 Object *user_creatable_add(const Value *props, Error **errp);
