@@ -53,6 +53,12 @@ static void start(const Options *o)
     daemon_ready();
 }
 
+static bool build(Options *o, Error **errp)
+{
+    return process_prepare(o, errp) && build_all(o, errp) && (!o->pidfile || pidfile_create(o->pidfile, errp))
+        && daemon_leave(errp) && process_confine(o, errp);
+}
+
 static void clean_up(void)
 {
     if (runstate_is_running()) {
@@ -87,7 +93,7 @@ int main(int argc, char **argv)
     system_signals_init();
     memory_spaces_init();
     identity_set(&o);
-    if (!build_all(&o, &err) || (o.pidfile && !pidfile_create(o.pidfile, &err))) {
+    if (!build(&o, &err)) {
         fail(err);
     }
     start(&o);

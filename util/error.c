@@ -173,6 +173,12 @@ void error_free(Error *err)
 }
 
 static bool timestamps;         /* set once at start */
+static const char *guest_name;  /* the same; NULL = not shown */
+
+void error_guest_name_set(const char *name)
+{
+    guest_name = name;
+}
 
 void error_timestamps_enable(bool on)
 {
@@ -186,6 +192,9 @@ static void report(const char *kind, const char *msg)
         g_autofree char *text = g_date_time_format_iso8601(now);
 
         fprintf(stderr, "%s ", text);
+    }
+    if (guest_name) {
+        fprintf(stderr, "%s ", guest_name);
     }
     fprintf(stderr, "%s: %s%s%s%s\n", program_name, location ? location : "", location ? ": " : "", kind, msg);
 }

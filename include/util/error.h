@@ -55,5 +55,7 @@ const char *error_location_set(const char *where);
 void error_program_name_set(const char *argv0);
 /* -msg timestamp=on: messages begin with the time. */
 void error_timestamps_enable(bool on);
+/* -msg guest-name=on: then comes this name (borrowed); NULL: it does not. */
+void error_guest_name_set(const char *name);
 
 #endif

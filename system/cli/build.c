@@ -17,7 +17,6 @@
 #include "system/serial.h"
 #include "qapi/keyval.h"
 
-#include <sys/mman.h>
 #include <sys/sysinfo.h>
 
 #define FOREACH_ITEM(item, list) \
@@ -354,21 +353,6 @@ static bool make_backend(Options *o, Machine *m, Error **errp)
     return user_creatable_add(props, errp) && object_property_set_str(m, "memory-backend", id, errp);
 }
 
-static bool lock_memory(const Options *o, Error **errp)
-{
-    const QapiOvercommitOptions *oc = o->overcommit;
-
-    if (oc && oc->has_cpu_pm && oc->cpu_pm) {
-        error_setg(errp, "cpu-pm=on is not supported");
-        return false;
-    }
-    if (oc && oc->has_mem_lock && oc->mem_lock && mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
-        error_setg_errno(errp, errno, "locking memory failed");
-        return false;
-    }
-    return true;
-}
-
 /* --- NUMA --- */
 
 /* "3" or "0-7" into a mask of CPU indexes. */
@@ -697,7 +681,7 @@ bool build_all(Options *o, Error **errp)
     const TypeInfo *type = apply_machine_groups(o, errp) ? find_machine_type(o, errp) : NULL;
     Machine *m;
 
-    if (!type || !named(o->overcommit_where, lock_memory(o, errp), errp)) {
+    if (!type) {
         return false;
     }
     if (o->rtc.dict && !rtc_config_set(o->rtc.dict, errp)) {

@@ -7,6 +7,7 @@
 #define SYSTEM_CLI_CLI_H
 
 #include "qapi/qapi-types.h"
+#include "system/run-with.h"
 #include "util/qom/object.h"
 #include "util/value.h"
 
@@ -27,10 +28,13 @@ typedef struct Options {
     GArray *accels, *audiodevs, *blockdevs, *chardevs, *devices, *drives, *fw_cfgs, *globals, *mons, *monitors,
         *numas, *objects, *parallels, *serials, *smbios;
     QapiMemoryOptions *memory;
-    char *memory_where, *boot_where, *name_where, *overcommit_where;
+    char *memory_where, *boot_where, *name_where;
     QapiBootOptions *boot;
     QapiNameOptions *name;
-    QapiOvercommitOptions *overcommit;
+    QapiMemLockMode mem_lock;
+    QapiRunWithOptions *run_with;
+    RunAs *run_as;                  /* from run_with; NULL = stay who we are */
+    unsigned sandbox;               /* SandboxGroup bits; 0 = none */
     char *kernel, *initrd, *append, *firmware, *dtb;
     char *mem_path;
     char *pidfile;
@@ -38,6 +42,7 @@ typedef struct Options {
     uint8_t uuid[16];
     bool uuid_set;
     bool done;                  /* an option asked for help, which was printed: nothing is to be started */
+    bool no_new_privileges, msg_guest_name;
     bool mem_prealloc, snapshot, nodefaults, nographic, paused, daemonize;
 } Options;
 
@@ -70,10 +75,24 @@ char *cli_cpu_type_name(const char *model);     /* "qemu64" -> "qemu64-x86_64-cp
 
 /* Fork; the parent waits and exits with the child's verdict.  Returns in the child only. */
 bool daemon_start(Error **errp) MUST_USE;
+/* All files are open: leave the working folder.  Before the root folder changes. */
+bool daemon_leave(Error **errp) MUST_USE;
 /* All is up: let the parent go and give up the terminal. */
 void daemon_ready(void);
 bool pidfile_create(const char *path, Error **errp) MUST_USE;
 void pidfile_remove(void);
+
+/* --- process.c --- */
+
+/* Options that concern the process: see the table in options.c. */
+bool apply_msg(Options *o, CliItem *item, Error **errp) MUST_USE;
+bool apply_overcommit(Options *o, CliItem *item, Error **errp) MUST_USE;
+bool apply_run_with(Options *o, CliItem *item, Error **errp) MUST_USE;
+bool apply_sandbox(Options *o, CliItem *item, Error **errp) MUST_USE;
+/* Before anything of the machine exists: lock memory, filter system calls. */
+bool process_prepare(Options *o, Error **errp) MUST_USE;
+/* All files are open: give up what the running machine does not need. */
+bool process_confine(Options *o, Error **errp) MUST_USE;
 
 /* --- build.c --- */
 

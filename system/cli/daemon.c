@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 static int ready_fd = -1;           /* to the waiting parent */
+static int null_fd = -1;            /* between daemon_leave and daemon_ready */
 static char *pidfile_path;
 static int pidfile_fd = -1;         /* holds the lock while we live */
 
@@ -58,21 +59,34 @@ bool daemon_start(Error **errp)
     return true;
 }
 
+bool daemon_leave(Error **errp)
+{
+    if (ready_fd < 0) {
+        return true;
+    }
+    null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (chdir("/") < 0 || null_fd < 0) {
+        error_setg_errno(errp, errno, "cannot let go of the terminal");
+        return false;
+    }
+    return true;
+}
+
 void daemon_ready(void)
 {
     uint8_t byte = 0;
-    int null;
 
     if (ready_fd < 0) {
         return;
     }
-    null = open("/dev/null", O_RDWR);
-    if (chdir("/") < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0) {
-        error_report("cannot let go of the terminal: %s", g_strerror(errno));
-        exit(1);
+    for (int fd = 0; fd <= 2; fd++) {
+        if (dup2(null_fd, fd) < 0) {
+            error_report("cannot let go of the terminal: %s", g_strerror(errno));
+            exit(1);
+        }
     }
-    if (null > 2) {
-        close(null);
+    if (null_fd > 2) {
+        close(null_fd);
     }
     while (write(ready_fd, &byte, 1) < 0 && errno == EINTR) {
     }

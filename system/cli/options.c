@@ -101,7 +101,6 @@ static bool apply_rtc(Options *o, CliItem *item, Error **errp)
 APPLY_TYPED(memory, memory_options)
 APPLY_TYPED(boot, boot_options)
 APPLY_TYPED(name, name_options)
-APPLY_TYPED(overcommit, overcommit_options)
 
 static bool apply_action(Options *o, CliItem *item, Error **errp)
 {
@@ -114,20 +113,6 @@ static bool apply_action(Options *o, CliItem *item, Error **errp)
     shutdown_action = a->has_shutdown ? (ShutdownAction)a->shutdown : shutdown_action;
     panic_action = a->has_panic ? (PanicAction)a->panic : panic_action;
     watchdog_action = a->has_watchdog ? (WatchdogAction)a->watchdog : watchdog_action;
-    return true;
-}
-
-static bool apply_msg(Options *o, CliItem *item, Error **errp)
-{
-    g_autoptr(QapiMessageOptions) m = qapi_parse_message_options(item->dict, QAPI_FROM_TEXT, errp);
-
-    if (!m) {
-        return false;
-    }
-    if (m->has_guest_name && m->guest_name) {
-        return refuse("guest-name=on is not supported", errp);
-    }
-    error_timestamps_enable(m->has_timestamp && m->timestamp);
     return true;
 }
 
@@ -196,16 +181,6 @@ static bool apply_net(Options *o, CliItem *item, Error **errp)
     }
     error_setg(errp, "network back end '%s' is not available", type ? type : "");
     return false;
-}
-
-static bool apply_sandbox(Options *o, CliItem *item, Error **errp)
-{
-    const char *enable = value_dict_get_str(item->dict, "enable");
-
-    if (!enable || strcmp(enable, "off")) {
-        return refuse("the sandbox is not available", errp);
-    }
-    return true;
 }
 
 /* --- options by text --- */
@@ -442,7 +417,7 @@ static const OptionDef options[] = {
       .mode = KEYVAL_FLAT, .group = "memory", .schema = &qapi_type_MemoryOptions },
     { "mem-path", "PATH", "guest memory in a file or folder", STR(mem_path) },
     { "mem-prealloc", NULL, "touch all guest memory at start", FLAG(mem_prealloc) },
-    { "overcommit", "[mem-lock=on|off][,cpu-pm=on|off]", "how greedy to be with the host",
+    { "overcommit", "[mem-lock=on|off|on-fault][,cpu-pm=on|off]", "how greedy to be with the host",
       .keys = apply_overcommit, .mode = KEYVAL_FLAT, .schema = &qapi_type_OvercommitOptions },
     { "numa", "node[,nodeid=N][,mem=SIZE][,memdev=ID][,cpus=A[-B]]", "a NUMA node", AT(numas), .implied = "type",
       .mode = KEYVAL_FLAT },
@@ -510,8 +485,14 @@ static const OptionDef options[] = {
     /* the process */
     { "daemonize", NULL, "go into the background when ready", FLAG(daemonize) },
     { "pidfile", "FILE", "write the process id there", STR(pidfile) },
-    { "sandbox", "off", "system call filter", .keys = apply_sandbox, .implied = "enable", .mode = KEYVAL_FLAT },
-    { "msg", "[timestamp=on|off]", "form of messages", .keys = apply_msg, .mode = KEYVAL_FLAT, .schema = &qapi_type_MessageOptions },
+    { "sandbox", "on[,obsolete=allow|deny][,elevateprivileges=allow|deny|children][,spawn=allow|deny]"
+      "[,resourcecontrol=allow|deny]", "system call filter", .keys = apply_sandbox, .implied = "enable", .mode = KEYVAL_FLAT,
+      .schema = &qapi_type_SandboxOptions },
+    { "run-with", "[async-teardown=on|off][,chroot=DIR][,user=NAME|UID:GID][,exit-with-parent=on|off]",
+      "who the process is and how it ends", .keys = apply_run_with, .mode = KEYVAL_FLAT,
+      .schema = &qapi_type_RunWithOptions },
+    { "msg", "[timestamp=on|off][,guest-name=on|off]", "form of messages", .keys = apply_msg, .mode = KEYVAL_FLAT,
+      .schema = &qapi_type_MessageOptions },
     { "d", "ITEM[,ITEM...]", "what to log; 'help' lists items", apply_log_items },
     { "D", "FILE", "where to log", STR(log_file) },
     { "dfilter", "RANGE[,RANGE...]", "log translations of these addresses only", STR(log_filter) },
@@ -687,7 +668,7 @@ void options_clear(Options *o)
 {
     GArray **const lists[] = { &o->accels, &o->audiodevs, &o->chardevs, &o->devices, &o->drives, &o->globals, &o->mons,
                                &o->monitors, &o->parallels, &o->serials };
-    char **const strings[] = { &o->memory_where, &o->boot_where, &o->name_where, &o->overcommit_where, &o->log_items };
+    char **const strings[] = { &o->memory_where, &o->boot_where, &o->name_where, &o->log_items };
 
     for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
         if (options[i].list) {
@@ -710,7 +691,8 @@ void options_clear(Options *o)
     qapi_free_memory_options(o->memory);
     qapi_free_boot_options(o->boot);
     qapi_free_name_options(o->name);
-    qapi_free_overcommit_options(o->overcommit);
+    qapi_free_run_with_options(o->run_with);
+    run_as_free(o->run_as);
     object_global_properties_clear();
     *o = (Options){ 0 };
 }

@@ -92,7 +92,6 @@ BAD = [  # arguments, what the message must contain
     (NONE + ['-vga', 'std'], "-vga std: display adapter 'std' is not available"),
     (NONE + ['-netdev', 'user,id=n'], "network back end 'user' is not available"),
     (NONE + ['-parallel', 'stdio'], 'parallel ports are not available'),
-    (NONE + ['-sandbox', 'on'], 'the sandbox is not available'),
     (NONE + ['-readconfig', '/nonexistent/x'], '/nonexistent/x'),
     (NONE + ['-pidfile', '/nonexistent/x'], "cannot create PID file '/nonexistent/x'"),
     (NONE + ['-daemonize', '-serial', 'stdio'], 'cannot use stdio with -daemonize'),

@@ -25,6 +25,30 @@ static bool id_is_wellformed(const char *id)
     return true;
 }
 
+typedef struct FindMissing {
+    const Value *props;
+    const char *missing;
+} FindMissing;
+
+static bool find_missing(const Property *p, void *opaque)
+{
+    FindMissing *f = opaque;
+
+    f->missing = p->required && !value_dict_get(f->props, p->name) ? p->name : NULL;
+    return !f->missing;
+}
+
+static bool check_required(const TypeInfo *type, const Value *props, Error **errp)
+{
+    FindMissing f = { .props = props };
+
+    type_foreach_property(type, find_missing, &f);
+    if (f.missing) {
+        error_setg(errp, "Parameter '%s' is missing", f.missing);
+    }
+    return !f.missing;
+}
+
 Object *user_creatable_add(const Value *props, Error **errp)
 {
     static const char *const skip[] = { "qom-type", "id", NULL };
@@ -48,6 +72,9 @@ Object *user_creatable_add(const Value *props, Error **errp)
     }
     if (object_child(objects, id)) {
         error_setg(errp, "object id '%s' is already in use", id);
+        return NULL;
+    }
+    if (!check_required(type, props, errp)) {
         return NULL;
     }
     obj = object_new(type);
