@@ -282,7 +282,7 @@ static bool one_insn_changed(Object *obj, const Property *p, Error **errp)
 static const Property tcg_properties[] = {
     PROP_UINT32("tb-size", TcgAccel, tb_size_mib, 0, .max = 32768, .unit = "MiB",
                 .help = "bound of all translator memory; 0 = by the memory this process may use"),
-    PROP_ENUM("thread", TcgAccel, thread_mode, tcg_thread_names, TCG_THREAD_MULTI,
+    PROP_ENUM("thread", TcgAccel, thread_mode, tcg_thread_names, TCG_THREAD_MULTI, .shown = "string",
               .help = "whether vCPUs run side by side or by turns"),
     PROP_BOOL("split-wx", TcgAccel, split_wx, true, .help = "map code memory twice, never writable and executable"),
     PROP_BOOL("one-insn-per-tb", TcgAccel, one_insn_per_tb, false, .settable_live = true,

@@ -19,10 +19,61 @@ static void bus_fini(Object *obj)
     g_ptr_array_unref(BUS(obj)->devices);
 }
 
+static Value *get_realized(Object *obj, const Property *p)
+{
+    const Device *parent = BUS(obj)->parent_dev;
+
+    return value_bool(!parent || parent->realized);
+}
+
+static const Property bus_properties[] = {
+    PROP_CUSTOM(bool, "realized", get_realized, NULL, .internal = true),
+};
+
 TYPE_DEFINE_FAMILY(BusInfo, Bus, bus, "bus", object, true,
-    .init = bus_init,
-    .fini = bus_fini,
+    .init       = bus_init,
+    .fini       = bus_fini,
+    .properties = PROPS(bus_properties),
 )
+
+/* --- members, each with a link "child[N]" that the tree shows --- */
+
+static Value *get_child(Object *obj, const Property *p)
+{
+    const Bus *bus = BUS(obj);
+
+    for (unsigned i = 0; i < bus->devices->len; i++) {
+        Device *dev = g_ptr_array_index(bus->devices, i);
+
+        if (dev->bus_slot == p->bit) {
+            return value_string_take(object_path(dev));
+        }
+    }
+    return value_string("");
+}
+
+void bus_attach_device(Bus *bus, Device *dev)
+{
+    g_autofree char *name = g_strdup_printf("child[%u]", bus->next_slot);
+    g_autofree char *shown = g_strdup_printf("link<%s>", dev->obj.type->name);
+    Property p = { .name = name, .type = &prop_custom_any, .shown = shown, .bit = bus->next_slot, .get = get_child };
+
+    dev->bus_slot = bus->next_slot++;
+    g_ptr_array_add(bus->devices, dev);
+    object_property_add(bus, &p);
+}
+
+void bus_detach_device(Device *dev)
+{
+    Bus *bus = dev->parent_bus;
+    g_autofree char *name = g_strdup_printf("child[%u]", dev->bus_slot);
+
+    if (bus) {
+        g_ptr_array_remove(bus->devices, dev);
+        object_property_del(bus, name);
+        dev->parent_bus = NULL;
+    }
+}
 
 static void bus_attach(Bus *bus, Device *parent, const char *name)
 {
@@ -117,7 +168,7 @@ Bus *bus_find(const char *name, const TypeInfo *type, Error **errp)
         }
     }
     if (!s.found) {
-        error_setg(errp, "bus '%s' not found", name);
+        error_setg(errp, "Bus '%s' not found", name);
         return NULL;
     }
     if (!object_is(s.found, type)) {

@@ -262,6 +262,18 @@ static bool machine_make_ram(Machine *m, Error **errp)
     return true;
 }
 
+/* The places of the tree that are there on every machine. */
+static void machine_containers(void)
+{
+    static const char *const paths[] = {
+        "/backend", "/chardevs", "/objects", "/machine/peripheral", "/machine/peripheral-anon", "/machine/unattached",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        object_container(paths[i]);
+    }
+}
+
 bool machine_build(Machine *m, Error **errp)
 {
     const MachineInfo *mi = machine_info(m);
@@ -270,6 +282,7 @@ bool machine_build(Machine *m, Error **errp)
         object_add_child(object_root(), "machine", m);
     }
     current_machine_set(m);
+    machine_containers();
     if (!m->cpu_type) {
         m->cpu_type = g_strdup(mi->default_cpu_type);
     }

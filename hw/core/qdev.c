@@ -1,12 +1,25 @@
 /*
  * Devices: life, -device, unplug.
  */
-#include "hw/core/qdev.h"
+#include "hw/core/machine.h"
 #include "qdev-internal.h"
+
+#include "util/timer.h"
 
 const VMState vmstate_none = { .name = "none", .version = 1, .minimum_version = 1, .fields = (const VMField[]){ VMS_END } };
 
-static void (*deleted_notify)(const char *id, const char *path);
+static const DeviceNotify *notify;
+
+/* Does @type or an ancestor state the flag at @offset of its DeviceInfo? */
+static bool device_type_is(const TypeInfo *type, size_t offset)
+{
+    for (; type != &object_type; type = type->parent) {
+        if (*(const bool *)((const char *)type->info + offset)) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static void device_fini(Object *obj)
 {
@@ -19,8 +32,40 @@ static void device_fini(Object *obj)
     }
 }
 
+static Value *get_parent_bus(Object *obj, const Property *p)
+{
+    Bus *bus = DEVICE(obj)->parent_bus;
+
+    return bus ? value_string_take(object_path(bus)) : value_string("");
+}
+
+static Value *get_realized(Object *obj, const Property *p)
+{
+    return value_bool(DEVICE(obj)->realized);
+}
+
+static Value *get_hotplugged(Object *obj, const Property *p)
+{
+    return value_bool(DEVICE(obj)->hotplugged);
+}
+
+static Value *get_hotpluggable(Object *obj, const Property *p)
+{
+    const Device *dev = DEVICE(obj);
+
+    return value_bool(!device_type_is(obj->type, offsetof(DeviceInfo, not_hotpluggable)) && (!dev->parent_bus || dev->parent_bus->hotplug));
+}
+
+static const Property device_properties[] = {
+    PROP_CUSTOM(any, "parent_bus", get_parent_bus, NULL, .shown = "link<bus>", .internal = true),
+    PROP_CUSTOM(bool, "realized", get_realized, NULL, .internal = true),
+    PROP_CUSTOM(bool, "hotplugged", get_hotplugged, NULL, .internal = true),
+    PROP_CUSTOM(bool, "hotpluggable", get_hotpluggable, NULL, .internal = true),
+};
+
 TYPE_DEFINE_FAMILY(DeviceInfo, Device, device, "device", object, true,
-    .fini = device_fini,
+    .fini       = device_fini,
+    .properties = PROPS(device_properties),
 )
 
 /* --- realize --- */
@@ -109,12 +154,28 @@ static bool bus_admits(Bus *bus, Device *dev, Error **errp)
     return !info->check_address || info->check_address(bus, dev, errp);
 }
 
-static bool do_realize(Device *dev, Bus *bus, const HotplugHandler *h, Error **errp)
+/* Who handles plugging and unplugging of @dev on its present bus; NULL: nobody. */
+static const HotplugHandler *hotplug_handler(Device *dev, void **opaque)
 {
+    Machine *m = current_machine();
+
+    if (dev->parent_bus) {
+        *opaque = dev->parent_bus->hotplug_opaque;
+        return dev->parent_bus->hotplug;
+    }
+    *opaque = m;
+    return m && machine_info(m)->hotplug_handler ? machine_info(m)->hotplug_handler(m, dev) : NULL;
+}
+
+static bool do_realize(Device *dev, Bus *bus, Error **errp)
+{
+    void *opaque;
+    const HotplugHandler *h = hotplug_handler(dev, &opaque);
+
     if (!check_required(dev, dev->obj.type, errp) || (bus && !bus_admits(bus, dev, errp))) {
         return false;
     }
-    if (h && h->pre_plug && !h->pre_plug(bus->hotplug_opaque, dev, errp)) {
+    if (h && h->pre_plug && !h->pre_plug(opaque, dev, errp)) {
         return false;
     }
     if (!realize_chain(dev, dev->obj.type, errp)) {
@@ -122,7 +183,7 @@ static bool do_realize(Device *dev, Bus *bus, const HotplugHandler *h, Error **e
     }
     dev->realized = true;
     dev->obj.frozen = true;
-    if (h && h->plug && !h->plug(bus->hotplug_opaque, dev, errp)) {
+    if (h && h->plug && !h->plug(opaque, dev, errp)) {
         dev->realized = false;
         dev->obj.frozen = false;
         unrealize_chain(dev, NULL);
@@ -143,18 +204,15 @@ bool device_realize(Device *dev, Bus *bus, Error **errp)
     }
     dev->parent_bus = bus;
     if (bus) {
-        g_ptr_array_add(bus->devices, dev);
+        bus_attach_device(bus, dev);
     }
-    if (do_realize(dev, bus, bus ? bus->hotplug : NULL, errp)) {
+    if (do_realize(dev, bus, errp)) {
         if (dev->hotplugged) {
             device_reset(dev, RESET_COLD);
         }
         return true;
     }
-    if (bus) {
-        g_ptr_array_remove(bus->devices, dev);
-        dev->parent_bus = NULL;
-    }
+    bus_detach_device(dev);
     if (ours) {
         object_unparent(dev);
     }
@@ -187,10 +245,7 @@ void device_unrealize(Device *dev)
     unrealize_chain(dev, NULL);
     dev->realized = false;
     dev->obj.frozen = false;
-    if (dev->parent_bus) {
-        g_ptr_array_remove(dev->parent_bus->devices, dev);
-        dev->parent_bus = NULL;
-    }
+    bus_detach_device(dev);
 }
 
 Device *device_new(const TypeInfo *type)
@@ -205,70 +260,92 @@ static const TypeInfo *creatable_device_type(const char *driver, bool hotplug, E
     const TypeInfo *type = type_by_name(driver);
 
     if (!type || type->abstract || !type_is_a(type, &device_type)) {
-        error_set(errp, ERROR_CLASS_DEVICE_NOT_FOUND, "'%s' is not a valid device model name", driver);
+        error_setg(errp, "'%s' is not a valid device model name", driver);
         return NULL;
     }
-    for (const TypeInfo *t = type; type_has_device_info(t); t = t->parent) {
-        if (type_device_info(t)->not_user_creatable) {
-            error_setg(errp, "device '%s' is part of the board and cannot be added", driver);
-            return NULL;
-        }
-        if (hotplug && type_device_info(t)->not_hotpluggable) {
-            error_setg(errp, "device '%s' does not support hotplugging", driver);
-            return NULL;
-        }
+    if (device_type_is(type, offsetof(DeviceInfo, not_user_creatable))) {
+        error_setg(errp, "device '%s' is part of the board and cannot be added", driver);
+        return NULL;
+    }
+    if (hotplug && device_type_is(type, offsetof(DeviceInfo, not_hotpluggable))) {
+        error_setg(errp, "Device '%s' does not support hotplugging", driver);
+        return NULL;
     }
     return type;
 }
 
-static Bus *bus_for_device(const TypeInfo *type, const char *bus_name, bool hotplug, Error **errp)
+/* *@bus is NULL and the result true for devices that sit on no bus. */
+static bool bus_for_device(const TypeInfo *type, const char *bus_name, bool hotplug, Bus **bus, Error **errp)
 {
     const TypeInfo *bus_type = device_bus_type(type);
-    Bus *bus;
 
+    *bus = NULL;
     if (!bus_type) {
         if (bus_name) {
-            error_setg(errp, "device '%s' sits on no bus, yet bus '%s' was given", type->name, bus_name);
+            error_setg(errp, "Device '%s' sits on no bus, yet bus '%s' was given", type->name, bus_name);
         }
-        return NULL;
+        return !bus_name;
     }
-    bus = bus_name ? bus_find(bus_name, bus_type, errp) : bus_find_free(bus_type);
-    if (!bus) {
+    *bus = bus_name ? bus_find(bus_name, bus_type, errp) : bus_find_free(bus_type);
+    if (!*bus) {
         if (!bus_name) {
-            error_setg(errp, "no free '%s' bus for device '%s'", bus_type->name, type->name);
+            error_setg(errp, "No '%s' bus found for device '%s'", bus_type->name, type->name);
         }
-        return NULL;
+        return false;
     }
-    if (hotplug && !bus->hotplug) {
-        error_setg(errp, "bus '%s' does not support hotplugging", bus->obj.name);
-        return NULL;
+    if (hotplug && !(*bus)->hotplug) {
+        error_setg(errp, "Bus '%s' does not support hotplugging", (*bus)->obj.name);
+        return false;
     }
-    return bus;
+    return true;
+}
+
+/* An id is a component of the device's path. */
+static bool check_id(const char *id, Object *home, Error **errp)
+{
+    if (!*id || strchr(id, '/')) {
+        error_setg(errp, "Parameter 'id' expects an identifier, got '%s'", id);
+        return false;
+    }
+    if (object_child(home, id)) {
+        error_setg(errp, "Duplicate device ID '%s'", id);
+        return false;
+    }
+    return true;
+}
+
+/* The text of @key, which must be one if it is there. */
+static bool get_text(const Value *opts, const char *key, const char **text, Error **errp)
+{
+    const Value *v = value_dict_get(opts, key);
+
+    if (v && value_type(v) != VALUE_STRING) {
+        error_setg(errp, "Invalid parameter type for '%s', expected: string", key);
+        return false;
+    }
+    *text = v ? value_get_string(v) : NULL;
+    return true;
 }
 
 Device *device_add_from_opts(const Value *opts, bool hotplug, Error **errp)
 {
     static const char *const skip[] = { "driver", "id", "bus", NULL };
-    const char *driver = value_dict_get_str(opts, "driver"), *id = value_dict_get_str(opts, "id");
-    Object *home = object_container(id ? "/machine/peripheral" : "/machine/peripheral-anon");
+    const char *driver, *id, *bus_name;
     const TypeInfo *type;
+    Object *home;
     Device *dev;
     Bus *bus;
 
+    if (!get_text(opts, "driver", &driver, errp) || !get_text(opts, "id", &id, errp) || !get_text(opts, "bus", &bus_name, errp)) {
+        return NULL;
+    }
     if (!driver) {
-        error_setg(errp, "parameter 'driver' is missing");
+        error_setg(errp, "Parameter 'driver' is missing");
         return NULL;
     }
+    home = object_container(id ? "/machine/peripheral" : "/machine/peripheral-anon");
     type = creatable_device_type(driver, hotplug, errp);
-    if (!type) {
-        return NULL;
-    }
-    bus = bus_for_device(type, value_dict_get_str(opts, "bus"), hotplug, errp);
-    if (!bus && (device_bus_type(type) || value_dict_get(opts, "bus"))) {
-        return NULL;
-    }
-    if (id && object_child(home, id)) {
-        error_setg(errp, "device id '%s' is already in use", id);
+    if (!type || !bus_for_device(type, bus_name, hotplug, &bus, errp) || (id && !check_id(id, home, errp))) {
         return NULL;
     }
     dev = device_new(type);
@@ -296,39 +373,104 @@ Device *device_find(const char *id_or_path, Error **errp)
     return DEVICE(obj);
 }
 
+/* --- unplugging --- */
+
+/* Its id, or what else names it. */
+static const char *device_label(const Device *dev)
+{
+    return dev->id ? dev->id : dev->obj.name;
+}
+
+static bool unplug_in_process(const Device *dev)
+{
+    return dev->unplug_pending && (!dev->unplug_retry_ns || clock_get_ns(CLOCK_TYPE_VIRTUAL) < dev->unplug_retry_ns);
+}
+
 bool device_del_by_id(const char *id, Error **errp)
 {
     Device *dev = device_find(id, errp);
     const HotplugHandler *h;
+    void *opaque;
 
     if (!dev) {
         return false;
     }
-    h = dev->parent_bus ? dev->parent_bus->hotplug : NULL;
-    if (!h || !h->unplug_request) {
-        error_setg(errp, "device '%s' (%s) cannot be unplugged", id, dev->obj.type->name);
+    if (unplug_in_process(dev)) {
+        error_setg(errp, "Device %s is already in the process of unplug", id);
         return false;
     }
-    dev->pending_deleted_event = true;
-    return h->unplug_request(dev->parent_bus->hotplug_opaque, dev, errp);
+    if (dev->parent_bus && !dev->parent_bus->hotplug) {
+        error_setg(errp, "Bus '%s' does not support hotplugging", dev->parent_bus->obj.name);
+        return false;
+    }
+    h = hotplug_handler(dev, &opaque);
+    if (!h || !h->unplug_request || !dev->realized || device_type_is(dev->obj.type, offsetof(DeviceInfo, not_hotpluggable))) {
+        error_setg(errp, "Device '%s' (%s) does not support hotplugging", device_label(dev), dev->obj.type->name);
+        return false;
+    }
+    dev->unplug_pending = true;
+    dev->unplug_retry_ns = 0;
+    if (!h->unplug_request(opaque, dev, errp)) {
+        dev->unplug_pending = false;
+        return false;
+    }
+    return true;
 }
 
-void device_set_deleted_notify(void (*fn)(const char *id, const char *path))
+void device_set_notify(const DeviceNotify *n)
 {
-    deleted_notify = fn;
+    notify = n;
+}
+
+/* Innermost first: of a PCI form, the virtio device goes before it. */
+static bool announce_parts(Object *child, void *opaque)
+{
+    object_foreach_child(child, false, announce_parts, NULL);
+    if (object_is(child, &device_type)) {
+        g_autofree char *path = object_path(child);
+
+        notify->deleted(DEVICE(child)->id, path);
+    }
+    return true;
 }
 
 void device_unplug_done(Device *dev)
 {
-    g_autofree char *path = object_path(dev);
-    const HotplugHandler *h = dev->parent_bus ? dev->parent_bus->hotplug : NULL;
+    void *opaque;
+    const HotplugHandler *h = hotplug_handler(dev, &opaque);
 
     if (h && h->unplug) {
-        h->unplug(dev->parent_bus->hotplug_opaque, dev);
+        h->unplug(opaque, dev);
     }
     device_unrealize(dev);
-    if (deleted_notify) {
-        deleted_notify(dev->id, path);
+    if (notify) {
+        announce_parts(&dev->obj, NULL);
     }
     object_unparent(dev);
+}
+
+void device_unplug_refused(Device *dev)
+{
+    g_autofree char *path = object_path(dev);
+
+    dev->unplug_pending = false;
+    if (notify) {
+        notify->unplug_refused(dev->id, path);
+    }
+}
+
+bool device_sync_config(const char *id, Error **errp)
+{
+    Device *dev = device_find(id, errp);
+
+    if (!dev) {
+        return false;
+    }
+    for (const TypeInfo *t = dev->obj.type; t != &object_type; t = t->parent) {
+        if (type_device_info(t)->sync_config) {
+            return type_device_info(t)->sync_config(dev, errp);
+        }
+    }
+    error_setg(errp, "device-sync-config is not supported for '%s'", dev->obj.type->name);
+    return false;
 }

@@ -41,7 +41,7 @@ static void pc_timers(PcMachine *pc)
     for (unsigned i = 0; i < X86_N_GSI; i++) {
         gsi[i] = x86_gsi(x, i);
     }
-    if (pc->hpet != ON_OFF_AUTO_OFF) {
+    if (pc->hpet) {
         x->hpet = hpet_create(system_memory(), gsi, pc->q35 ? 0xff0104 : 1 << 2, (IrqLine){ 0 });
         irq0 = hpet_pit_input(x->hpet);
         irq8 = hpet_rtc_input(x->hpet);
@@ -281,7 +281,7 @@ static bool vmport_changed(Object *obj, const Property *p, Error **errp)
 }
 
 static const Property pc_machine_properties[] = {
-    PROP_ON_OFF_AUTO("hpet", PcMachine, hpet, ON_OFF_AUTO_AUTO, .help = "high precision event timer"),
+    PROP_BOOL("hpet", PcMachine, hpet, true, .help = "high precision event timer"),
     PROP_ON_OFF_AUTO("vmport", PcMachine, vmport, ON_OFF_AUTO_AUTO, .changed = vmport_changed, .help = "VMware back door port"),
     PROP_BOOL("i8042", PcMachine, i8042, true, .help = "PS/2 keyboard controller"),
 };

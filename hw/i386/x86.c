@@ -374,7 +374,7 @@ static const Property x86_machine_properties[] = {
     PROP_ON_OFF_AUTO("smm", X86Machine, smm, ON_OFF_AUTO_AUTO, .changed = smm_changed, .help = "system management mode"),
     PROP_ON_OFF_AUTO("pit", X86Machine, pit, ON_OFF_AUTO_AUTO, .help = "8254 interval timer"),
     PROP_ON_OFF_AUTO("pic", X86Machine, pic, ON_OFF_AUTO_AUTO, .help = "pair of 8259 interrupt controllers"),
-    PROP_SIZE("max-ram-below-4g", X86Machine, max_ram_below_4g, 0, .max = 4 * GiB, .help = "RAM below 4 GiB at most (0: the board's own)"),
+    PROP_SIZE("max-ram-below-4g", X86Machine, max_ram_below_4g, 0, .shown = "size", .max = 4 * GiB, .help = "RAM below 4 GiB at most (0: the board's own)"),
 };
 
 static void x86_machine_init(Object *obj)

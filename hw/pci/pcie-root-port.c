@@ -95,7 +95,7 @@ static bool rp_pre_plug(void *opaque, Device *dev, Error **errp)
     PCIERootPort *rp = opaque;
 
     if (dev->hotplugged && !rp->hotplug) {
-        error_setg(errp, "bus '%s' does not support hotplugging: its port has hotplug=off", rp->bridge.sec->bus.obj.name);
+        error_setg(errp, "Bus '%s' does not support hotplugging: its port has hotplug=off", rp->bridge.sec->bus.obj.name);
         return false;
     }
     return true;

@@ -611,7 +611,7 @@ static const Property rtc_properties[] = {
                .help = "year whose last two digits the year register shows as 00"),
     PROP_UINT16("iobase", Mc146818, iobase, 0x70, .help = "index port; data is the next"),
     PROP_UINT8("irq", Mc146818, irq_num, 8, .max = ISA_NUM_IRQS - 1, .help = "interrupt line"),
-    PROP_ENUM("lost_tick_policy", Mc146818, lost_tick_policy, lost_tick_names, LOST_TICK_DISCARD,
+    PROP_ENUM("lost_tick_policy", Mc146818, lost_tick_policy, lost_tick_names, LOST_TICK_DISCARD, .shown = "LostTickPolicy",
               .help = "periodic ticks that come while one is pending"),
 };
 

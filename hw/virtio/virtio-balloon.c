@@ -318,7 +318,7 @@ static const Property balloon_properties[] = {
     PROP_BOOL("deflate-on-oom", VirtioBalloon, deflate_on_oom, false, .help = "the guest may take memory back when it has none"),
     PROP_BOOL("free-page-reporting", VirtioBalloon, free_page_reporting, false, .help = "the guest reports free pages"),
     PROP_BOOL("page-poison", VirtioBalloon, page_poison, true, .help = "the guest may tell its page poison value"),
-    PROP_CUSTOM(any, "guest-stats", get_guest_stats, NULL, .help = "the guest's latest statistics"),
+    PROP_CUSTOM(any, "guest-stats", get_guest_stats, NULL, .shown = "guest statistics", .help = "the guest's latest statistics"),
     PROP_CUSTOM(int, "guest-stats-polling-interval", get_poll_interval, set_poll_interval, .unit = "s",
                 .help = "how often to ask for statistics; 0 = never", .settable_live = true),
 };

@@ -104,8 +104,8 @@ static const Property backend_properties[] = {
     PROP_BOOL("reserve", HostMemoryBackend, reserve, true, .help = "reserve swap or huge pages if the host does so"),
     PROP_BOOL("merge", HostMemoryBackend, merge, true, .help = "let the host merge equal pages (KSM)"),
     PROP_BOOL("dump", HostMemoryBackend, dump, true, .help = "include in core dumps of the emulator"),
-    PROP_ENUM("policy", HostMemoryBackend, policy, policy_names, 0, .help = "NUMA policy on the host"),
-    PROP_CUSTOM(any, "host-nodes", get_host_nodes, set_host_nodes, .help = "NUMA nodes of the host for the policy"),
+    PROP_ENUM("policy", HostMemoryBackend, policy, policy_names, 0, .shown = "HostMemPolicy", .help = "NUMA policy on the host"),
+    PROP_CUSTOM(any, "host-nodes", get_host_nodes, set_host_nodes, .shown = "int", .help = "NUMA nodes of the host for the policy"),
     PROP_BOOL("x-use-canonical-path-for-ramblock-id", HostMemoryBackend, canonical_path, true,
               .help = "name the RAM block by the object's path, not its id"),
 };

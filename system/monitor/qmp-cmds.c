@@ -161,3 +161,8 @@ bool qmp_device_del(const QapiDeviceDelArgs *args, Error **errp)
 {
     return device_del_by_id(args->id, errp);
 }
+
+bool qmp_device_sync_config(const QapiDeviceSyncConfigArgs *args, Error **errp)
+{
+    return device_sync_config(args->id, errp);
+}

@@ -189,15 +189,14 @@ static void on_balloon_change(uint64_t actual_bytes)
     qapi_event_send_balloon_change((int64_t)actual_bytes);
 }
 
-static void on_device_deleted(const char *id, const char *path)
-{
-    qapi_event_send_device_deleted(id, path);
-}
+static const DeviceNotify device_notify = {
+    .deleted = qapi_event_send_device_deleted, .unplug_refused = qapi_event_send_device_unplug_guest_error,
+};
 
 void qmp_monitor_init(Monitor *m)
 {
     m->parser = json_parser_new(on_request, m);
     qapi_event_set_sink(qmp_broadcast);
-    device_set_deleted_notify(on_device_deleted);
+    device_set_notify(&device_notify);
     balloon_set_change_notify(on_balloon_change);
 }

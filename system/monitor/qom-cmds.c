@@ -6,49 +6,37 @@
 
 /* --- properties of types --- */
 
-static char *property_kind(const Property *p)
-{
-    if (p->type == &prop_link) {
-        return g_strdup_printf("link<%s>", p->link_type->name);
-    }
-    return g_strdup(p->type->name);
-}
-
-static Value *property_default(const Property *p)
-{
-    if (p->type == &prop_bool || p->type == &prop_bit) {
-        return value_bool(p->def != 0);
-    }
-    if (p->type == &prop_enum) {
-        return value_string(p->enum_names[p->def]);
-    }
-    if (p->type == &prop_int32 || p->type == &prop_int64) {
-        return value_int((int64_t)p->def);
-    }
-    if (p->type == &prop_uint8 || p->type == &prop_uint16 || p->type == &prop_uint32 || p->type == &prop_uint64
-        || p->type == &prop_size) {
-        return value_uint(p->def);
-    }
-    return p->def_str ? value_string(p->def_str) : NULL;
-}
+/* Devices' defaults are fixed by their type; other objects' may depend on more, so QEMU does not tell them. */
+typedef struct TypeListing {
+    QapiObjectPropertyInfoList *list;
+    bool plain;                 /* no device */
+    bool for_device_option;     /* what -device takes only */
+} TypeListing;
 
 static bool add_property(const Property *p, void *opaque)
 {
-    QapiObjectPropertyInfo *info = QAPI_LIST_APPEND((QapiObjectPropertyInfoList *)opaque);
+    const TypeListing *l = opaque;
+    QapiObjectPropertyInfo *info;
 
+    if (l->for_device_option && p->internal) {
+        return true;
+    }
+    info = QAPI_LIST_APPEND(l->list);
     info->name = g_strdup(p->name);
-    info->type = property_kind(p);
+    info->type = property_kind(p, l->plain);
     info->description = g_strdup(p->help);
-    info->default_value = property_default(p);
+    info->default_value = !l->plain && p->type->default_value ? p->type->default_value(p) : NULL;
     return true;
 }
 
-static QapiObjectPropertyInfoList *list_type(const TypeInfo *type)
+static QapiObjectPropertyInfoList *list_type(const TypeInfo *type, bool for_device_option)
 {
-    QapiObjectPropertyInfoList *list = g_new0(QapiObjectPropertyInfoList, 1);
+    TypeListing l = {
+        .list = g_new0(QapiObjectPropertyInfoList, 1), .plain = !type_is_a(type, &device_type), .for_device_option = for_device_option,
+    };
 
-    type_foreach_property(type, add_property, list);
-    return list;
+    type_foreach_property(type, add_property, &l);
+    return l.list;
 }
 
 QapiObjectPropertyInfoList *qmp_qom_list_properties(const QapiQomListPropertiesArgs *args, Error **errp)
@@ -59,7 +47,7 @@ QapiObjectPropertyInfoList *qmp_qom_list_properties(const QapiQomListPropertiesA
         error_set(errp, ERROR_CLASS_DEVICE_NOT_FOUND, "Class '%s' not found", args->q_typename);
         return NULL;
     }
-    return list_type(type);
+    return list_type(type, false);
 }
 
 QapiObjectPropertyInfoList *qmp_device_list_properties(const QapiDeviceListPropertiesArgs *args, Error **errp)
@@ -74,7 +62,7 @@ QapiObjectPropertyInfoList *qmp_device_list_properties(const QapiDeviceListPrope
         error_setg(errp, "Parameter 'typename' expects a non-abstract device type");
         return NULL;
     }
-    return list_type(type);
+    return list_type(type, true);
 }
 
 static bool add_type(const TypeInfo *type, void *opaque)
@@ -123,9 +111,16 @@ static void add_entry(QapiObjectPropertyInfoList *list, const char *name, char *
     info->type = type;
 }
 
+typedef struct ObjectListing {
+    QapiObjectPropertyInfoList *list;
+    bool plain;
+} ObjectListing;
+
 static bool add_own_property(const Property *p, void *opaque)
 {
-    add_entry(opaque, p->name, property_kind(p));
+    const ObjectListing *l = opaque;
+
+    add_entry(l->list, p->name, property_kind(p, l->plain));
     return true;
 }
 
@@ -138,33 +133,36 @@ static bool add_child(Object *child, void *opaque)
 QapiObjectPropertyInfoList *qmp_qom_list(const QapiQomListArgs *args, Error **errp)
 {
     Object *obj = resolve(args->path, errp);
-    QapiObjectPropertyInfoList *list;
+    ObjectListing l = { 0 };
 
     if (!obj) {
         return NULL;
     }
-    list = g_new0(QapiObjectPropertyInfoList, 1);
-    add_entry(list, "type", g_strdup("string"));
-    type_foreach_property(obj->type, add_own_property, list);
+    l.list = g_new0(QapiObjectPropertyInfoList, 1);
+    l.plain = !object_is(obj, &device_type);
+    type_foreach_property(obj->type, add_own_property, &l);
     for (unsigned i = 0; obj->dynamic_properties && i < obj->dynamic_properties->len; i++) {
-        add_own_property(g_ptr_array_index(obj->dynamic_properties, i), list);
+        add_own_property(g_ptr_array_index(obj->dynamic_properties, i), &l);
     }
-    object_foreach_child(obj, false, add_child, list);
-    return list;
+    object_foreach_child(obj, false, add_child, l.list);
+    return l.list;
 }
 
 Value *qmp_qom_get(const QapiQomGetArgs *args, Error **errp)
 {
     Object *obj = resolve(args->path, errp);
     Object *child = obj ? object_child(obj, args->property) : NULL;
+    Value *v;
 
     if (!obj) {
         return NULL;
     }
-    if (!strcmp(args->property, "type")) {
-        return value_string(obj->type->name);
+    v = child ? value_string_take(object_path(child)) : object_property_get(obj, args->property, errp);
+    if (v && value_type(v) == VALUE_NULL) {     /* a text that is not set */
+        value_unref(v);
+        v = value_string("");
     }
-    return child ? value_string_take(object_path(child)) : object_property_get(obj, args->property, errp);
+    return v;
 }
 
 bool qmp_qom_set(const QapiQomSetArgs *args, Error **errp)

@@ -48,7 +48,7 @@ BAD = [  # arguments, what the message must contain
     (NONE + ['-device', 'flux-capacitor'], '-device flux-capacitor'),
     (NONE + ['-device', '{"driver": "flux-capacitor"}'], 'flux-capacitor'),
     (NONE + ['-device', '{"driver": '], 'JSON parse error'),
-    (NONE + ['-device', ''], "parameter 'driver' is missing"),
+    (NONE + ['-device', ''], "Parameter 'driver' is missing"),
     (NONE + ['-object', 'nosuch,id=a'], "-object nosuch,id=a: 'nosuch'"),
     (NONE + ['-object', 'memory-backend-ram,id=a,size=1M,color=red'], "has no property 'color'"),
     (NONE + ['-object', 'memory-backend-ram,size=1M'], 'id'),

@@ -201,7 +201,7 @@ class Commands(unittest.TestCase):
             options = {o['option']: {p['name']: p['type'] for p in o['parameters']} for o in q.command('query-command-line-options')}
             self.assertNotIn('kernel', options)             # takes text, no keys
             self.assertEqual(options['memory'], {'size': 'string', 'slots': 'number', 'maxmem': 'size'})
-            self.assertEqual(options['machine']['hpet'], 'string')      # of one machine
+            self.assertEqual(options['machine']['hpet'], 'boolean')      # of one machine
             self.assertEqual(options['machine']['mem-merge'], 'boolean')
             self.assertEqual(options['chardev']['signal'], 'boolean')   # of one variant
             self.assertEqual(options['device'], {})

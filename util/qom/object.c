@@ -7,7 +7,16 @@
 #include "util/qom/object.h"
 #include "property-internal.h"
 
-static const ObjectInfo object_type_info = { .desc = "root of all types" };
+static Value *get_type(Object *obj, const Property *p)
+{
+    return value_string(obj->type->name);
+}
+
+static const Property object_properties[] = {
+    PROP_CUSTOM(str, "type", get_type, NULL, .internal = true),
+};
+
+static const ObjectInfo object_type_info = { .desc = "root of all types", .properties = PROPS(object_properties) };
 const TypeInfo object_type = {
     .name = "object", .instance_size = sizeof(Object), .abstract = true, .info = &object_type_info,
 };

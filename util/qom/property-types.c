@@ -103,13 +103,19 @@ static Value *get_bool(Object *obj, const Property *p)
     return value_bool(*FIELD(bool, obj, p));
 }
 
+static Value *default_bool_value(const Property *p)
+{
+    return value_bool(p->def != 0);
+}
+
 static void default_bool(Object *obj, const Property *p)
 {
     *FIELD(bool, obj, p) = p->def;
 }
 
 const PropertyType prop_bool = {
-    .name = "bool", .parse = parse_bool, .set = set_bool, .get = get_bool, .set_default = default_bool,
+    .name = "bool", .parse = parse_bool, .set = set_bool, .get = get_bool, .default_value = default_bool_value,
+    .set_default = default_bool,
 };
 
 static bool set_bit(Object *obj, const Property *p, const Value *v, Error **errp)
@@ -136,7 +142,8 @@ static void default_bit(Object *obj, const Property *p)
 }
 
 const PropertyType prop_bit = {
-    .name = "bool", .parse = parse_bool, .set = set_bit, .get = get_bit, .set_default = default_bit,
+    .name = "bool", .parse = parse_bool, .set = set_bit, .get = get_bit, .default_value = default_bool_value,
+    .set_default = default_bit,
 };
 
 /* --- integers --- */
@@ -204,6 +211,16 @@ static bool check_int(const Property *p, const Value *v, int64_t type_min, int64
     return true;
 }
 
+static Value *default_uint_value(const Property *p)
+{
+    return value_uint(p->def);
+}
+
+static Value *default_int_value(const Property *p)
+{
+    return value_int((int64_t)p->def);
+}
+
 #define DEFINE_UINT_TYPE(ident, T, tmax, shown, parser)                                         \
     static bool set_##ident(Object *obj, const Property *p, const Value *v, Error **errp)       \
     {                                                                                           \
@@ -224,8 +241,8 @@ static bool check_int(const Property *p, const Value *v, int64_t type_min, int64
         *FIELD(T, obj, p) = p->def;                                                             \
     }                                                                                           \
     const PropertyType prop_##ident = {                                                         \
-        .name = shown, .parse = parser, .set = set_##ident, .get = get_##ident,                 \
-        .set_default = default_##ident,                                                         \
+        .name = shown, .plain_name = "int", .parse = parser, .set = set_##ident, .get = get_##ident, \
+        .default_value = default_uint_value, .set_default = default_##ident,                    \
     };
 DEFINE_UINT_TYPE(uint8, uint8_t, UINT8_MAX, "uint8", parse_int)
 DEFINE_UINT_TYPE(uint16, uint16_t, UINT16_MAX, "uint16", parse_int)
@@ -253,8 +270,8 @@ DEFINE_UINT_TYPE(size, uint64_t, UINT64_MAX, "size", parse_size)
         *FIELD(T, obj, p) = (int64_t)p->def;                                                    \
     }                                                                                           \
     const PropertyType prop_##ident = {                                                         \
-        .name = #ident, .parse = parse_int, .set = set_##ident, .get = get_##ident,             \
-        .set_default = default_##ident,                                                         \
+        .name = #ident, .plain_name = "int", .parse = parse_int, .set = set_##ident, .get = get_##ident, \
+        .default_value = default_int_value, .set_default = default_##ident,                     \
     };
 DEFINE_INT_TYPE(int32, int32_t, INT32_MIN, INT32_MAX)
 DEFINE_INT_TYPE(int64, int64_t, INT64_MIN, INT64_MAX)
@@ -280,6 +297,11 @@ static Value *get_string(Object *obj, const Property *p)
     return s ? value_string(s) : value_null();
 }
 
+static Value *default_string_value(const Property *p)
+{
+    return p->def_str ? value_string(p->def_str) : NULL;
+}
+
 static void default_string(Object *obj, const Property *p)
 {
     *FIELD(char *, obj, p) = g_strdup(p->def_str);
@@ -291,7 +313,8 @@ static void release_string(Object *obj, const Property *p)
 }
 
 const PropertyType prop_string = {
-    .name = "str", .set = set_string, .get = get_string, .set_default = default_string, .release = release_string,
+    .name = "str", .plain_name = "string", .set = set_string, .get = get_string, .default_value = default_string_value,
+    .set_default = default_string, .release = release_string,
 };
 
 static bool enum_lookup(const char *const *names, const Value *v, int *out, Error **errp)
@@ -322,13 +345,18 @@ static Value *get_enum(Object *obj, const Property *p)
     return value_string(p->enum_names[*FIELD(int, obj, p)]);
 }
 
+static Value *default_enum_value(const Property *p)
+{
+    return value_string(p->enum_names[p->def]);
+}
+
 static void default_enum(Object *obj, const Property *p)
 {
     *FIELD(int, obj, p) = p->def;
 }
 
 const PropertyType prop_enum = {
-    .name = "enum", .set = set_enum, .get = get_enum, .set_default = default_enum,
+    .name = "enum", .set = set_enum, .get = get_enum, .default_value = default_enum_value, .set_default = default_enum,
 };
 
 static const char *const on_off_auto_names[] = { "auto", "on", "off", NULL };
@@ -347,6 +375,11 @@ static Value *get_on_off_auto(Object *obj, const Property *p)
     return value_string(on_off_auto_names[*FIELD(int, obj, p)]);
 }
 
+static Value *default_on_off_auto_value(const Property *p)
+{
+    return value_string(on_off_auto_names[p->def]);
+}
+
 static Value *parse_on_off_auto(const Property *p, const char *text, Error **errp)
 {
     g_autoptr(Value) b = parse_bool(p, text, NULL);
@@ -356,7 +389,7 @@ static Value *parse_on_off_auto(const Property *p, const char *text, Error **err
 
 const PropertyType prop_on_off_auto = {
     .name = "OnOffAuto", .parse = parse_on_off_auto, .set = set_on_off_auto, .get = get_on_off_auto,
-    .set_default = default_enum,
+    .default_value = default_on_off_auto_value, .set_default = default_enum,
 };
 
 /* --- links --- */
@@ -475,3 +508,62 @@ const PropertyType prop_custom_str = { .name = "string", .set = set_custom_str, 
 const PropertyType prop_custom_bool = { .name = "bool", .parse = parse_bool, .set = set_custom_bool, .get = get_custom };
 const PropertyType prop_custom_int = { .name = "int", .parse = parse_int, .set = set_custom_int, .get = get_custom };
 const PropertyType prop_custom_size = { .name = "size", .parse = parse_size, .set = set_custom_int, .get = get_custom };
+
+/* --- fixed: one value, which needs no field --- */
+
+static char *value_text(const Value *v)
+{
+    int64_t i;
+    uint64_t u;
+
+    if (value_get_int(v, &i)) {
+        return g_strdup_printf("%" PRId64, i);
+    }
+    if (value_get_uint(v, &u)) {
+        return g_strdup_printf("%" PRIu64, u);
+    }
+    switch (value_type(v)) {
+    case VALUE_BOOL:
+        return g_strdup(value_get_bool(v) ? "on" : "off");
+    case VALUE_STRING:
+        return g_strdup_printf("'%s'", value_get_string(v));
+    default:
+        return g_strdup(value_type_name(value_type(v)));
+    }
+}
+
+static Value *fixed_text_value(const Property *p)
+{
+    return value_string(p->def_str ? p->def_str : "");
+}
+
+static Value *get_fixed(Object *obj, const Property *p)
+{
+    return p->type->default_value ? p->type->default_value(p) : fixed_text_value(p);
+}
+
+static bool set_fixed(Object *obj, const Property *p, const Value *v, Error **errp)
+{
+    g_autoptr(Value) only = get_fixed(obj, p);
+    g_autofree char *want_text = value_text(only), *got = value_text(v);
+
+    if (!value_equal(v, only)) {
+        error_setg(errp, "must be %s, nothing else is available, got %s", want_text, got);
+        return false;
+    }
+    return true;
+}
+
+#define DEFINE_FIXED_TYPE(kind, shown_, plain, parser, value)                                   \
+    const PropertyType prop_fixed_##kind = {                                                    \
+        .name = shown_, .plain_name = plain, .parse = parser, .set = set_fixed, .get = get_fixed, .default_value = value, \
+    };
+DEFINE_FIXED_TYPE(bool, "bool", NULL, parse_bool, default_bool_value)
+DEFINE_FIXED_TYPE(uint8, "uint8", "int", parse_int, default_uint_value)
+DEFINE_FIXED_TYPE(uint16, "uint16", "int", parse_int, default_uint_value)
+DEFINE_FIXED_TYPE(uint32, "uint32", "int", parse_int, default_uint_value)
+DEFINE_FIXED_TYPE(uint64, "uint64", "int", parse_int, default_uint_value)
+DEFINE_FIXED_TYPE(int32, "int32", "int", parse_int, default_int_value)
+DEFINE_FIXED_TYPE(size, "size", "int", parse_size, default_uint_value)
+DEFINE_FIXED_TYPE(str, "str", "string", NULL, default_string_value)
+DEFINE_FIXED_TYPE(on_off_auto, "OnOffAuto", NULL, NULL, default_string_value)

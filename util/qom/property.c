@@ -24,9 +24,14 @@ const Property *type_find_property(const TypeInfo *type, const char *name)
     return p || !type->info->embeds ? p : type_find_property(type->info->embeds, name);
 }
 
-static bool chain_foreach_property(const TypeInfo *type, bool (*fn)(const Property *p, void *opaque), void *opaque)
+/* @outer: the type around it, whose ancestors' properties are not told again; or NULL. */
+static bool chain_foreach_property(const TypeInfo *type, const TypeInfo *outer,
+                                   bool (*fn)(const Property *p, void *opaque), void *opaque)
 {
-    if (type->parent && !chain_foreach_property(type->parent, fn, opaque)) {
+    if (outer && type_is_a(outer, type)) {
+        return true;
+    }
+    if (type->parent && !chain_foreach_property(type->parent, outer, fn, opaque)) {
         return false;
     }
     for (unsigned i = 0; i < type->info->n_properties; i++) {
@@ -39,8 +44,8 @@ static bool chain_foreach_property(const TypeInfo *type, bool (*fn)(const Proper
 
 void type_foreach_property(const TypeInfo *type, bool (*fn)(const Property *p, void *opaque), void *opaque)
 {
-    if (chain_foreach_property(type, fn, opaque) && type->info->embeds) {
-        type_foreach_property(type->info->embeds, fn, opaque);
+    if (chain_foreach_property(type, NULL, fn, opaque) && type->info->embeds) {
+        chain_foreach_property(type->info->embeds, type, fn, opaque);
     }
 }
 
@@ -80,6 +85,7 @@ static void dynamic_property_free(gpointer opaque)
     Property *p = opaque;
 
     g_free((char *)p->name);
+    g_free((char *)p->shown);
     g_free(p);
 }
 
@@ -90,10 +96,23 @@ void object_property_add(void *opaque, const Property *p)
 
     assert(!object_find_property(&(Object *){ obj }, p->name));
     copy->name = g_strdup(p->name);
+    copy->shown = g_strdup(p->shown);
     if (!obj->dynamic_properties) {
         obj->dynamic_properties = g_ptr_array_new_with_free_func(dynamic_property_free);
     }
     g_ptr_array_add(obj->dynamic_properties, copy);
+}
+
+void object_property_del(void *opaque, const char *name)
+{
+    GPtrArray *list = ((Object *)opaque)->dynamic_properties;
+
+    for (unsigned i = 0; list && i < list->len; i++) {
+        if (!strcmp(((const Property *)g_ptr_array_index(list, i))->name, name)) {
+            g_ptr_array_remove_index(list, i);
+            return;
+        }
+    }
 }
 
 /* --- setting and getting --- */
@@ -172,8 +191,13 @@ bool object_property_parse(void *opaque, const char *name, const char *text, Err
 Value *object_property_get(void *opaque, const char *name, Error **errp)
 {
     Object *obj = opaque;
+    const char *type_name = obj->type->name;
     const Property *p = object_want_property(&obj, name, errp);
 
+    if (p && p->set && !p->get) {
+        error_setg(errp, "%s.%s is write-only", type_name, name);
+        return NULL;
+    }
     return p ? p->type->get(obj, p) : NULL;
 }
 
@@ -254,7 +278,7 @@ static bool default_one(const Property *p, void *opaque)
 
 void object_properties_set_defaults(Object *obj)
 {
-    chain_foreach_property(obj->type, default_one, obj);
+    chain_foreach_property(obj->type, NULL, default_one, obj);
 }
 
 static bool release_one(const Property *p, void *opaque)
@@ -267,7 +291,7 @@ static bool release_one(const Property *p, void *opaque)
 
 void object_properties_release(Object *obj)
 {
-    chain_foreach_property(obj->type, release_one, obj);
+    chain_foreach_property(obj->type, NULL, release_one, obj);
     if (obj->dynamic_properties) {
         g_ptr_array_unref(obj->dynamic_properties);
         obj->dynamic_properties = NULL;
@@ -335,13 +359,29 @@ void object_global_properties_check(void)
     }
 }
 
+/* --- what they are called --- */
+
+char *property_kind(const Property *p, bool plain)
+{
+    if (p->shown) {
+        return g_strdup(p->shown);
+    }
+    if (p->type == &prop_link) {
+        return g_strdup_printf("link<%s>", p->link_type->name);
+    }
+    return g_strdup(plain && p->type->plain_name ? p->type->plain_name : p->type->name);
+}
+
 /* --- help --- */
 
 static bool print_one(const Property *p, void *opaque)
 {
     FILE *f = opaque;
 
-    fprintf(f, "  %s=<%s>", p->name, p->type->name);
+    if (p->internal) {
+        return true;
+    }
+    fprintf(f, "  %s=<%s>", p->name, p->shown ? p->shown : p->type->name);
     if (p->help) {
         fprintf(f, " - %s", p->help);
     }

@@ -27,6 +27,8 @@ struct MachineInfo {
     const char *default_nic, *default_display;
     bool has_hotpluggable_cpus;
     bool has_memory_hotplug;            /* -m slots=,maxmem= mean something */
+    /* Who handles plugging of @dev, which sits on no bus (memory, CPUs); NULL: it cannot be plugged while running. */
+    const HotplugHandler *(*hotplug_handler)(Machine *m, Device *dev);
     bool (*setup)(Machine *m, Error **errp);    /* build the board; CPUs and devices realized inside */
     void (*reset)(Machine *m, ResetType type);  /* default: machine_reset_all */
     void (*wakeup)(Machine *m);

@@ -38,6 +38,8 @@ struct DeviceInfo {
     void (*reset_enter)(Device *dev, ResetType type);
     void (*reset_hold)(Device *dev, ResetType type);
     void (*reset_exit)(Device *dev, ResetType type);
+    /* What the device's back end tells has changed: show it to the guest (device-sync-config).  NULL: nothing to show. */
+    bool (*sync_config)(Device *dev, Error **errp);
     const VMState *vmstate;             /* required for concrete devices; &vmstate_none states "no state" */
     bool not_user_creatable;            /* boards only: refused by -device */
     bool not_hotpluggable;
@@ -52,7 +54,9 @@ struct Device {
     GPtrArray *child_buses;     /* of Bus *, borrowed: they are QOM children */
     bool realized;
     bool hotplugged;
-    bool pending_deleted_event;
+    unsigned bus_slot;          /* the N of the bus's link "child[N]" to it */
+    bool unplug_pending;        /* the guest was asked to let go */
+    int64_t unplug_retry_ns;    /* CLOCK_TYPE_VIRTUAL; from then on it may be asked again; 0 = never */
 };
 
 OBJECT_DECLARE(Device, DEVICE, device)
@@ -78,13 +82,19 @@ struct BusInfo {
     unsigned max_devices;                               /* 0 = no limit */
 };
 
-/* Who is asked when a device is plugged into a running machine, and when one is to go. */
+/*
+ * Who is asked when a device is plugged into a running machine, and when one is to go: the bus's handler, and the
+ * machine's for devices that sit on no bus (MachineInfo.hotplug_handler; opaque is the machine).
+ */
 typedef struct HotplugHandler {
     /* Before realize: allocate addresses, refuse. */
     bool (*pre_plug)(void *opaque, Device *dev, Error **errp);
     /* After realize: tell the guest.  Failing unrealizes the device. */
     bool (*plug)(void *opaque, Device *dev, Error **errp);
-    /* Ask the guest to let go; the guest's answer calls device_unplug_done().  NULL: not removable. */
+    /*
+     * Ask the guest to let go; the guest's answer calls device_unplug_done() or device_unplug_refused().
+     * A guest that cannot answer yet must not block the device for ever: .unplug_retry_ns.  NULL: not removable.
+     */
     bool (*unplug_request)(void *opaque, Device *dev, Error **errp);
     /* The device is being removed, just before unrealize. */
     void (*unplug)(void *opaque, Device *dev);
@@ -97,6 +107,7 @@ struct Bus {
     const HotplugHandler *hotplug;
     void *hotplug_opaque;
     bool full;
+    unsigned next_slot;
 };
 
 OBJECT_DECLARE(Bus, BUS, bus)
@@ -127,11 +138,19 @@ void device_unrealize(Device *dev);
 Device *device_add_from_opts(const Value *opts, bool hotplug, Error **errp);
 /* device_del by id or QOM path: asks the hotplug handler. */
 bool device_del_by_id(const char *id, Error **errp) MUST_USE;
-/* The guest let go: unplug, unrealize, DEVICE_DELETED, free. */
+/* The guest let go: unplug, unrealize, DEVICE_DELETED for what it is made of and for itself, free. */
 void device_unplug_done(Device *dev);
+/* The guest answered no: DEVICE_UNPLUG_GUEST_ERROR; the device stays. */
+void device_unplug_refused(Device *dev);
+/* device-sync-config */
+bool device_sync_config(const char *id, Error **errp) MUST_USE;
 Device *device_find(const char *id_or_path, Error **errp);
-/* Called for each device deleted, before it is freed (the monitor emits DEVICE_DELETED). */
-void device_set_deleted_notify(void (*fn)(const char *id, const char *path));
+/* Who is told (the monitor, which makes events of it).  @id is NULL for devices without one. */
+typedef struct DeviceNotify {
+    void (*deleted)(const char *id, const char *path);          /* about to be freed */
+    void (*unplug_refused)(const char *id, const char *path);
+} DeviceNotify;
+void device_set_notify(const DeviceNotify *n);
 
 /* Reset @dev and everything below it, all three phases. */
 void device_reset(Device *dev, ResetType type);

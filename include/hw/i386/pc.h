@@ -10,8 +10,8 @@
 typedef struct PcMachine {
     X86Machine x86;
     /* options */
-    OnOffAuto hpet, vmport;
-    bool i8042;
+    bool hpet, i8042;
+    OnOffAuto vmport;
     /* board's */
     bool q35;
     PCIHost *host;

@@ -149,10 +149,12 @@ void object_foreach_child(void *obj, bool recurse, bool (*fn)(Object *child, voi
  */
 struct PropertyType {
     const char *name;               /* as QMP shows it: "uint32", "bool", "str", "size", "link<...>" */
+    const char *plain_name;         /* the same for objects that are no devices ("string", "int"); NULL = .name */
     /* Command-line text to a value for set(); NULL: the text as a string. */
     Value *(*parse)(const Property *p, const char *text, Error **errp);
     bool (*set)(Object *obj, const Property *p, const Value *v, Error **errp);
     Value *(*get)(Object *obj, const Property *p);
+    Value *(*default_value)(const Property *p);             /* what set_default sets; NULL: nothing to tell */
     void (*set_default)(Object *obj, const Property *p);
     void (*release)(Object *obj, const Property *p);
 };
@@ -170,6 +172,8 @@ struct Property {
     const char *help;
     const TypeInfo *link_type;      /* for links */
     const char *const *enum_names;  /* for PROP_ENUM */
+    const char *shown;              /* what QMP calls the kind where it is not .type's name: "HostMemPolicy" */
+    bool internal;                  /* of the object tree, not for -device: "realized", "parent_bus" */
     bool read_only;
     bool settable_live;             /* may be set after realize; otherwise refused then */
     bool required;
@@ -182,7 +186,9 @@ struct Property {
 
 extern const PropertyType prop_bool, prop_bit, prop_uint8, prop_uint16, prop_uint32, prop_uint64,
     prop_int32, prop_int64, prop_size, prop_string, prop_enum, prop_link, prop_on_off_auto,
-    prop_custom_str, prop_custom_int, prop_custom_bool, prop_custom_size, prop_custom_any;
+    prop_custom_str, prop_custom_int, prop_custom_bool, prop_custom_size, prop_custom_any,
+    prop_fixed_bool, prop_fixed_uint8, prop_fixed_uint16, prop_fixed_uint32, prop_fixed_uint64, prop_fixed_int32, prop_fixed_size,
+    prop_fixed_str, prop_fixed_on_off_auto;
 
 #define PROP_(type_, name_, S, field, ...) \
     { .name = name_, .type = &type_, .offset = offsetof(S, field), __VA_ARGS__ }
@@ -211,6 +217,14 @@ extern const PropertyType prop_bool, prop_bit, prop_uint8, prop_uint16, prop_uin
 /* computed: kind is str, int, bool, size or any */
 #define PROP_CUSTOM(kind, name_, get_, set_, ...) \
     { .name = name_, .type = &prop_custom_##kind, .get = get_, .set = set_, ##__VA_ARGS__ }
+/*
+ * A choice that exists elsewhere and has one answer here: it reads as @def_ and takes nothing else, so that command lines
+ * that state the default work and others are refused.  kind is bool, uint8 .. uint64, int32, size; and with a text str, on_off_auto.
+ */
+#define PROP_FIXED(kind, name_, def_, ...) \
+    { .name = name_, .type = &prop_fixed_##kind, .def = (uint64_t)(int64_t)(def_), ##__VA_ARGS__ }
+#define PROP_FIXED_TEXT(kind, name_, def_, ...) \
+    { .name = name_, .type = &prop_fixed_##kind, .def_str = def_, ##__VA_ARGS__ }
 
 typedef enum OnOffAuto { ON_OFF_AUTO_AUTO, ON_OFF_AUTO_ON, ON_OFF_AUTO_OFF } OnOffAuto;
 
@@ -227,10 +241,13 @@ bool object_property_set_link(void *obj, const char *name, void *target, Error *
 bool object_set_properties_dict(void *obj, const Value *dict, const char *const *skip, Error **errp) MUST_USE;
 /* Looks through the type and its ancestors, then through the type it embeds. */
 const Property *type_find_property(const TypeInfo *type, const char *name);
-/* Root-first over the type chain, then those of the type it embeds. */
+/* Root-first over the type chain, then what the type it embeds adds. */
 void type_foreach_property(const TypeInfo *type, bool (*fn)(const Property *p, void *opaque), void *opaque);
-/* A property on one object only (machine-made aliases, children shown as links); @p is copied. */
+/* A property on one object only (machine-made aliases, children shown as links); @p, its name and .shown are copied. */
 void object_property_add(void *obj, const Property *p);
+void object_property_del(void *obj, const char *name);
+/* The kind's name as QMP shows it; owned.  @plain: of an object that is no device. */
+char *property_kind(const Property *p, bool plain);
 /* Name for help: "<type>.<name>=<kind> - help (default)". */
 void type_print_properties(const TypeInfo *type, FILE *f);
 

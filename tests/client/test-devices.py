@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Plugging and unplugging by QMP, and the tree of objects, without a guest."""
+import sys
+import unittest
+
+import quern
+
+Q35 = ('-machine', 'q35', '-S')
+PORTS = ('-device', 'pcie-root-port,id=rp0,chassis=1,slot=1', '-device', 'pcie-root-port,id=rp1,chassis=2,slot=2',
+         '-device', 'pcie-root-port,id=cold,chassis=3,slot=3,hotplug=off')
+
+
+def names(listing):
+    return {e['name']: e['type'] for e in listing}
+
+
+class Adding(unittest.TestCase):
+    def test_wrong_requests_change_nothing(self):
+        cases = [
+            ({}, "Parameter 'driver' is missing"),
+            ({'driver': 1}, "Invalid parameter type for 'driver', expected: string"),
+            ({'driver': 'nosuch'}, "'nosuch' is not a valid device model name"),
+            ({'driver': 'pci-device'}, "'pci-device' is not a valid device model name"),
+            ({'driver': 'mch'}, "device 'mch' is part of the board"),
+            ({'driver': 'isa-serial'}, "Device 'isa-serial' does not support hotplugging"),
+            ({'driver': 'virtio-rng-pci', 'bus': 'nosuch'}, "Bus 'nosuch' not found"),
+            ({'driver': 'virtio-rng-pci', 'bus': 7}, "Invalid parameter type for 'bus', expected: string"),
+            ({'driver': 'virtio-rng-pci', 'bus': 'isa.0'}, 'the device needs a PCI'),
+            ({'driver': 'virtio-rng-pci', 'bus': 'cold'}, "Bus 'cold' does not support hotplugging"),
+            ({'driver': 'virtio-rng-pci', 'bus': 'rp1', 'id': 'r'}, "Duplicate device ID 'r'"),
+            ({'driver': 'virtio-rng-pci', 'bus': 'rp1', 'id': 'a/b'}, "Parameter 'id' expects an identifier, got 'a/b'"),
+            ({'driver': 'virtio-rng-pci', 'bus': 'rp1', 'id': ''}, "Parameter 'id' expects an identifier"),
+            ({'driver': 'virtio-rng-pci', 'bus': 'rp1', 'id': 5}, "Invalid parameter type for 'id', expected: string"),
+            ({'driver': 'virtio-rng-pci', 'bus': 'rp1', 'colour': 'red'}, "virtio-rng-pci has no property 'colour'"),
+            ({'driver': 'virtio-rng-pci', 'bus': 'rp1', 'vectors': 'x'}, "virtio-rng-pci.vectors must be an integer, got 'x'"),
+            ({'driver': 'virtio-rng-pci', 'bus': 'rp1', 'realized': True}, 'virtio-rng-pci.realized is read-only'),
+        ]
+        with quern.Quern(*Q35, *PORTS, '-device', 'virtio-rng-pci,id=r,bus=rp0') as q:
+            before = names(q.command('qom-list', {'path': '/machine/peripheral'}))
+            for arguments, message in cases:
+                with self.subTest(arguments):
+                    kind, text = q.error('device_add', arguments)
+                    self.assertEqual(kind, 'GenericError')
+                    self.assertIn(message, text)
+            self.assertEqual(names(q.command('qom-list', {'path': '/machine/peripheral'})), before)
+            self.assertNotIn('child[1]', names(q.command('qom-list', {'path': '/machine/peripheral/rp1/rp1'})))
+
+    def test_text_and_json_values_give_the_same_device(self):
+        with quern.Quern(*Q35, *PORTS) as q:
+            q.command('device_add', {'driver': 'virtio-rng-pci', 'bus': 'rp0', 'id': 'a', 'vectors': '2', 'max-bytes': '0x400'})
+            q.command('device_add', {'driver': 'virtio-rng-pci', 'bus': 'rp1', 'id': 'b', 'vectors': 2, 'max-bytes': 1024})
+            for name in ('vectors', 'max-bytes'):
+                a, b = (q.command('qom-get', {'path': '/machine/peripheral/' + d, 'property': name}) for d in 'ab')
+                self.assertEqual(a, b)
+
+
+class Removing(unittest.TestCase):
+    def test_wrong_requests(self):
+        with quern.Quern(*Q35, '-device', 'virtio-rng-pci,id=r', '-device', 'virtio-rng-pci') as q:
+            self.assertEqual(q.error('device_del', {'id': 'nosuch'}), ('DeviceNotFound', "Device 'nosuch' not found"))
+            self.assertEqual(q.error('device_del', {'id': '/machine'})[0], 'DeviceNotFound')
+            for device in ('r', '/machine/peripheral/r', '/machine/peripheral-anon/device[0]'):
+                self.assertEqual(q.error('device_del', {'id': device})[1], "Bus 'pcie.0' does not support hotplugging")
+            self.assertEqual(q.error('device-sync-config', {'id': 'nosuch'})[0], 'DeviceNotFound')
+            self.assertEqual(q.error('device-sync-config', {'id': 'r'})[1],
+                             "device-sync-config is not supported for 'virtio-rng-pci'")
+
+
+class Tree(unittest.TestCase):
+    def test_places(self):
+        with quern.Quern(*Q35, '-device', 'virtio-rng-pci,id=r', '-device', 'virtio-rng-pci') as q:
+            root = names(q.command('qom-list', {'path': '/'}))
+            self.assertEqual(root, {'type': 'string', 'machine': 'child<pc-q35-10.0-machine>', 'backend': 'child<container>',
+                                    'objects': 'child<container>', 'chardevs': 'child<container>'})
+            machine = names(q.command('qom-list', {'path': '/machine'}))
+            self.assertEqual(machine['q35'], 'child<q35-pcihost>')
+            self.assertEqual(machine['kernel'], 'string')
+            self.assertEqual(names(q.command('qom-list', {'path': '/machine/peripheral'}))['r'], 'child<virtio-rng-pci>')
+            self.assertEqual(names(q.command('qom-list', {'path': '/machine/peripheral-anon'}))['device[0]'],
+                             'child<virtio-rng-pci>')
+
+    def test_what_a_device_tells(self):
+        with quern.Quern(*Q35, '-device', 'virtio-rng-pci,id=r') as q:
+            path = '/machine/peripheral/r'
+            listed = [e['name'] for e in q.command('qom-list', {'path': path})]
+            self.assertEqual(len(listed), len(set(listed)))
+
+            def get(name):
+                return q.command('qom-get', {'path': path, 'property': name})
+            self.assertEqual(get('type'), 'virtio-rng-pci')
+            self.assertEqual(get('parent_bus'), '/machine/q35/pcie.0')
+            self.assertEqual((get('realized'), get('hotplugged'), get('hotpluggable')), (True, False, False))
+            self.assertEqual(get('virtio-backend'), path + '/virtio-backend')
+            for name in ('realized', 'hotplugged', 'type', 'parent_bus'):
+                self.assertIn('read-only', q.error('qom-set', {'path': path, 'property': name, 'value': True})[1])
+            links = {n: t for n, t in names(q.command('qom-list', {'path': get('parent_bus')})).items() if n.startswith('child[')}
+            self.assertIn('link<virtio-rng-pci>', links.values())
+            found = {q.command('qom-get', {'path': get('parent_bus'), 'property': n}) for n in links}
+            self.assertIn(path, found)
+
+    def test_every_property_of_every_object_reads(self):
+        def walk(q, path, seen):
+            for e in q.command('qom-list', {'path': path}):
+                reply = q.request('qom-get', {'path': path, 'property': e['name']})
+                self.assertTrue('return' in reply or 'write-only' in reply['error']['desc'], (path, e, reply))
+                seen.append(e['type'])
+                if e['type'].startswith('child<'):
+                    walk(q, path.rstrip('/') + '/' + e['name'], seen)
+        for machine in ('none', 'pc', 'q35', 'microvm'):
+            with self.subTest(machine), quern.Quern('-machine', machine, '-S') as q:
+                seen = []
+                walk(q, '/', seen)
+                self.assertGreater(len(seen), 20)
+                self.assertNotIn('enum', seen)      # kinds are called by the enumeration's name
+
+    def test_defaults_are_told_of_devices_only(self):
+        with quern.Quern('-machine', 'none') as q:
+            rng = {p['name']: p for p in q.command('device-list-properties', {'typename': 'virtio-rng-pci'})}
+            self.assertEqual(rng['max-bytes']['type'], 'uint64')
+            self.assertEqual(rng['max-bytes']['default-value'], (1 << 63) - 1)
+            self.assertNotIn('realized', rng)
+            rng = {p['name']: p for p in q.command('qom-list-properties', {'typename': 'virtio-rng-pci'})}
+            self.assertEqual(rng['realized']['type'], 'bool')
+            ram = {p['name']: p for p in q.command('qom-list-properties', {'typename': 'memory-backend-ram'})}
+            self.assertEqual((ram['size']['type'], ram['policy']['type']), ('int', 'HostMemPolicy'))
+            self.assertNotIn('default-value', ram['size'])
+
+
+if __name__ == '__main__':
+    quern.BINARY = sys.argv.pop(1)
+    unittest.main(testRunner=unittest.TextTestRunner(verbosity=1))
