@@ -41,6 +41,10 @@ void char_backend_set_handlers(CharBackend *be, const CharHandlers *h, void *opa
 size_t char_write(CharBackend *be, const uint8_t *buf, size_t len);
 void char_accept_input(CharBackend *be);
 void char_set_break(CharBackend *be, bool on);
+/* The oldest descriptor that the host end's peer sent along (SCM_RIGHTS), now the caller's; -1 = none. */
+int char_take_fd(CharBackend *be);
+/* Close those that nobody took. */
+void char_drop_fds(CharBackend *be);
 
 /* "-chardev" dict {backend,id,...} or legacy text ("stdio", "unix:path,server=on", "mon:stdio", "null"). */
 Chardev *chardev_new_from_opts(const Value *opts, Error **errp);

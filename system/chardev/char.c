@@ -6,6 +6,7 @@
  *  I2  handlers->writable is called once for each short write, when there is room again
  */
 #include "system/chardev/internal.h"
+#include "util/fdset.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -133,6 +134,29 @@ void char_set_break(CharBackend *be, bool on)
 {
 }
 
+int char_take_fd(CharBackend *be)
+{
+    Chardev *c = be->chr;
+    int fd;
+
+    if (!c || !c->n_fds) {
+        return -1;
+    }
+    fd = c->fds[0];
+    c->n_fds--;
+    memmove(c->fds, c->fds + 1, c->n_fds * sizeof(c->fds[0]));
+    return fd;
+}
+
+void char_drop_fds(CharBackend *be)
+{
+    int fd;
+
+    while ((fd = char_take_fd(be)) >= 0) {
+        close(fd);
+    }
+}
+
 /* --- back end --- */
 
 size_t chardev_can_receive(Chardev *c)
@@ -193,6 +217,9 @@ static void chardev_fini(Object *obj)
     if (c->log_fd >= 0) {
         close(c->log_fd);
     }
+    while (c->n_fds) {
+        close(c->fds[--c->n_fds]);
+    }
     g_free(c->label);
 }
 
@@ -229,7 +256,7 @@ static bool open_log(Chardev *c, const QapiChardevOptions *o, Error **errp)
     int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (o->has_logappend && o->logappend ? O_APPEND : O_TRUNC);
 
     if (o->logfile) {
-        c->log_fd = open(o->logfile, flags, 0666);
+        c->log_fd = fdset_open(o->logfile, flags, 0666);
         if (c->log_fd < 0) {
             error_setg_errno(errp, errno, "Unable to open '%s'", o->logfile);
             return false;

@@ -2,6 +2,7 @@
  * "file": output into a file, input from another.
  */
 #include "system/chardev/internal.h"
+#include "util/fdset.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,17 +10,17 @@
 static bool file_open(Chardev *c, const QapiChardevOptions *o, Error **errp)
 {
     const QapiChardevFile *f = &o->u.file;
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (f->has_append && f->append ? O_APPEND : O_TRUNC);
+    int flags = O_WRONLY | O_CREAT | (f->has_append && f->append ? O_APPEND : O_TRUNC);
     int in = -1, out;
 
     if (f->input_path) {
-        in = open(f->input_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        in = fdset_open(f->input_path, O_RDONLY | O_NONBLOCK, 0);
         if (in < 0) {
             error_setg_errno(errp, errno, "Unable to open '%s'", f->input_path);
             return false;
         }
     }
-    out = open(f->path, flags, 0666);
+    out = fdset_open(f->path, flags, 0666);
     if (out < 0) {
         error_setg_errno(errp, errno, "Unable to open '%s'", f->path);
         if (in >= 0) {

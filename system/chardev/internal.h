@@ -27,6 +27,8 @@ typedef struct ChardevClass {
     void (*accept_from)(Chardev *c, CharBackend *be);
 } ChardevClass;
 
+#define CHARDEV_MAX_FDS 16      /* that may wait; of one message QEMU takes as many */
+
 struct Chardev {
     Object obj;
     char *label;
@@ -35,6 +37,8 @@ struct Chardev {
     bool short_write;           /* the front end waits for room */
     bool closing;
     int log_fd;                 /* -1 = none */
+    int fds[CHARDEV_MAX_FDS];   /* sent along by the peer, not yet taken */
+    unsigned n_fds;
 };
 
 #define CHARDEV_DEFINE(CType, snake, type_name, parent_snake, ...) \

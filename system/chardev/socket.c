@@ -5,6 +5,7 @@
  * While there is no connection output is dropped.
  */
 #include "system/chardev/internal.h"
+#include "util/fdset.h"
 #include "util/main-loop.h"
 #include "util/timer.h"
 
@@ -76,12 +77,49 @@ static void on_client(void *opaque)
     }
 }
 
+/* What came along with data: kept for the front end, or closed where there is no room. */
+static void keep_fds(SocketChardev *s, struct msghdr *msg)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        const int *fds = (const int *)CMSG_DATA(c);
+        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        for (size_t i = 0; i < n; i++) {
+            if (s->chr.n_fds == CHARDEV_MAX_FDS) {
+                close(fds[i]);
+            } else {
+                s->chr.fds[s->chr.n_fds++] = fds[i];
+            }
+        }
+    }
+}
+
+/* recv(), for unix sockets with descriptors. */
+static ssize_t receive(SocketChardev *s, uint8_t *buf, size_t len)
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(CHARDEV_MAX_FDS * sizeof(int))];
+    } control;
+    struct iovec iov = { buf, len };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+    ssize_t n = recvmsg(s->fd, &msg, MSG_CMSG_CLOEXEC);
+
+    if (n > 0) {
+        keep_fds(s, &msg);
+    }
+    return n;
+}
+
 static void on_readable(void *opaque)
 {
     SocketChardev *s = opaque;
     uint8_t buf[8 * KiB];
     size_t room = MIN(chardev_can_receive(&s->chr), sizeof(buf));
-    ssize_t n = room ? recv(s->fd, buf, room, 0) : -1;
+    ssize_t n = room ? receive(s, buf, room) : -1;
 
     if (room && (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))) {
         disconnected(s);
@@ -288,23 +326,24 @@ static int open_by_address(SocketChardev *s, bool server, bool nonblock, Error *
 /* An inherited socket, checked to be what it is said to be. */
 static int open_fd(const char *text, bool server, Error **errp)
 {
-    uint64_t fd;
-    int accepting = 0;
+    int fd = fd_from_text(text, errp), accepting = 0;
     socklen_t len = sizeof(accepting);
 
-    if (!qapi_parse_uint("fd", text, &fd, errp)) {
+    if (fd < 0) {
         return -1;
     }
-    if (fd > INT_MAX || getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &len) < 0) {
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &len) < 0) {
         error_setg(errp, "File descriptor '%s' is not a socket", text);
-        return -1;
-    }
-    if (accepting != server) {
+    } else if (accepting != server) {
         error_setg(errp, "File descriptor '%s' is %slistening", text, accepting ? "" : "not ");
-        return -1;
+    } else {
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        return fd;
     }
-    fcntl((int)fd, F_SETFD, FD_CLOEXEC);
-    return (int)fd;
+    if (!g_ascii_isdigit(text[0])) {        /* a received one was ours from the time it was taken */
+        close(fd);
+    }
+    return -1;
 }
 
 /* --- opening --- */
@@ -448,9 +487,56 @@ static void socket_fini(Object *obj)
     g_free(s->where);
 }
 
+/* "HOST:PORT" with a v6 address in brackets. */
+static char *inet_text(const SockAddr *a, socklen_t len)
+{
+    char host[NI_MAXHOST] = "", port[NI_MAXSERV] = "";
+    bool v6 = a->sa.sa_family == AF_INET6;
+
+    if (getnameinfo(&a->sa, len, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV)) {
+        return g_strdup("unknown");
+    }
+    return g_strdup_printf("%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+}
+
+/* @peer NULL: without. */
+static char *address_text(const SockAddr *local, socklen_t local_len, const SockAddr *peer, socklen_t peer_len, bool server)
+{
+    const char *tail = server ? ",server=on" : "";
+    g_autofree char *here = NULL, *there = NULL;
+
+    if (local->sa.sa_family == AF_UNIX) {
+        size_t n = local_len > offsetof(struct sockaddr_un, sun_path) ? local_len - offsetof(struct sockaddr_un, sun_path) : 0;
+        bool abstract = n && !local->un.sun_path[0];
+        g_autofree char *path = n ? g_strndup(local->un.sun_path + abstract, n - abstract) : g_strdup("");
+
+        return g_strdup_printf("unix:%s%s%s", path, abstract ? ",abstract=on" : "", tail);
+    }
+    if (local->sa.sa_family != AF_INET && local->sa.sa_family != AF_INET6) {
+        return g_strdup("unknown");
+    }
+    here = inet_text(local, local_len);
+    there = peer ? inet_text(peer, peer_len) : NULL;
+    return g_strdup_printf("tcp:%s%s%s%s", here, tail, there ? " <-> " : "", there ? there : "");
+}
+
+/* As it is now: ports that the kernel chose, the peer's address. */
 static char *socket_filename(Chardev *c)
 {
-    return g_strdup_printf("%s%s", c->is_open ? "" : "disconnected:", SOCKET_CHARDEV(c)->where);
+    SocketChardev *s = SOCKET_CHARDEV(c);
+    SockAddr local = { 0 }, peer = { 0 };
+    socklen_t local_len = sizeof(local), peer_len = sizeof(peer);
+    g_autofree char *text = NULL;
+    bool connected = s->fd >= 0 && !s->connecting;
+
+    if (connected && !getsockname(s->fd, &local.sa, &local_len) && !getpeername(s->fd, &peer.sa, &peer_len)) {
+        return address_text(&local, local_len, &peer, peer_len, s->listen_fd >= 0);
+    }
+    local_len = sizeof(local);
+    if (s->listen_fd >= 0 && !getsockname(s->listen_fd, &local.sa, &local_len)) {
+        text = address_text(&local, local_len, NULL, 0, true);
+    }
+    return g_strdup_printf("disconnected:%s", text ? text : s->where);
 }
 
 CHARDEV_DEFINE(SocketChardev, chardev_socket, "chardev-socket", chardev,

@@ -11,7 +11,11 @@
 #include "hw/core/machine.h"
 #include "system/chardev.h"
 #include "system/runstate.h"
+#include "util/fdset.h"
 #include "util/log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 /* --- small helpers --- */
 
@@ -128,6 +132,31 @@ static bool apply_device(Options *o, CliItem *item, Error **errp)
     return true;
 }
 
+static bool apply_add_fd(Options *o, CliItem *item, Error **errp)
+{
+    g_autoptr(QapiAddFdOptions) a = qapi_parse_add_fd_options(item->dict, QAPI_FROM_TEXT, errp);
+    int flags;
+
+    if (!a) {
+        return false;
+    }
+    if (a->fd <= STDERR_FILENO) {
+        error_setg(errp, "fd must be greater than %d, got %" PRId64, STDERR_FILENO, a->fd);
+        return false;
+    }
+    flags = a->fd > INT_MAX ? -1 : fcntl((int)a->fd, F_GETFD);
+    if (flags < 0 || (flags & FD_CLOEXEC)) {        /* what we opened ourselves, or took already, is so marked */
+        error_setg(errp, "fd %" PRId64 " is not valid or already in use", a->fd);
+        return false;
+    }
+    if (a->set < 0) {
+        error_setg(errp, "set must be at least 0, got %" PRId64, a->set);
+        return false;
+    }
+    fcntl((int)a->fd, F_SETFD, FD_CLOEXEC);
+    return fdset_add(a->set, (int)a->fd, a->opaque, errp) >= 0;
+}
+
 static bool apply_mon(Options *o, CliItem *item, Error **errp)
 {
     g_autoptr(QapiMonitorOptions) check = qapi_parse_monitor_options(item->dict, QAPI_FROM_TEXT, errp);
@@ -184,6 +213,11 @@ static bool apply_net(Options *o, CliItem *item, Error **errp)
 }
 
 /* --- options by text --- */
+
+static bool apply_incoming(Options *o, const char *arg, Error **errp)
+{
+    return refuse("migration is not available", errp);
+}
 
 /* TYPE.PROPERTY=VALUE is short for driver=TYPE,property=PROPERTY,value=VALUE. */
 static bool apply_global_text(Options *o, const char *arg, Error **errp)
@@ -438,6 +472,7 @@ static const OptionDef options[] = {
     { "no-reboot", NULL, "the same as -action reboot=shutdown", apply_no_reboot },
     { "no-shutdown", NULL, "the same as -action shutdown=pause", apply_no_shutdown },
     { "watchdog-action", "ACTION", "the same as -action watchdog=ACTION", apply_watchdog_action },
+    { "incoming", "URI|defer", "receive a migrating machine: not available", apply_incoming },
     { "S", NULL, "do not start; the monitor's 'cont' does", FLAG(paused) },
     /* kernel and firmware */
     { "kernel", "FILE", "boot this kernel, without firmware", STR(kernel) },
@@ -461,6 +496,8 @@ static const OptionDef options[] = {
     { "snapshot", NULL, "write to temporary files instead of disk images", FLAG(snapshot) },
     { "chardev", "BACKEND,id=ID[,PROP=VALUE...]", "a character device; 'help' lists back ends", .keys = apply_chardev,
       .print_help = help_chardevs, .implied = "backend", .mode = KEYVAL_FLAT, .schema = &qapi_type_ChardevOptions },
+    { "add-fd", "fd=FD,set=SET[,opaque=TEXT]", "put an inherited descriptor into the set /dev/fdset/SET", .keys = apply_add_fd,
+      .mode = KEYVAL_FLAT, .schema = &qapi_type_AddFdOptions },
     { "serial", "DEV", "back end of the next serial port", apply_serial },
     { "parallel", "none|null", "back end of the next parallel port", apply_parallel },
     { "netdev", "TYPE,id=ID[,PROP=VALUE...]", "a network back end", .keys = apply_net, .implied = "type",

@@ -97,6 +97,38 @@ static bool hmp_balloon(FILE *out, const char *args, Error **errp)
     return qmp_balloon(&a, errp);
 }
 
+static bool hmp_migrate_set_capability(FILE *out, const char *args, Error **errp)
+{
+    g_auto(GStrv) parts = g_strsplit(args, " ", 2);
+    int name = qapi_enum_parse(&qapi_type_MigrationCapability, parts[0]);
+    QapiMigrationCapabilityStatus status = { .capability = (QapiMigrationCapability)name };
+    QapiMigrationCapabilityStatusList list = { 1, &status };
+
+    if (name < 0) {
+        error_setg(errp, "Parameter 'capability' does not accept value '%s'", parts[0]);
+        return false;
+    }
+    return qapi_parse_bool("state", parts[1] ? g_strstrip(parts[1]) : "", &status.state, errp)
+        && qmp_migrate_set_capabilities(&(QapiMigrateSetCapabilitiesArgs){ .capabilities = &list }, errp);
+}
+
+/* A number for a bandwidth or a cache is in MiB, as QEMU's users know it. */
+static bool hmp_migrate_set_parameter(FILE *out, const char *args, Error **errp)
+{
+    static const char *const in_mebibytes[] = {
+        "max-bandwidth", "avail-switchover-bandwidth", "max-postcopy-bandwidth", NULL,
+    };
+    g_auto(GStrv) parts = g_strsplit(args, " ", 2);
+    const char *text = parts[1] ? g_strstrip(parts[1]) : "";
+    g_autoptr(QapiMigrateSetParameters) p = NULL;
+    g_autoptr(Value) dict = value_dict();
+    bool bare = *text && g_ascii_isdigit(text[strlen(text) - 1]);
+
+    value_dict_set(dict, parts[0], value_string_printf("%s%s", text, bare && g_strv_contains(in_mebibytes, parts[0]) ? "M" : ""));
+    p = qapi_parse_migrate_set_parameters(dict, QAPI_FROM_TEXT, errp);
+    return p && qmp_migrate_set_parameters(p, errp);
+}
+
 static bool hmp_info_command(FILE *out, const char *args, Error **errp)
 {
     g_auto(GStrv) parts = g_strsplit(args, " ", 2);
@@ -128,6 +160,8 @@ static const HmpCommand commands[] = {
     { "device_del", NULL, "ID", "unplug a device", .run = hmp_device_del },
     { "object_add", NULL, "TYPE,id=ID[,PROP=VALUE...]", "make an object", .run = hmp_object_add },
     { "object_del", NULL, "ID", "remove an object", .run = hmp_object_del },
+    { "migrate_set_capability", NULL, "CAPABILITY on|off", "switch a way of migrating", .run = hmp_migrate_set_capability },
+    { "migrate_set_parameter", NULL, "PARAMETER VALUE", "set a parameter of migrations", .run = hmp_migrate_set_parameter },
     { "x", NULL, "/FMT ADDR", "dump virtual memory; FMT is [count][xduoc][bhwg]" },
     { "xp", NULL, "/FMT ADDR", "dump physical memory" },
     { "print", "p", "/FMT EXPRESSION", "print a sum of numbers" },

@@ -201,6 +201,61 @@ static void info_qtree(FILE *out, const char *args, int cpu_index)
     object_foreach_child(object_root(), true, print_root_bus, out);
 }
 
+static void info_iothreads(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiIOThreadInfoList) list = qmp_query_iothreads(&error_abort);
+
+    for (size_t i = 0; i < list->len; i++) {
+        const QapiIOThreadInfo *t = &list->at[i];
+
+        fprintf(out, "%s:\n  thread_id=%" PRId64 "\n  poll-max-ns=%" PRId64 "\n  poll-grow=%" PRId64 "\n  poll-shrink=%" PRId64
+                "\n  aio-max-batch=%" PRId64 "\n", t->id, t->thread_id, t->poll_max_ns, t->poll_grow, t->poll_shrink,
+                t->aio_max_batch);
+    }
+}
+
+static void info_migrate_capabilities(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiMigrationCapabilityStatusList) list = qmp_query_migrate_capabilities(&error_abort);
+
+    for (size_t i = 0; i < list->len; i++) {
+        fprintf(out, "%s: %s\n", qapi_migration_capability_str(list->at[i].capability), list->at[i].state ? "on" : "off");
+    }
+}
+
+static void info_migrate_parameters(FILE *out, const char *args, int cpu_index)
+{
+    QapiMigrationParameters *p = qmp_query_migrate_parameters(&error_abort);
+    g_autoptr(Value) all = qapi_to_value(&qapi_type_MigrationParameters, &p);
+
+    for (size_t i = 0; i < value_dict_len(all); i++) {
+        const Value *v = value_dict_value_at(all, i);
+        g_autofree char *text = value_type(v) == VALUE_BOOL ? g_strdup(value_get_bool(v) ? "on" : "off")
+            : value_type(v) == VALUE_STRING ? g_strdup_printf("'%s'", value_get_string(v)) : json_to_string(v, false);
+
+        fprintf(out, "%s: %s\n", value_dict_key_at(all, i), text);
+    }
+    qapi_free_migration_parameters(p);
+}
+
+static void info_migrate(FILE *out, const char *args, int cpu_index)
+{
+    fprintf(out, "No migration has been started\n");
+}
+
+static void info_jobs(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiJobInfoList) list = qmp_query_jobs(&error_abort);
+
+    if (!list->len) {
+        fprintf(out, "No active jobs\n");
+    }
+    for (size_t i = 0; i < list->len; i++) {
+        fprintf(out, "Type %s, job %s: %s, %" PRId64 " of %" PRId64 "\n", qapi_job_type_str(list->at[i].type), list->at[i].id,
+                qapi_job_status_str(list->at[i].status), list->at[i].current_progress, list->at[i].total_progress);
+    }
+}
+
 typedef struct TreePrint {
     FILE *out;
     int indent;
@@ -234,10 +289,15 @@ static void info_qom_tree(FILE *out, const char *args, int cpu_index)
 static const InfoSubject subjects[] = {
     { "balloon", "how much memory the guest has", info_balloon },
     { "block", "block nodes", info_block },
+    { "block-jobs", "background jobs", info_jobs },
     { "chardev", "character devices", info_chardev },
     { "cpus", "virtual CPUs", info_cpus },
+    { "iothreads", "threads for I/O", info_iothreads },
     { "jit", "what the accelerator did", info_jit },
     { "kvm", "is KVM used?", info_kvm },
+    { "migrate", "the last or present migration", info_migrate },
+    { "migrate_capabilities", "ways of migrating", info_migrate_capabilities },
+    { "migrate_parameters", "parameters of migrations", info_migrate_parameters },
     { "mtree", "[-f] memory regions, or flat views", info_mtree },
     { "name", "the guest's name", info_name },
     { "qom-tree", "[PATH] objects", info_qom_tree },

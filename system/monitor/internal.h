@@ -29,6 +29,7 @@ typedef struct Monitor {
     /* QMP */
     JsonParser *parser;
     bool negotiated;
+    bool answered;              /* a request, since this was last cleared */
 
     /* HMP */
     GString *line;
@@ -50,6 +51,8 @@ void hmp_monitor_event(Monitor *m, CharEvent ev);
 void hmp_monitor_receive(Monitor *m, const uint8_t *buf, size_t len);
 /* Every QMP session gets the event; @data may be NULL and is consumed. */
 void qmp_broadcast(const char *event, Value *data);
+/* Whose request is being answered; NULL = none. */
+Monitor *monitor_present(void);
 GPtrArray *monitor_list(void);              /* of Monitor * */
 
 /* One line of the human monitor; its output with line feeds.  @cpu_index -1 = the monitor's present CPU. */

@@ -91,8 +91,13 @@ static void on_receive(void *opaque, const uint8_t *buf, size_t len)
 
     if (m->kind == MONITOR_HMP) {
         hmp_monitor_receive(m, buf, len);
-    } else {
-        json_parser_feed(m->parser, (const char *)buf, len);
+        return;
+    }
+    json_parser_feed(m->parser, (const char *)buf, len);
+    /* Descriptors are for the request they came with, or for the next one; a sender waits for their end. */
+    if (m->answered) {
+        m->answered = false;
+        char_drop_fds(&m->be);
     }
 }
 
@@ -104,6 +109,7 @@ static void on_event(void *opaque, CharEvent ev)
         g_string_truncate(m->out, 0);
         m->out_done = 0;
         m->stalled = false;
+        char_drop_fds(&m->be);
     }
     if (m->kind == MONITOR_HMP) {
         hmp_monitor_event(m, ev);

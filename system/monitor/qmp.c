@@ -14,6 +14,11 @@
 
 static Monitor *present;            /* whose request is being answered; main loop only */
 
+Monitor *monitor_present(void)
+{
+    return present;
+}
+
 static void send(Monitor *m, const Value *v)
 {
     g_autoptr(GString) text = g_string_new(NULL);
@@ -67,6 +72,7 @@ static void on_request(void *opaque, Value *request, Error *err)
             present = NULL;
         }
     }
+    m->answered = true;
     if (reply) {
         send(m, reply);
     }

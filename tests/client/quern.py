@@ -19,14 +19,15 @@ def run(*args, stdin=None):
 class Quern:
     """A running emulator with a QMP session."""
 
-    def __init__(self, *args, negotiate=True):
+    def __init__(self, *args, negotiate=True, pass_fds=()):
         self.folder = tempfile.TemporaryDirectory(prefix='quern-')
         self.path = os.path.join(self.folder.name, 'qmp')
         self.events = []
         self.stderr = open(os.path.join(self.folder.name, 'stderr'), 'w+', encoding='utf-8')  # a file never fills up
         self.process = subprocess.Popen(
             [BINARY, '-display', 'none', '-nodefaults', '-qmp', 'unix:%s,server=on,wait=off' % self.path, *args],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.stderr)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.stderr,
+            pass_fds=pass_fds)
         self.connect(negotiate)
 
     def connect(self, negotiate=True):
