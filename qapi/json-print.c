@@ -11,10 +11,13 @@ static void print_string(GString *out, const char *s)
 
     g_string_append_c(out, '"');
     while (*s) {
-        gunichar c = g_utf8_get_char_validated(s, -1);
+        gunichar c = (uint8_t)*s < 0x80 ? (gunichar)*s : g_utf8_get_char_validated(s, -1);
         const char *e;
 
-        if (c >= (gunichar)-2) {            /* not UTF-8: a replacement character per byte */
+        if ((uint8_t)s[0] == 0xc0 && (uint8_t)s[1] == 0x80) {
+            c = 0;
+            s += 2;
+        } else if (c >= (gunichar)-2) {     /* not UTF-8: a replacement character per byte */
             c = 0xfffd;
             s++;
         } else {
@@ -26,10 +29,10 @@ static void print_string(GString *out, const char *s)
             g_string_append_c(out, '\\');
             g_string_append_c(out, *e);
         } else if (c < 0x20 || (c >= 0x7f && c < 0x10000)) {
-            g_string_append_printf(out, "\\u%04x", c);
+            g_string_append_printf(out, "\\u%04X", c);
         } else if (c >= 0x10000) {
             c -= 0x10000;
-            g_string_append_printf(out, "\\u%04x\\u%04x", 0xd800 + (c >> 10), 0xdc00 + (c & 0x3ff));
+            g_string_append_printf(out, "\\u%04X\\u%04X", 0xd800 + (c >> 10), 0xdc00 + (c & 0x3ff));
         } else {
             g_string_append_c(out, (char)c);
         }
@@ -46,7 +49,7 @@ static void print_double(GString *out, double d)
         return;
     }
     g_ascii_dtostr(buf, sizeof(buf), d);
-    g_string_append(out, buf);
+    g_string_append(out, d == 0 && signbit(d) ? "-0.0" : buf);  /* "-0" would be read as an integer */
 }
 
 static void newline(GString *out, bool pretty, unsigned indent)

@@ -251,6 +251,14 @@ void value_dict_set(Value *dict, const char *key, Value *v)
     }
 }
 
+void value_dict_append_take(Value *dict, char *key, Value *v)
+{
+    DictEntry fresh = { key, v };
+
+    assert(dict->type == VALUE_DICT);
+    g_array_append_val(dict->dict, fresh);
+}
+
 bool value_dict_remove(Value *dict, const char *key)
 {
     DictEntry *e = dict_entry(dict, key);

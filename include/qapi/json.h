@@ -1,9 +1,10 @@
 /*
  * JSON text (RFC 8259), strictly: parsed from a byte stream into Values, printed from Values.
  *
- * What is refused besides bad grammar: text that is not UTF-8, lone surrogates, "\u0000" (a string
- * is a C string), control characters in strings, duplicate keys, and whatever exceeds the limits.
- * Numbers become integers when they are written as such and fit 64 bits, else doubles.
+ * Strictly but for what QEMU takes, too: strings may stand between single quotes, and "\u0000" is allowed
+ * (in a C string it is C0 80).  What is refused besides bad grammar: text that is not UTF-8, lone surrogates
+ * and noncharacters, control characters in strings, duplicate keys, numbers beyond a double, and whatever
+ * exceeds the limits.  Numbers become integers when they are written as such and fit 64 bits, else doubles.
  */
 #ifndef QAPI_JSON_H
 #define QAPI_JSON_H
@@ -16,7 +17,7 @@
 
 /*
  * Called for each complete top-level value (@v owned by the callee, @err NULL) and for each error
- * (@v NULL, @err owned by the callee).  After an error the parser skips to the end of the line.
+ * (@v NULL, @err owned by the callee).  How the parser goes on after an error: see json-parse.c.
  */
 typedef void JsonEmit(void *opaque, Value *v, Error *err);
 
@@ -24,7 +25,7 @@ typedef struct JsonParser JsonParser;
 JsonParser *json_parser_new(JsonEmit *emit, void *opaque);
 void json_parser_free(JsonParser *p);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(JsonParser, json_parser_free)
-/* Any pieces, cut anywhere.  A byte 0xff gives up what was begun (an error, if something was) and begins anew. */
+/* Any pieces, cut anywhere.  A byte 0xff is an error after which parsing begins anew, whatever was begun. */
 void json_parser_feed(JsonParser *p, const char *buf, size_t len);
 /* The stream ended: a started value is an error. */
 void json_parser_end(JsonParser *p);

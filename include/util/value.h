@@ -48,6 +48,7 @@ void   value_list_append(Value *list, Value *item);     /* consumes @item */
 size_t      value_dict_len(const Value *dict);
 Value      *value_dict_get(const Value *dict, const char *key);     /* borrowed, NULL if absent */
 void        value_dict_set(Value *dict, const char *key, Value *v); /* consumes @v; replaces */
+void        value_dict_append_take(Value *dict, char *key, Value *v);   /* a key known to be new; consumes both */
 bool        value_dict_remove(Value *dict, const char *key);
 const char *value_dict_key_at(const Value *dict, size_t i);
 Value      *value_dict_value_at(const Value *dict, size_t i);       /* borrowed */

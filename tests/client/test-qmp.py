@@ -53,7 +53,7 @@ class Session(unittest.TestCase):
                     (b'{"execute": "qom-list", "arguments": {"path": 1}}\n', "Invalid parameter type for 'path'"),
                     (b'{}\n', "lacks member 'execute'"),
                     (b'[]\n', 'must be a JSON object'),
-                    (b'{"execute": oops}\n', "JSON parse error, unknown word 'oops'"),
+                    (b'{"execute": oops}\n', "JSON parse error, invalid keyword 'oops'"),
                     (b'{"execute": "query-status"\n]\n', 'JSON parse error')]:
                 with self.subTest(text):
                     reply = q.exchange(text)
