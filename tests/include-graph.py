@@ -13,7 +13,7 @@ ALLOWED = {
     'qapi':           ['util/', 'qapi/', 'qapi-'],
     'tcg':            ['util/', 'tcg/'],
     'hw/core':        ['util/', 'hw/core/', 'system/memory.h', 'system/hostmem.h', 'system/runstate.h', 'system/serial.h'],
-    'system/memory':  ['util/', 'system/memory.h', 'system/hostmem.h'],
+    'system/memory':  ['util/', 'system/memory.h', 'system/hostmem.h', 'system/ram-discard.h'],
     'accel':          ['util/', 'tcg/', 'accel/', 'hw/core/', 'system/memory.h', 'system/runstate.h'],
     'target':         ['util/', 'tcg/', 'accel/', 'target/', 'hw/core/', 'system/memory.h', 'system/runstate.h'],
     'hw':             ['util/', 'hw/', 'system/', 'qapi/', 'target/i386/cpu-hw.h'],

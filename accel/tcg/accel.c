@@ -128,6 +128,11 @@ static void map_commit(MemoryListener *l)
     m->ram_changed = false;
 }
 
+static void population_changed(MemoryListener *l)
+{
+    flush_all_cpus();
+}
+
 static void log_started(MemoryListener *l, const FlatRange *r, unsigned client)
 {
     flush_all_cpus();
@@ -141,6 +146,7 @@ static TcgMemoryListener memory_listener = {
         .region_add = map_changed,
         .region_del = map_changed,
         .commit = map_commit,
+        .population_changed = population_changed,
         .log_start = log_started,
     },
 };

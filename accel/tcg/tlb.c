@@ -629,7 +629,7 @@ void tlb_maybe_unprotect(TcgCpuState *t, vaddr va, unsigned mmu_idx)
 /* What lies at physical page @pa.  Returns the host address of RAM for reading, or NULL; @writable: for writing too. */
 static uint8_t *page_resolve(TcgCpuState *t, hwaddr pa, TlbFull *full, bool *writable)
 {
-    uint64_t page_size = ~t->page_mask + 1;
+    uint64_t page_size = ~t->page_mask + 1, len = page_size;
     const FlatRange *fr;
     uint8_t *host = NULL;
 
@@ -639,7 +639,7 @@ static uint8_t *page_resolve(TcgCpuState *t, hwaddr pa, TlbFull *full, bool *wri
     rcu_read_lock();
     fr = flatview_lookup(address_space_view_rcu(t->cpu->as), pa);
     if (fr && memory_region_is_ram(fr->mr) && pa >= fr->start && fr->last - pa >= page_size - 1 &&
-        (fr->mr->kind != MEMORY_REGION_ROM_DEVICE || fr->romd)) {
+        (fr->mr->kind != MEMORY_REGION_ROM_DEVICE || fr->romd) && flatrange_is_populated(fr, pa, &len)) {
         uint64_t off = fr->offset_in_region + (pa - fr->start);
 
         if (!((fr->mr->ram->offset + off) & (page_size - 1))) {

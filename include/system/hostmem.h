@@ -12,13 +12,17 @@ typedef struct HostMemoryBackend {
     /* properties; constant once completed */
     uint64_t size;
     uint64_t host_nodes;        /* bit per node */
-    int policy;
+    int policy;                 /* MemoryPolicy */
+    uint32_t prealloc_threads;
     bool share, prealloc, reserve, merge, dump, canonical_path;
 
     bool ready;                 /* @mr exists */
     bool in_use;
     MemoryRegion mr;
 } HostMemoryBackend;
+
+/* Host NUMA policies, in the order of their names' QMP enumeration. */
+typedef enum MemoryPolicy { MEMORY_POLICY_DEFAULT, MEMORY_POLICY_PREFERRED, MEMORY_POLICY_BIND, MEMORY_POLICY_INTERLEAVE } MemoryPolicy;
 
 extern const TypeInfo host_memory_backend_type;     /* "memory-backend", abstract */
 extern const TypeInfo memory_backend_ram_type;
@@ -30,5 +34,13 @@ static inline HostMemoryBackend *HOST_MEMORY_BACKEND(const void *obj)
 /* The region, for one user at a time; NULL and @errp if it is taken.  Borrowed: @b must outlive the use. */
 MemoryRegion *host_memory_backend_take(HostMemoryBackend *b, Error **errp);
 void host_memory_backend_release(HostMemoryBackend *b);
+/* Bytes of a page of the host's mapping: what can be given back at the least. */
+uint64_t host_memory_backend_page_size(const HostMemoryBackend *b);
+
+/*
+ * Make every page of [@host, +@len) present and writable, with up to @threads threads (0 = 1).  On failure some
+ * pages may be present.
+ */
+bool memory_prealloc(void *host, uint64_t len, uint64_t page_size, unsigned threads, Error **errp) MUST_USE;
 
 #endif

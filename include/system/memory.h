@@ -16,6 +16,7 @@ typedef struct AddressSpace AddressSpace;
 typedef struct FlatView FlatView;
 typedef struct RamBlock RamBlock;
 typedef struct MemoryListener MemoryListener;
+typedef struct RamDiscardManager RamDiscardManager;
 
 /* Who makes an access, as far as devices may know. */
 typedef struct MemTxAttrs {
@@ -75,6 +76,7 @@ struct MemoryRegion {
     bool readonly;
     bool romd_mode;
     bool nonvolatile;
+    bool unmergeable;               /* an alias whose ranges stay apart from their neighbours in flat views */
     GPtrArray *subregions;          /* by descending priority */
 
     const MemoryRegionOps *ops;
@@ -84,6 +86,7 @@ struct MemoryRegion {
     hwaddr alias_offset;
 
     RamBlock *ram;                  /* RAM, ROM, ROM_DEVICE */
+    RamDiscardManager *rdm;         /* which parts hold memory (system/ram-discard.h); NULL = all; RCU */
     uint8_t dirty_log_mask;         /* of DIRTY_* clients */
     bool flush_coalesced;
 };
@@ -106,6 +109,8 @@ struct RamBlock {
     int fd;                         /* -1 = anonymous */
     uint64_t fd_offset;
     bool shared;
+    bool readonly;                  /* mapped without PROT_WRITE: nobody may write */
+    bool fd_readonly;               /* the file behind cannot be written or punched */
     char idstr[128];                /* migration name: "pc.ram" */
     unsigned long *dirty[DIRTY_CLIENTS];    /* one bit per 4 KiB page; atomic; NULL until used */
 };
@@ -119,10 +124,14 @@ bool memory_region_init_ram(MemoryRegion *mr, void *owner, const char *name, uin
 bool memory_region_init_rom(MemoryRegion *mr, void *owner, const char *name, uint64_t size, Error **errp) MUST_USE;
 bool memory_region_init_rom_device(MemoryRegion *mr, void *owner, const MemoryRegionOps *ops, void *opaque,
                                    const char *name, uint64_t size, Error **errp) MUST_USE;
-enum { RAM_SHARED = 1, RAM_NORESERVE = 2, RAM_PREALLOC = 4, RAM_HUGETLB = 8 };
-/* @fd is consumed also on failure. */
+enum {
+    RAM_SHARED = 1, RAM_NORESERVE = 2,
+    RAM_READONLY = 4,               /* map without PROT_WRITE; the region is a ROM */
+    RAM_FD_READONLY = 8,            /* @fd is open for reading only */
+};
+/* @fd is consumed also on failure.  @align: of the host address, a power of two; 0 = by size. */
 bool memory_region_init_ram_from_fd(MemoryRegion *mr, void *owner, const char *name, uint64_t size,
-                                    unsigned ram_flags, int fd, uint64_t offset, Error **errp) MUST_USE;
+                                    unsigned ram_flags, int fd, uint64_t offset, uint64_t align, Error **errp) MUST_USE;
 bool memory_region_init_ram_flags(MemoryRegion *mr, void *owner, const char *name, uint64_t size,
                                   unsigned ram_flags, Error **errp) MUST_USE;
 /* @host is borrowed and must outlive the region. */
@@ -141,6 +150,8 @@ void memory_region_set_address(MemoryRegion *mr, hwaddr addr);
 void memory_region_set_size(MemoryRegion *mr, uint64_t size);
 void memory_region_set_readonly(MemoryRegion *mr, bool readonly);
 void memory_region_set_alias_offset(MemoryRegion *mr, hwaddr offset);
+/* Before mapping: ranges through the alias @mr are never joined with their neighbours (one memory slot each). */
+void memory_region_set_unmergeable(MemoryRegion *mr);
 void memory_region_rom_device_set_romd(MemoryRegion *mr, bool romd);
 static inline uint64_t memory_region_size(const MemoryRegion *mr)
 {
@@ -172,6 +183,7 @@ typedef struct FlatRange {
     hwaddr offset_in_region;
     bool readonly;                  /* RAM but not writable (ROM, read-only alias) */
     bool romd;
+    bool unmergeable;               /* comes through an unmergeable alias */
 } FlatRange;
 
 struct FlatView {
@@ -183,7 +195,12 @@ struct FlatView {
 /* RCU section needed around both.  NULL = nothing there. */
 const FlatView *address_space_view_rcu(AddressSpace *as);
 const FlatRange *flatview_lookup(const FlatView *fv, hwaddr addr);
-/* RAM of [@addr, @addr+1) for reading (or writing when @write): host pointer and how far it goes; NULL if MMIO. */
+/* Does RAM range @r hold memory at @addr?  Sets *@len to how far that answer holds, at most *@len. */
+bool flatrange_is_populated(const FlatRange *r, hwaddr addr, uint64_t *len);
+/*
+ * RAM of [@addr, @addr+1) for reading (or writing when @write): host pointer and how far it goes; NULL if MMIO,
+ * or RAM that was given back (RamDiscardManager).
+ */
 void *address_space_ram_ptr_rcu(AddressSpace *as, hwaddr addr, bool write, hwaddr *len, uint64_t *ram_addr);
 
 MemTxResult address_space_rw(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, void *buf, uint64_t len, bool is_write);
@@ -218,6 +235,8 @@ struct MemoryListener {
     void (*region_add)(MemoryListener *l, const FlatRange *r);
     void (*region_nop)(MemoryListener *l, const FlatRange *r);
     void (*commit)(MemoryListener *l);                              /* after the new view is published */
+    /* Some RAM of the view was given back or brought back: what was remembered of its host addresses is stale. */
+    void (*population_changed)(MemoryListener *l);
     void (*log_start)(MemoryListener *l, const FlatRange *r, unsigned client);
     void (*log_stop)(MemoryListener *l, const FlatRange *r, unsigned client);
     void (*log_sync)(MemoryListener *l, const FlatRange *r);

@@ -181,6 +181,21 @@ const FlatView *address_space_view_rcu(AddressSpace *as)
     return rcu_dereference(as->view);
 }
 
+void memory_population_changed(void)
+{
+    for (unsigned i = 0; spaces && i < spaces->len; i++) {
+        const AddressSpace *as = g_ptr_array_index(spaces, i);
+
+        for (unsigned j = 0; j < as->listeners->len; j++) {
+            MemoryListener *l = g_ptr_array_index(as->listeners, j);
+
+            if (l->population_changed) {
+                l->population_changed(l);
+            }
+        }
+    }
+}
+
 /* --- access --- */
 
 static bool range_is_ram(const FlatRange *r, bool write)
@@ -203,6 +218,9 @@ void *address_space_ram_ptr_rcu(AddressSpace *as, hwaddr addr, bool write, hwadd
     offset = r->offset_in_region + (addr - r->start);
     if (len) {
         *len = MIN(*len, r->last - addr + 1);
+    }
+    if (r->mr->rdm && !flatrange_is_populated(r, addr, len ? len : &(uint64_t){ 1 })) {
+        return NULL;
     }
     if (ram_addr) {
         *ram_addr = r->mr->ram->offset + offset;
@@ -255,7 +273,13 @@ static MemTxResult access_piece(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
     }
     *len = MIN(*len, r->last - addr + 1);
     offset = r->offset_in_region + (addr - r->start);
-    if (is_write && (range_is_ram(r, true) || (force_rom && r->mr->ram))) {
+    if (r->mr->ram && r->mr->rdm && !flatrange_is_populated(r, addr, len)) {
+        if (!is_write) {
+            memset(buf, 0, *len);
+        }
+        return MEMTX_OK;        /* given back: reads as zeroes, takes no writes, costs no memory */
+    }
+    if (is_write && (range_is_ram(r, true) || (force_rom && r->mr->ram && !r->mr->ram->readonly))) {
         memcpy(r->mr->ram->host + offset, buf, *len);
         ram_block_set_dirty(r->mr->ram, offset, *len);
         return MEMTX_OK;

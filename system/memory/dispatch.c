@@ -6,6 +6,7 @@
  */
 #include "memory-internal.h"
 #include "util/log.h"
+#include "system/ram-discard.h"
 #include "util/main-loop.h"
 
 static bool access_is_valid(const MemoryRegion *mr, hwaddr addr, unsigned size)
@@ -118,7 +119,9 @@ MemTxResult memory_region_dispatch_read(MemoryRegion *mr, hwaddr addr, uint64_t 
 
     if (mr->ram && (mr->kind != MEMORY_REGION_ROM_DEVICE || mr->romd_mode)) {
         *data = 0;
-        memcpy(data, mr->ram->host + addr, size);
+        if (!mr->rdm || ram_discard_is_populated(mr->rdm, addr, size)) {
+            memcpy(data, mr->ram->host + addr, size);
+        }
         return MEMTX_OK;
     }
     if (!access_is_valid(mr, addr, size)) {
@@ -140,7 +143,7 @@ MemTxResult memory_region_dispatch_write(MemoryRegion *mr, hwaddr addr, uint64_t
     bool taken;
 
     if (mr->ram && mr->kind != MEMORY_REGION_ROM_DEVICE) {
-        if (!mr->readonly) {
+        if (!mr->readonly && (!mr->rdm || ram_discard_is_populated(mr->rdm, addr, size))) {
             memcpy(mr->ram->host + addr, &data, size);
             ram_block_set_dirty(mr->ram, addr, size);
         }

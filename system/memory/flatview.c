@@ -15,7 +15,7 @@ typedef struct Render {
 } Render;
 
 /* Insert [start, end) of @mr, whose byte at @start is @offset, wherever nothing is yet. */
-static void fill_gaps(Render *r, MemoryRegion *mr, Addr start, Addr end, hwaddr offset, bool readonly)
+static void fill_gaps(Render *r, MemoryRegion *mr, Addr start, Addr end, hwaddr offset, bool readonly, bool unmergeable)
 {
     unsigned i = 0;
 
@@ -42,7 +42,7 @@ static void fill_gaps(Render *r, MemoryRegion *mr, Addr start, Addr end, hwaddr 
         }
         FlatRange fresh = {
             .start = start, .last = gap_end - 1, .mr = mr, .offset_in_region = offset,
-            .readonly = readonly, .romd = mr->kind == MEMORY_REGION_ROM_DEVICE && mr->romd_mode,
+            .readonly = readonly, .romd = mr->kind == MEMORY_REGION_ROM_DEVICE && mr->romd_mode, .unmergeable = unmergeable,
         };
         g_array_insert_val(r->ranges, i, fresh);
         offset += gap_end - start;
@@ -51,7 +51,7 @@ static void fill_gaps(Render *r, MemoryRegion *mr, Addr start, Addr end, hwaddr 
 }
 
 /* @base: address of the region's byte 0; [@lo, @hi): what its parents let through. */
-static void render_region(Render *r, MemoryRegion *mr, Addr base, Addr lo, Addr hi, bool readonly)
+static void render_region(Render *r, MemoryRegion *mr, Addr base, Addr lo, Addr hi, bool readonly, bool unmergeable)
 {
     if (!mr->enabled) {
         return;
@@ -62,24 +62,25 @@ static void render_region(Render *r, MemoryRegion *mr, Addr base, Addr lo, Addr 
         return;
     }
     readonly |= mr->readonly;
+    unmergeable |= mr->unmergeable;
     if (mr->alias) {
-        render_region(r, mr->alias, base - (Addr)mr->alias_offset, lo, hi, readonly);
+        render_region(r, mr->alias, base - (Addr)mr->alias_offset, lo, hi, readonly, unmergeable);
         return;
     }
     for (unsigned i = 0; mr->subregions && i < mr->subregions->len; i++) {
         MemoryRegion *sub = g_ptr_array_index(mr->subregions, i);
 
-        render_region(r, sub, base + (Addr)sub->addr, lo, hi, readonly);
+        render_region(r, sub, base + (Addr)sub->addr, lo, hi, readonly, unmergeable);
     }
     if (mr->kind != MEMORY_REGION_CONTAINER) {
-        fill_gaps(r, mr, lo, hi, lo - base, readonly);
+        fill_gaps(r, mr, lo, hi, lo - base, readonly, unmergeable);
     }
 }
 
 static bool continues(const FlatRange *a, const FlatRange *b)
 {
     return a->mr == b->mr && a->last + 1 == b->start && a->readonly == b->readonly && a->romd == b->romd
-        && a->offset_in_region + (a->last - a->start) + 1 == b->offset_in_region;
+        && !a->unmergeable && !b->unmergeable && a->offset_in_region + (a->last - a->start) + 1 == b->offset_in_region;
 }
 
 static void merge_neighbours(GArray *ranges)
@@ -105,7 +106,7 @@ FlatView *flatview_render(MemoryRegion *root)
     Render r = { g_array_new(false, false, sizeof(FlatRange)) };
     FlatView *fv = g_new0(FlatView, 1);
 
-    render_region(&r, root, 0, 0, (Addr)1 << 64, false);
+    render_region(&r, root, 0, 0, (Addr)1 << 64, false, false);
     merge_neighbours(r.ranges);
     fv->n_ranges = r.ranges->len;
     fv->ranges = (FlatRange *)(void *)g_array_free(r.ranges, FALSE);
@@ -140,7 +141,7 @@ void flatview_release_later(FlatView *fv)
 bool flatrange_equal(const FlatRange *a, const FlatRange *b)
 {
     return a->mr == b->mr && a->start == b->start && a->last == b->last && a->readonly == b->readonly
-        && a->romd == b->romd && a->offset_in_region == b->offset_in_region;
+        && a->romd == b->romd && a->offset_in_region == b->offset_in_region && a->unmergeable == b->unmergeable;
 }
 
 const FlatRange *flatview_lookup(const FlatView *fv, hwaddr addr)

@@ -1,39 +1,18 @@
 /*
- * Host memory backends: memory-backend-ram, -file, -memfd.
+ * Host memory backends: what all kinds share, and memory-backend-ram.  hostmem-file.c and hostmem-memfd.c have
+ * the others.
  *
  * Each makes one RAM region from its properties when completed; a board or a memory device maps
- * it.  A backend serves one user at a time.
+ * it.  A backend serves one user at a time.  Once complete only merge, dump and prealloc may change.
  */
-#include "system/hostmem.h"
+#include "hostmem-internal.h"
 
-#include <fcntl.h>
 #include <linux/mempolicy.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23      /* Linux 5.14 */
-#endif
-
 static const char *const policy_names[] = { "default", "preferred", "bind", "interleave", NULL };
-
-typedef struct FileBackend {
-    HostMemoryBackend parent;
-    char *mem_path;
-    uint64_t offset;
-    bool discard_data;
-} FileBackend;
-
-typedef struct MemfdBackend {
-    HostMemoryBackend parent;
-    bool hugetlb, seal;
-    uint64_t hugetlb_size;
-} MemfdBackend;
-
-OBJECT_DECLARE(FileBackend, FILE_BACKEND, memory_backend_file)
-OBJECT_DECLARE(MemfdBackend, MEMFD_BACKEND, memory_backend_memfd)
 
 /* --- what all kinds share --- */
 
@@ -97,13 +76,74 @@ static Value *get_host_nodes(Object *obj, const Property *p)
     return list;
 }
 
+static bool is_ready(const HostMemoryBackend *b)
+{
+    return b->ready;
+}
+
+/* A host kernel without KSM answers EINVAL: then there is nothing to merge. */
+static void apply_merge(const HostMemoryBackend *b)
+{
+    madvise(b->mr.ram->host, b->mr.ram->max_length, b->merge ? MADV_MERGEABLE : MADV_UNMERGEABLE);
+}
+
+static bool apply_dump(const HostMemoryBackend *b, Error **errp)
+{
+    if (madvise(b->mr.ram->host, b->mr.ram->max_length, b->dump ? MADV_DODUMP : MADV_DONTDUMP)) {
+        error_setg_errno(errp, errno, "cannot be set");
+        return false;
+    }
+    return true;
+}
+
+static bool apply_prealloc(HostMemoryBackend *b, Error **errp)
+{
+    return memory_prealloc(b->mr.ram->host, b->mr.ram->max_length, b->mr.ram->page_size, b->prealloc_threads, errp);
+}
+
+static bool merge_changed(Object *obj, const Property *p, Error **errp)
+{
+    if (is_ready(HOST_MEMORY_BACKEND(obj))) {
+        apply_merge(HOST_MEMORY_BACKEND(obj));
+    }
+    return true;
+}
+
+static bool dump_changed(Object *obj, const Property *p, Error **errp)
+{
+    return !is_ready(HOST_MEMORY_BACKEND(obj)) || apply_dump(HOST_MEMORY_BACKEND(obj), errp);
+}
+
+static bool prealloc_changed(Object *obj, const Property *p, Error **errp)
+{
+    HostMemoryBackend *b = HOST_MEMORY_BACKEND(obj);
+
+    if (!is_ready(b)) {
+        return true;
+    }
+    if (!b->prealloc) {
+        error_setg(errp, "cannot be taken back once the memory is there");
+        return false;
+    }
+    if (!b->reserve) {
+        error_setg(errp, "cannot be on with reserve=off");
+        return false;
+    }
+    return apply_prealloc(b, errp);
+}
+
 static const Property backend_properties[] = {
     PROP_SIZE("size", HostMemoryBackend, size, 0, .unit = "bytes", .help = "how much memory"),
     PROP_BOOL("share", HostMemoryBackend, share, false, .help = "map shared, so that others see writes"),
-    PROP_BOOL("prealloc", HostMemoryBackend, prealloc, false, .help = "touch all memory at start"),
+    PROP_BOOL("prealloc", HostMemoryBackend, prealloc, false, .changed = prealloc_changed, .settable_live = true,
+              .help = "touch all memory at start"),
+    PROP_UINT32("prealloc-threads", HostMemoryBackend, prealloc_threads, 1, .min = 1, .max = 1024,
+                .help = "host threads that touch it"),
     PROP_BOOL("reserve", HostMemoryBackend, reserve, true, .help = "reserve swap or huge pages if the host does so"),
-    PROP_BOOL("merge", HostMemoryBackend, merge, true, .help = "let the host merge equal pages (KSM)"),
-    PROP_BOOL("dump", HostMemoryBackend, dump, true, .help = "include in core dumps of the emulator"),
+    PROP_BOOL("merge", HostMemoryBackend, merge, true, .changed = merge_changed, .settable_live = true,
+              .help = "let the host merge equal pages (KSM)"),
+    PROP_BOOL("dump", HostMemoryBackend, dump, true, .changed = dump_changed, .settable_live = true,
+              .help = "include in core dumps of the emulator"),
     PROP_ENUM("policy", HostMemoryBackend, policy, policy_names, 0, .shown = "HostMemPolicy", .help = "NUMA policy on the host"),
     PROP_CUSTOM(any, "host-nodes", get_host_nodes, set_host_nodes, .shown = "int", .help = "NUMA nodes of the host for the policy"),
     PROP_BOOL("x-use-canonical-path-for-ramblock-id", HostMemoryBackend, canonical_path, true,
@@ -127,42 +167,46 @@ static bool backend_apply_policy(HostMemoryBackend *b, Error **errp)
         return true;
     }
     if (syscall(SYS_mbind, b->mr.ram->host, b->mr.ram->max_length, modes[b->policy], &mask, 65, MPOL_MF_STRICT | MPOL_MF_MOVE)) {
-        error_setg_errno(errp, errno, "cannot bind memory to host nodes 0x%lx", mask);
+        error_setg_errno(errp, errno, "cannot bind memory to host NUMA nodes 0x%lx", mask);
         return false;
     }
     return true;
 }
 
-static unsigned backend_ram_flags(const HostMemoryBackend *b)
+unsigned host_memory_backend_ram_flags(const HostMemoryBackend *b)
 {
     return (b->share ? RAM_SHARED : 0) | (b->reserve ? 0 : RAM_NORESERVE);
 }
 
-static char *backend_region_name(HostMemoryBackend *b)
+char *host_memory_backend_region_name(HostMemoryBackend *b)
 {
     return b->canonical_path ? object_path(b) : g_strdup(b->obj.name);
 }
 
 /* Options that need the mapping; undoes the region on failure. */
-static bool backend_finish(HostMemoryBackend *b, Error **errp)
+bool host_memory_backend_finish(HostMemoryBackend *b, Error **errp)
 {
-    RamBlock *rb = b->mr.ram;
-
     b->ready = true;
-    if (!backend_apply_policy(b, errp)) {
-        return false;
-    }
-    if (b->prealloc && madvise(rb->host, rb->max_length, MADV_POPULATE_WRITE)) {
-        error_setg_errno(errp, errno, "cannot preallocate %" PRIu64 " bytes", b->size);
+    if (!backend_apply_policy(b, errp) || (b->prealloc && !apply_prealloc(b, errp))) {
         return false;
     }
     if (b->merge) {
-        madvise(rb->host, rb->max_length, MADV_MERGEABLE);  /* hosts without KSM are fine */
+        apply_merge(b);
     }
-    if (!b->dump) {
-        madvise(rb->host, rb->max_length, MADV_DONTDUMP);
+    if (!b->dump && !apply_dump(b, errp)) {
+        error_prepend(errp, "dump=off: ");
+        return false;
     }
+    b->obj.frozen = true;
     return true;
+}
+
+/* Private memory counts against the host's commit limit whatever MAP_NORESERVE says when overcommit is strict. */
+static bool reserve_is_avoidable(const HostMemoryBackend *b)
+{
+    g_autofree char *text = NULL;
+
+    return b->share || !g_file_get_contents("/proc/sys/vm/overcommit_memory", &text, NULL, NULL) || atoi(text) != 2;
 }
 
 static bool backend_complete(Object *obj, Error **errp)
@@ -174,7 +218,11 @@ static bool backend_complete(Object *obj, Error **errp)
         return false;
     }
     if (b->prealloc && !b->reserve) {
-        error_setg(errp, "prealloc=on and reserve=off exclude each other");
+        error_setg(errp, "'prealloc=on' and 'reserve=off' are incompatible");
+        return false;
+    }
+    if (!b->reserve && !reserve_is_avoidable(b)) {
+        error_setg(errp, "reserve=off has no effect on this host: its vm.overcommit_memory is 2");
         return false;
     }
     return true;
@@ -207,6 +255,11 @@ MemoryRegion *host_memory_backend_take(HostMemoryBackend *b, Error **errp)
     return &b->mr;
 }
 
+uint64_t host_memory_backend_page_size(const HostMemoryBackend *b)
+{
+    return b->mr.ram->page_size;
+}
+
 void host_memory_backend_release(HostMemoryBackend *b)
 {
     b->in_use = false;
@@ -217,140 +270,14 @@ void host_memory_backend_release(HostMemoryBackend *b)
 static bool ram_complete(Object *obj, Error **errp)
 {
     HostMemoryBackend *b = HOST_MEMORY_BACKEND(obj);
-    g_autofree char *name = backend_region_name(b);
+    g_autofree char *name = host_memory_backend_region_name(b);
 
-    return memory_region_init_ram_flags(&b->mr, b, name, b->size, backend_ram_flags(b), errp)
-        && backend_finish(b, errp);
+    return memory_region_init_ram_flags(&b->mr, b, name, b->size, host_memory_backend_ram_flags(b), errp)
+        && host_memory_backend_finish(b, errp);
 }
 
 TYPE_DEFINE(HostMemoryBackend, memory_backend_ram, "memory-backend-ram", host_memory_backend,
     .desc = "anonymous memory",
     .complete = ram_complete,
-    .user_creatable = true,
-)
-
-/* --- memory-backend-file --- */
-
-static const Property file_properties[] = {
-    PROP_STRING("mem-path", FileBackend, mem_path, .help = "file, or directory to make an unnamed file in"),
-    PROP_SIZE("offset", FileBackend, offset, 0, .unit = "bytes", .help = "where in the file the memory starts"),
-    PROP_BOOL("discard-data", FileBackend, discard_data, false, .help = "drop the file's content at the end"),
-};
-
-/* An open file of at least offset + size bytes, grown if it is empty or new; -1 and errp. */
-static int file_open(const FileBackend *f, Error **errp)
-{
-    const HostMemoryBackend *b = &f->parent;
-    uint64_t need = f->offset + b->size;
-    struct stat st;
-    bool dir = !stat(f->mem_path, &st) && S_ISDIR(st.st_mode);
-    int fd = open(f->mem_path, O_RDWR | O_CLOEXEC | (dir ? O_TMPFILE : O_CREAT), 0644);
-
-    if (fd < 0 || fstat(fd, &st)) {
-        error_setg_errno(errp, errno, "cannot open backing store '%s' for guest memory", f->mem_path);
-        return -1;
-    }
-    if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < need) {
-        if (st.st_size) {
-            error_setg(errp, "backing store '%s' has %" PRIu64 " bytes, the backend needs %" PRIu64, f->mem_path,
-                       (uint64_t)st.st_size, need);
-        } else if (ftruncate(fd, need)) {
-            error_setg_errno(errp, errno, "cannot grow backing store '%s' to %" PRIu64 " bytes", f->mem_path, need);
-        } else {
-            return fd;
-        }
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-static bool file_complete(Object *obj, Error **errp)
-{
-    FileBackend *f = FILE_BACKEND(obj);
-    HostMemoryBackend *b = &f->parent;
-    g_autofree char *name = backend_region_name(b);
-    int fd;
-
-    if (!f->mem_path) {
-        error_setg(errp, "memory-backend-file needs property 'mem-path'");
-        return false;
-    }
-    if (f->offset & 4095 || f->offset > INT64_MAX - b->size) {
-        error_setg(errp, "offset must be a multiple of 4096 within the file, got %" PRIu64, f->offset);
-        return false;
-    }
-    fd = file_open(f, errp);
-    return fd >= 0
-        && memory_region_init_ram_from_fd(&b->mr, b, name, b->size, backend_ram_flags(b), fd, f->offset, errp)
-        && backend_finish(b, errp);
-}
-
-static void file_fini(Object *obj)
-{
-    FileBackend *f = FILE_BACKEND(obj);
-    HostMemoryBackend *b = &f->parent;
-
-    if (b->ready && f->discard_data) {
-        madvise(b->mr.ram->host, b->size, MADV_REMOVE);
-    }
-}
-
-TYPE_DEFINE(FileBackend, memory_backend_file, "memory-backend-file", host_memory_backend,
-    .desc = "memory in a file",
-    .complete = file_complete,
-    .fini = file_fini,
-    .properties = PROPS(file_properties),
-    .user_creatable = true,
-)
-
-/* --- memory-backend-memfd --- */
-
-static const Property memfd_properties[] = {
-    PROP_BOOL("hugetlb", MemfdBackend, hugetlb, false, .help = "use huge pages"),
-    PROP_SIZE("hugetlbsize", MemfdBackend, hugetlb_size, 0, .unit = "bytes", .help = "huge page size; 0 = the host's default"),
-    PROP_BOOL("seal", MemfdBackend, seal, true, .help = "seal the file against shrinking and growing"),
-};
-
-static bool memfd_complete(Object *obj, Error **errp)
-{
-    MemfdBackend *m = MEMFD_BACKEND(obj);
-    HostMemoryBackend *b = &m->parent;
-    g_autofree char *name = backend_region_name(b);
-    unsigned flags = MFD_CLOEXEC | (m->seal ? MFD_ALLOW_SEALING : 0) | (m->hugetlb ? MFD_HUGETLB : 0);
-    int fd;
-
-    if (m->hugetlb_size && (!m->hugetlb || !is_power_of_2(m->hugetlb_size))) {
-        error_setg(errp, "hugetlbsize must be a power of two and needs hugetlb=on, got %" PRIu64, m->hugetlb_size);
-        return false;
-    }
-    if (m->hugetlb_size) {
-        flags |= (unsigned)__builtin_ctzll(m->hugetlb_size) << 26 /* MFD_HUGE_SHIFT */;
-    }
-    fd = memfd_create(b->obj.name, flags);
-    if (fd < 0) {
-        error_setg_errno(errp, errno, "cannot create a memfd of %" PRIu64 " bytes", b->size);
-        return false;
-    }
-    if (ftruncate(fd, b->size)
-        || (m->seal && fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))) {
-        error_setg_errno(errp, errno, "cannot size a memfd to %" PRIu64 " bytes", b->size);
-        close(fd);
-        return false;
-    }
-    return memory_region_init_ram_from_fd(&b->mr, b, name, b->size, backend_ram_flags(b), fd, 0, errp)
-        && backend_finish(b, errp);
-}
-
-static void memfd_init(Object *obj)
-{
-    HOST_MEMORY_BACKEND(obj)->share = true;     /* as QEMU's */
-}
-
-TYPE_DEFINE(MemfdBackend, memory_backend_memfd, "memory-backend-memfd", host_memory_backend,
-    .desc = "memory in an anonymous file",
-    .init = memfd_init,
-    .complete = memfd_complete,
-    .properties = PROPS(memfd_properties),
     .user_creatable = true,
 )

@@ -16,7 +16,10 @@ void address_spaces_update(void);
 
 /* @host of a RamBlock of its own, registered; NULL and errp. @fd consumed also on failure; -1 = anonymous. */
 RamBlock *ram_block_new(MemoryRegion *mr, const char *name, uint64_t size, unsigned ram_flags,
-                        int fd, uint64_t fd_offset, void *host, Error **errp);
+                        int fd, uint64_t fd_offset, uint64_t align, void *host, Error **errp);
 void ram_block_free(RamBlock *rb);
+
+/* Tell the listeners of all address spaces. */
+void memory_population_changed(void);
 
 #endif

@@ -57,13 +57,14 @@ static uint64_t fd_page_size(int fd)
     return getpagesize();
 }
 
-static uint8_t *map_host(uint64_t size, uint64_t page_size, unsigned ram_flags, int fd, uint64_t fd_offset)
+static uint8_t *map_host(uint64_t size, uint64_t align, unsigned ram_flags, int fd, uint64_t fd_offset)
 {
-    uint8_t *host = reserve_aligned(size, MAX(page_size, size >= THP_SIZE ? THP_SIZE : page_size));
+    uint8_t *host = reserve_aligned(size, align);
+    int prot = PROT_READ | (ram_flags & RAM_READONLY ? 0 : PROT_WRITE);
     int flags = MAP_FIXED | (ram_flags & RAM_SHARED ? MAP_SHARED : MAP_PRIVATE) | (fd < 0 ? MAP_ANONYMOUS : 0)
               | (ram_flags & RAM_NORESERVE ? MAP_NORESERVE : 0);
 
-    if (host && mmap(host, size, PROT_READ | PROT_WRITE, flags, fd, fd_offset) == MAP_FAILED) {
+    if (host && mmap(host, size, prot, flags, fd, fd_offset) == MAP_FAILED) {
         int saved = errno;
 
         munmap(host, size);
@@ -77,19 +78,6 @@ static uint8_t *map_host(uint64_t size, uint64_t page_size, unsigned ram_flags, 
         madvise(host, size, MADV_DONTFORK);
     }
     return host;
-}
-
-/* Touch every page now, so that memory that is not there is found out here. */
-static bool prealloc(uint8_t *host, uint64_t size, Error **errp)
-{
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-    if (!madvise(host, size, MADV_POPULATE_WRITE)) {
-        return true;
-    }
-    error_setg_errno(errp, errno, "cannot preallocate %" PRIu64 " bytes of guest memory", size);
-    return false;
 }
 
 /* --- the ram_addr space --- */
@@ -133,7 +121,7 @@ static void list_remove(RamBlock *rb)
 }
 
 RamBlock *ram_block_new(MemoryRegion *mr, const char *name, uint64_t size, unsigned ram_flags,
-                        int fd, uint64_t fd_offset, void *host, Error **errp)
+                        int fd, uint64_t fd_offset, uint64_t align, void *host, Error **errp)
 {
     uint64_t page_size = fd_page_size(fd), length = ROUND_UP(size, page_size);
     RamBlock *rb;
@@ -144,20 +132,22 @@ RamBlock *ram_block_new(MemoryRegion *mr, const char *name, uint64_t size, unsig
     }
     rb = g_new0(RamBlock, 1);
     rb->mr = mr;
-    rb->host = host ? host : map_host(length, page_size, ram_flags, fd, fd_offset);
+    rb->host = host ? host : map_host(length, MAX(align, MAX(page_size, size >= THP_SIZE ? THP_SIZE : page_size)), ram_flags, fd, fd_offset);
     rb->used_length = rb->max_length = length;
     rb->page_size = page_size;
     rb->fd = fd;
     rb->fd_offset = fd_offset;
     rb->shared = ram_flags & RAM_SHARED;
+    rb->readonly = ram_flags & RAM_READONLY;
+    rb->fd_readonly = ram_flags & RAM_FD_READONLY;
     g_strlcpy(rb->idstr, name, sizeof(rb->idstr));
     if (!rb->host) {
-        error_setg_errno(errp, errno, "cannot set up guest memory '%s' of %" PRIu64 " bytes", name, size);
-        g_free(rb);
-        goto fail;
-    }
-    if ((ram_flags & RAM_PREALLOC) && !prealloc(rb->host, length, errp)) {
-        munmap(rb->host, length);
+        if (errno == ENOMEM && page_size > (uint64_t)getpagesize()) {
+            error_setg(errp, "cannot set up guest memory '%s': %" PRIu64 " free huge pages of %" PRIu64 " KiB are needed", name,
+                       (uint64_t)(length / page_size), (uint64_t)(page_size / KiB));
+        } else {
+            error_setg_errno(errp, errno, "cannot set up guest memory '%s' of %" PRIu64 " bytes", name, size);
+        }
         g_free(rb);
         goto fail;
     }
@@ -238,6 +228,10 @@ bool ram_block_discard(RamBlock *rb, uint64_t start, uint64_t len, Error **errp)
     if ((start | len) & (MAX(rb->page_size, 1) - 1)) {
         error_setg(errp, "discard of %s at 0x%" PRIx64 "+0x%" PRIx64 " is not aligned to its page size 0x%" PRIx64,
                    rb->idstr, start, len, rb->page_size);
+        return false;
+    }
+    if (rb->fd_readonly) {
+        error_setg(errp, "%s is backed by a file open for reading only: nothing of it can be discarded", rb->idstr);
         return false;
     }
     if (rb->fd >= 0 && fallocate(rb->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, rb->fd_offset + start, len)) {

@@ -63,12 +63,12 @@ void memory_region_init_alias(MemoryRegion *mr, void *owner, const char *name, M
 
 /* Takes @fd.  On failure the region is as never initialised. */
 static bool region_setup_ram(MemoryRegion *mr, MemoryRegionKind kind, void *owner, const char *name, uint64_t size,
-                             unsigned ram_flags, int fd, uint64_t offset, void *host, Error **errp)
+                             unsigned ram_flags, int fd, uint64_t offset, uint64_t align, void *host, Error **errp)
 {
     region_setup(mr, kind, owner, name, size);
     mr->romd_mode = true;
-    mr->readonly = kind == MEMORY_REGION_ROM;
-    mr->ram = ram_block_new(mr, name, size, ram_flags, fd, offset, host, errp);
+    mr->readonly = kind == MEMORY_REGION_ROM || (ram_flags & RAM_READONLY);
+    mr->ram = ram_block_new(mr, name, size, ram_flags, fd, offset, align, host, errp);
     if (!mr->ram) {
         g_clear_pointer(&mr->name, g_free);
         return false;
@@ -78,30 +78,30 @@ static bool region_setup_ram(MemoryRegion *mr, MemoryRegionKind kind, void *owne
 
 bool memory_region_init_ram(MemoryRegion *mr, void *owner, const char *name, uint64_t size, Error **errp)
 {
-    return region_setup_ram(mr, MEMORY_REGION_RAM, owner, name, size, 0, -1, 0, NULL, errp);
+    return region_setup_ram(mr, MEMORY_REGION_RAM, owner, name, size, 0, -1, 0, 0, NULL, errp);
 }
 
 bool memory_region_init_ram_flags(MemoryRegion *mr, void *owner, const char *name, uint64_t size,
                                   unsigned ram_flags, Error **errp)
 {
-    return region_setup_ram(mr, MEMORY_REGION_RAM, owner, name, size, ram_flags, -1, 0, NULL, errp);
+    return region_setup_ram(mr, MEMORY_REGION_RAM, owner, name, size, ram_flags, -1, 0, 0, NULL, errp);
 }
 
 bool memory_region_init_ram_from_fd(MemoryRegion *mr, void *owner, const char *name, uint64_t size,
-                                    unsigned ram_flags, int fd, uint64_t offset, Error **errp)
+                                    unsigned ram_flags, int fd, uint64_t offset, uint64_t align, Error **errp)
 {
-    return region_setup_ram(mr, MEMORY_REGION_RAM, owner, name, size, ram_flags, fd, offset, NULL, errp);
+    return region_setup_ram(mr, MEMORY_REGION_RAM, owner, name, size, ram_flags, fd, offset, align, NULL, errp);
 }
 
 bool memory_region_init_rom(MemoryRegion *mr, void *owner, const char *name, uint64_t size, Error **errp)
 {
-    return region_setup_ram(mr, MEMORY_REGION_ROM, owner, name, size, 0, -1, 0, NULL, errp);
+    return region_setup_ram(mr, MEMORY_REGION_ROM, owner, name, size, 0, -1, 0, 0, NULL, errp);
 }
 
 bool memory_region_init_rom_device(MemoryRegion *mr, void *owner, const MemoryRegionOps *ops, void *opaque,
                                    const char *name, uint64_t size, Error **errp)
 {
-    if (!region_setup_ram(mr, MEMORY_REGION_ROM_DEVICE, owner, name, size, 0, -1, 0, NULL, errp)) {
+    if (!region_setup_ram(mr, MEMORY_REGION_ROM_DEVICE, owner, name, size, 0, -1, 0, 0, NULL, errp)) {
         return false;
     }
     mr->ops = ops;
@@ -111,7 +111,7 @@ bool memory_region_init_rom_device(MemoryRegion *mr, void *owner, const MemoryRe
 
 void memory_region_init_ram_ptr(MemoryRegion *mr, void *owner, const char *name, uint64_t size, void *host)
 {
-    bool ok = region_setup_ram(mr, MEMORY_REGION_RAM, owner, name, size, 0, -1, 0, host, &error_abort);
+    bool ok = region_setup_ram(mr, MEMORY_REGION_RAM, owner, name, size, 0, -1, 0, 0, host, &error_abort);
 
     assert(ok);
 }
@@ -196,6 +196,12 @@ DEFINE_SETTER(memory_region_set_address, hwaddr, addr)
 DEFINE_SETTER(memory_region_set_readonly, bool, readonly)
 DEFINE_SETTER(memory_region_set_alias_offset, hwaddr, alias_offset)
 DEFINE_SETTER(memory_region_rom_device_set_romd, bool, romd_mode)
+
+void memory_region_set_unmergeable(MemoryRegion *mr)
+{
+    assert(mr->alias && !mr->container);
+    mr->unmergeable = true;
+}
 
 void memory_region_set_size(MemoryRegion *mr, uint64_t size)
 {
