@@ -7,8 +7,6 @@
 #include "hw/core/machine.h"
 #include "system/hostmem.h"
 
-#include <sys/mman.h>
-
 static Machine *the_machine;
 
 Machine *current_machine(void)
@@ -218,19 +216,6 @@ static bool machine_check_ram(Machine *m, Error **errp)
     return true;
 }
 
-/* mem-merge= and dump-guest-core= for RAM that the machine makes itself; a backend has options of its own. */
-static void machine_advise_ram(Machine *m)
-{
-    void *host = memory_region_get_ram_ptr(m->ram);
-
-    if (m->mem_merge) {
-        madvise(host, m->ram_size, MADV_MERGEABLE);     /* a host kernel without KSM answers EINVAL: nothing to merge */
-    }
-    if (!m->dump_guest_core && madvise(host, m->ram_size, MADV_DONTDUMP) < 0) {
-        warn_report("dump-guest-core=off: %s", g_strerror(errno));
-    }
-}
-
 static bool machine_take_backend(Machine *m, Error **errp)
 {
     HostMemoryBackend *b = HOST_MEMORY_BACKEND(m->memory_backend);
@@ -244,22 +229,29 @@ static bool machine_take_backend(Machine *m, Error **errp)
     return m->ram != NULL;
 }
 
+/* RAM that nobody brought: a backend like the user's, under the name the machine type gives. */
 static bool machine_make_ram(Machine *m, Error **errp)
 {
     const MachineInfo *mi = machine_info(m);
-    MemoryRegion *mr;
+    g_autoptr(Value) props = value_dict();
+    Object *backend;
 
     if (m->ram || !mi->default_ram_id || !m->ram_size) {
         return true;
     }
-    mr = g_new0(MemoryRegion, 1);
-    if (!memory_region_init_ram(mr, m, mi->default_ram_id, m->ram_size, errp)) {
-        g_free(mr);
+    value_dict_set_str(props, "qom-type", memory_backend_ram_type.name);
+    value_dict_set_str(props, "id", mi->default_ram_id);
+    value_dict_set(props, "size", value_uint(m->ram_size));
+    value_dict_set_bool(props, "merge", m->mem_merge);
+    value_dict_set_bool(props, "dump", m->dump_guest_core);
+    value_dict_set_bool(props, "x-use-canonical-path-for-ramblock-id", false);
+    backend = user_creatable_add(props, errp);
+    if (!backend) {
         return false;
     }
-    m->ram = mr;
-    machine_advise_ram(m);
-    return true;
+    m->memory_backend = object_ref(backend);
+    m->ram = host_memory_backend_take(HOST_MEMORY_BACKEND(backend), errp);
+    return m->ram != NULL;
 }
 
 /* The places of the tree that are there on every machine. */

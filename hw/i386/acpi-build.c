@@ -6,6 +6,7 @@
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/chipset.h"
 #include "hw/intc/ioapic.h"
+#include "hw/mem/memory-device.h"
 
 #define OEM_ID "QUERNPC "
 
@@ -281,8 +282,8 @@ static uint32_t build_srat(const AcpiInfo *info, AcpiTables *t)
         at += len;
     }
     /* Where memory may come later: Linux sizes its tables by it and takes memory there as movable. */
-    if (x->device_memory_size) {
-        srat_memory(t, n_nodes - 1, x->device_memory_base, x->device_memory_size, SRAT_MEM_ENABLED | SRAT_MEM_HOTPLUGGABLE);
+    if (x->m.device_memory) {
+        srat_memory(t, n_nodes - 1, x->m.device_memory->base, x->m.device_memory->size, SRAT_MEM_ENABLED | SRAT_MEM_HOTPLUGGABLE);
     }
     acpi_table_end(t, start);
     return start;
@@ -313,7 +314,7 @@ void acpi_build(const AcpiInfo *info, AcpiTables *out)
     if (info->x86->ecam_size) {
         offsets[n++] = build_mcfg(info, out);
     }
-    if (info->x86->m.n_numa || info->x86->device_memory_size) {
+    if (info->x86->m.n_numa || info->x86->m.device_memory) {
         offsets[n++] = build_srat(info, out);
     }
     if (info->board != ACPI_BOARD_MICROVM) {

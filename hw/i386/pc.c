@@ -128,7 +128,7 @@ static bool pc_fw_cfg(X86Machine *x, Error **errp)
         fw_cfg_add_bytes(fw, FW_CFG_UUID, x->m.uuid, 16);
     }
     pc_fw_cfg_numa(x);
-    if (x->device_memory_size) {        /* SeaBIOS puts 64-bit BARs beyond */
+    if (x->m.device_memory) {           /* SeaBIOS puts 64-bit BARs beyond */
         uint64_t end = GUINT64_TO_LE(x86_memory_end(x));
 
         if (!fw_cfg_add_file(fw, "etc/reserved-memory-end", &end, sizeof(end), errp)) {
@@ -176,10 +176,27 @@ static void pc_done(void *opaque)
 
 /* --- the boards --- */
 
+/* Do the CPUs reach the end of device memory, and a PCI window beyond it? */
+static bool check_address_width(X86Machine *x, Error **errp)
+{
+    g_autoptr(Value) v = object_property_get(cpu_by_index(0), "phys-bits", errp);
+    uint64_t bits, end = x86_memory_end(x) + PCI_HOLE64_SIZE;
+
+    if (!v || !value_get_uint(v, &bits)) {
+        return false;
+    }
+    if (x->m.device_memory && end > BIT_ULL(bits)) {
+        error_setg(errp, "-m maxmem=%" PRIu64 "M needs guest-physical addresses up to 0x%" PRIx64 ": the CPU's phys-bits (%" PRIu64
+                   ") are too low", (uint64_t)(x->m.maxram_size / MiB), end - 1, bits);
+        return false;
+    }
+    return true;
+}
+
 static bool pc_cpus_and_ram(X86Machine *x, uint64_t full_split, uint64_t small_split, Error **errp)
 {
     return x86_map_ram(x, x->m.ram_size > full_split ? small_split : full_split, errp)
-        && x86_create_cpus(x, errp) && x86_create_interrupt_controllers(x, errp);
+        && x86_create_cpus(x, errp) && check_address_width(x, errp) && x86_create_interrupt_controllers(x, errp);
 }
 
 static bool pc_finish(PcMachine *pc, Error **errp)

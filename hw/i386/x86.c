@@ -8,22 +8,25 @@
 #include "hw/i386/x86.h"
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
+#include "hw/mem/memory-device.h"
 
 #include "config-host.h"
 
 #define X86_MEMORY_SLOTS_MAX    256
-#define X86_DEVICE_MEMORY_LIMIT (512 * GiB)     /* half of a 40-bit CPU's addresses; PCI windows have the rest */
+#define X86_ADDRESS_MAX         BIT_ULL(51)     /* SDM Vol.3 4.1.4: MAXPHYADDR is at most 52 */
 
 /* --- RAM --- */
 
 uint64_t x86_memory_end(const X86Machine *x)
 {
-    return x->device_memory_size ? x->device_memory_base + x->device_memory_size : ROUND_UP(4 * GiB + x->above_4g, GiB);
+    const DeviceMemory *dm = x->m.device_memory;
+
+    return dm ? dm->base + dm->size : ROUND_UP(4 * GiB + x->above_4g, GiB);
 }
 
 /*
  * Address space for memory devices: what maxmem= leaves beyond RAM, and a GiB for each slot, so that any
- * order and size of devices can be aligned to 1 GiB.
+ * order and size of devices can be aligned to 1 GiB.  check_address_width() looks whether the CPUs reach it.
  */
 static bool map_device_memory(X86Machine *x, Error **errp)
 {
@@ -38,15 +41,11 @@ static bool map_device_memory(X86Machine *x, Error **errp)
     if (!more) {
         return true;
     }
-    x->device_memory_base = ROUND_UP(4 * GiB + x->above_4g, GiB);
-    x->device_memory_size = ROUND_UP(more, GiB) + m->ram_slots * GiB;
-    if (x->device_memory_base + x->device_memory_size > X86_DEVICE_MEMORY_LIMIT) {
-        error_setg(errp, "-m maxmem=%" PRIu64 "M does not fit below %" PRIu64 "G", (uint64_t)(m->maxram_size / MiB),
-                   (uint64_t)(X86_DEVICE_MEMORY_LIMIT / GiB));
+    if (more > X86_ADDRESS_MAX) {
+        error_setg(errp, "-m maxmem=%" PRIu64 "M exceeds what x86 CPUs can address", (uint64_t)(m->maxram_size / MiB));
         return false;
     }
-    memory_region_init(&x->device_memory, m, "device-memory", x->device_memory_size);
-    memory_region_add_subregion(system_memory(), x->device_memory_base, &x->device_memory);
+    device_memory_create(m, ROUND_UP(4 * GiB + x->above_4g, GiB), ROUND_UP(more, GiB) + m->ram_slots * GiB);
     return true;
 }
 

@@ -316,8 +316,8 @@ static bool set_memory(Options *o, Machine *m, Error **errp)
                    (uint64_t)(m->ram_size / MiB), (uint64_t)(host_memory() / MiB));
         return false;
     }
-    if (opt->has_slots != opt->has_maxmem && (opt->slots || opt->has_maxmem)) {
-        error_setg(errp, opt->has_slots ? "'slots' needs 'maxmem'" : "'maxmem' needs 'slots'");
+    if (opt->slots && !opt->has_maxmem) {
+        error_setg(errp, "'slots' needs 'maxmem'");
         return false;
     }
     m->ram_slots = opt->slots;

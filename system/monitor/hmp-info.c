@@ -143,6 +143,60 @@ static void info_block(FILE *out, const char *args, int cpu_index)
     }
 }
 
+/* --- memory --- */
+
+static void info_memdev(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiMemdevList) list = qmp_query_memdev(&error_abort);
+
+    for (size_t i = 0; i < list->len; i++) {
+        const QapiMemdev *m = &list->at[i];
+
+        fprintf(out, "memory backend: %s\n  size:  %" PRIu64 "\n  merge: %s\n  dump: %s\n  prealloc: %s\n  share: %s\n"
+                "  reserve: %s\n  policy: %s\n  host nodes:", m->id, m->size, m->merge ? "true" : "false",
+                m->dump ? "true" : "false", m->prealloc ? "true" : "false", m->share ? "true" : "false",
+                m->reserve ? "true" : "false", qapi_type_HostMemPolicy.values[m->policy]);
+        for (size_t n = 0; n < m->host_nodes->len; n++) {
+            fprintf(out, " %u", m->host_nodes->at[n]);
+        }
+        fputs("\n", out);
+    }
+}
+
+static void print_dimm(FILE *out, const QapiPCDIMMDeviceInfo *d)
+{
+    fprintf(out, "Memory device [dimm]: \"%s\"\n  addr: 0x%" PRIx64 "\n  slot: %" PRId64 "\n  node: %" PRId64 "\n  size: %" PRId64
+            "\n  memdev: %s\n  hotplugged: %s\n  hotpluggable: %s\n", d->id ? d->id : "", d->addr, d->slot, d->node, d->size,
+            d->memdev, d->hotplugged ? "true" : "false", d->hotpluggable ? "true" : "false");
+}
+
+static void print_virtio_mem(FILE *out, const QapiVirtioMEMDeviceInfo *v)
+{
+    fprintf(out, "Memory device [virtio-mem]: \"%s\"\n  memaddr: 0x%" PRIx64 "\n  node: %" PRId64 "\n  requested-size: %" PRIu64
+            "\n  size: %" PRIu64 "\n  max-size: %" PRIu64 "\n  block-size: %" PRIu64 "\n  memdev: %s\n", v->id ? v->id : "",
+            v->memaddr, v->node, v->requested_size, v->size, v->max_size, v->block_size, v->memdev);
+}
+
+static void info_memory_devices(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiMemoryDeviceInfoList) list = qmp_query_memory_devices(&error_abort);
+
+    for (size_t i = 0; i < list->len; i++) {
+        if (list->at[i].type == QAPI_MEMORY_DEVICE_TYPE_DIMM) {
+            print_dimm(out, list->at[i].u.dimm.data);
+        } else {
+            print_virtio_mem(out, list->at[i].u.virtio_mem.data);
+        }
+    }
+}
+
+static void info_memory_size_summary(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiMemoryInfo) info = qmp_query_memory_size_summary(&error_abort);
+
+    fprintf(out, "base memory: %" PRIu64 "\nplugged memory: %" PRIu64 "\n", info->base_memory, info->plugged_memory);
+}
+
 /* --- trees --- */
 
 typedef struct PropertyPrint {
@@ -295,6 +349,9 @@ static const InfoSubject subjects[] = {
     { "iothreads", "threads for I/O", info_iothreads },
     { "jit", "what the accelerator did", info_jit },
     { "kvm", "is KVM used?", info_kvm },
+    { "memdev", "memory backends", info_memdev },
+    { "memory-devices", "devices that bring memory", info_memory_devices },
+    { "memory_size_summary", "how much memory the guest has", info_memory_size_summary },
     { "migrate", "the last or present migration", info_migrate },
     { "migrate_capabilities", "ways of migrating", info_migrate_capabilities },
     { "migrate_parameters", "parameters of migrations", info_migrate_parameters },

@@ -118,15 +118,6 @@ QapiCpuInfoFastList *qmp_query_cpus_fast(Error **errp)
     return list;
 }
 
-QapiMemoryInfo *qmp_query_memory_size_summary(Error **errp)
-{
-    QapiMemoryInfo *info = g_new0(QapiMemoryInfo, 1);
-
-    info->base_memory = current_machine()->ram_size;
-    info->has_plugged_memory = true;            /* no memory device exists that could be plugged */
-    return info;
-}
-
 /* More than the guest's RAM means all of it: managers add what they plugged. */
 bool qmp_balloon(const QapiBalloonArgs *args, Error **errp)
 {

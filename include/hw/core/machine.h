@@ -67,6 +67,7 @@ struct Machine {
     bool uuid_set;
     /* board's */
     Device *fw_cfg;
+    struct DeviceMemory *device_memory; /* where memory devices go (hw/mem); NULL = nowhere */
     IrqLine power_button;               /* pulsed by system_powerdown */
 };
 

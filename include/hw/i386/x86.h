@@ -32,9 +32,6 @@ typedef struct X86Machine {
 
     /* memory map: RAM [0, below_4g) and [4 GiB, 4 GiB + above_4g) */
     uint64_t below_4g, above_4g;
-    /* where memory devices go (-m maxmem=): GiB-aligned, above all RAM; size 0 = nowhere */
-    uint64_t device_memory_base, device_memory_size;
-    MemoryRegion device_memory;
     MemoryRegion ram_below, ram_above;
     E820Map e820;
     hwaddr pci_hole_start;              /* first address of the 32-bit PCI window; 0 = no PCI */
