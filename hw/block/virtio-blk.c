@@ -1,6 +1,7 @@
 /*
  * Virtio block device: section 5.2.
  */
+#include "hw/core/bootorder.h"
 #include "hw/virtio/virtio.h"
 #include "system/block.h"
 #include "util/log.h"
@@ -34,6 +35,7 @@ typedef struct VirtioBlk {
     uint32_t logical_block_size, physical_block_size;
     bool discard, write_zeroes;
     int write_cache;                    /* OnOffAuto */
+    int32_t bootindex;
 
     BlockBackend *blk;
 } VirtioBlk;
@@ -273,12 +275,14 @@ static const Property virtio_blk_properties[] = {
                 .power_of_2 = true, .unit = "bytes", .help = "block size of the medium, for alignment"),
     PROP_BOOL("discard", VirtioBlk, discard, true, .help = "offer discard"),
     PROP_BOOL("write-zeroes", VirtioBlk, write_zeroes, true, .help = "offer write zeroes"),
+    PROP_BOOTINDEX("bootindex", VirtioBlk, bootindex),
     PROP_ON_OFF_AUTO("write-cache", VirtioBlk, write_cache, ON_OFF_AUTO_AUTO, .help = "writeback cache; off = write-through"),
 };
 
 VIRTIO_DEVICE_DEFINE(VirtioBlk, virtio_blk, "virtio-blk",
     .desc = "virtio block device",
     .category = DEVICE_CATEGORY_STORAGE,
+    .boot_part = "disk@0,0",
     .virtio_id = VIRTIO_ID_BLOCK,
     .pci_class = PCI_CLASS_STORAGE_SCSI,
     .queue = { { "requestq", BLK_QUEUE_SIZE, blk_handle_request } },

@@ -90,6 +90,7 @@ PCI_DEVICE_DEFINE(I440fx, i440fx, "i440FX", pci_device,
 DEVICE_DEFINE(I440fxHost, i440fx_host, "i440FX-pcihost", pci_host,
     .desc     = "i440FX PCI host bridge",
     .category = DEVICE_CATEGORY_BRIDGE,
+    .boot_part = "pci@i0cf8",
     .vmstate  = &vmstate_none,
 );
 

@@ -9,6 +9,7 @@
  *   Q35        2.75 GiB, or 2 GiB when larger   0xc0000000               0xb0000000, 256 MiB
  */
 #include "hw/char/serial.h"
+#include "hw/core/bootorder.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/chipset.h"
 #include "hw/i386/pc.h"
@@ -167,6 +168,19 @@ static bool pc_tables(PcMachine *pc, Error **errp)
     return ok && smbios_install(x, errp);
 }
 
+/* Which devices firmware tries can have changed since the last boot. */
+static void pc_boot_order(void *opaque, ResetType type)
+{
+    X86Machine *x = opaque;
+    size_t len;
+    g_autofree char *list = bootorder_list(x->m.boot_strict, &len);
+    Error *err = NULL;
+
+    if (!fw_cfg_modify_file(x->fw_cfg, "bootorder", list ? list : "", len, &err)) {
+        warn_report_err(err);
+    }
+}
+
 static void pc_done(void *opaque)
 {
     if (!pc_tables(opaque, &error_fatal)) {
@@ -220,6 +234,7 @@ static bool pc_finish(PcMachine *pc, Error **errp)
         return false;
     }
     machine_done_notify(pc_done, pc);
+    reset_register(pc_boot_order, x);
     x86_register_boot_reset(x);
     return true;
 }

@@ -112,6 +112,7 @@ PCI_DEVICE_DEFINE(Mch, mch, "mch", pci_device,
 DEVICE_DEFINE(Q35Host, q35_host, "q35-pcihost", pci_host,
     .desc     = "Q35 PCI Express host bridge",
     .category = DEVICE_CATEGORY_BRIDGE,
+    .boot_part = "pci@i0cf8",
     .vmstate  = &vmstate_none,
 );
 

@@ -15,6 +15,38 @@ static const char *pci_bus_dev_path(Bus *bus, Device *dev)
     return g_strdup_printf("%02x:%02x.%x", pci_bus_num(PCI_BUS(bus)), PCI_SLOT(d->devfn), PCI_FUNC(d->devfn));
 }
 
+/* What IEEE 1275's PCI binding calls a device of a class, where firmware knows a name. */
+static const char *class_fw_name(uint16_t class_id)
+{
+    static const struct { uint16_t class_id; const char *name; } names[] = {
+        { PCI_CLASS_STORAGE_SCSI, "scsi" }, { PCI_CLASS_STORAGE_IDE, "ide" }, { PCI_CLASS_NETWORK_ETHERNET, "ethernet" },
+        { PCI_CLASS_DISPLAY_VGA, "display" }, { PCI_CLASS_BRIDGE_PCI, "pci-bridge" }, { PCI_CLASS_SERIAL_USB, "usb" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (names[i].class_id == class_id) {
+            return names[i].name;
+        }
+    }
+    return NULL;
+}
+
+static char *pci_bus_fw_name(Bus *bus, Device *dev)
+{
+    const PCIDevice *d = PCI_DEVICE(dev);
+    const char *known = class_fw_name(pci_get_word(d->config + PCI_CLASS_DEVICE));
+    GString *s = g_string_new(known);
+
+    if (!known) {
+        g_string_printf(s, "pci%04x,%04x", pci_get_word(d->config + PCI_VENDOR_ID), pci_get_word(d->config + PCI_DEVICE_ID));
+    }
+    g_string_append_printf(s, "@%x", PCI_SLOT(d->devfn));
+    if (PCI_FUNC(d->devfn)) {
+        g_string_append_printf(s, ",%x", PCI_FUNC(d->devfn));
+    }
+    return g_string_free(s, FALSE);
+}
+
 /* A function other than 0 needs function 0 to say that there are several (PCI 3.0, 6.2.1). */
 static bool check_function(PCIBus *bus, unsigned devfn, bool multifunction, Error **errp)
 {
@@ -239,9 +271,11 @@ TYPE_DEFINE_FAMILY(BusInfo, PCIBus, pci_bus, "PCI", bus, false,
     .desc     = "PCI bus",
     .fini     = pci_bus_fini,
     .dev_path = pci_bus_dev_path,
+    .fw_name  = pci_bus_fw_name,
 );
 
 TYPE_DEFINE_FAMILY(BusInfo, PCIBus, pcie_bus, "PCIE", pci_bus, false,
     .desc     = "PCI Express bus",
     .dev_path = pci_bus_dev_path,
+    .fw_name  = pci_bus_fw_name,
 );

@@ -13,6 +13,8 @@
 
 #include "util/log.h"
 
+#define ROM_MAX (16 * MiB)              /* of an option ROM's BAR: as much as real parts have */
+
 /* --- configuration space --- */
 
 static bool config_range_ok(const PCIDevice *d, uint32_t addr, unsigned len)
@@ -349,6 +351,7 @@ static bool rom_init(PCIDevice *d, Error **errp)
     g_autoptr(GError) gerr = NULL;
     gsize len;
     uint64_t size = 2 * KiB;
+    unsigned rom_size_max = (unsigned)MIN(d->romsize, ROM_MAX);
 
     if (!d->romfile || !*d->romfile || !d->rombar) {
         return true;
@@ -357,14 +360,15 @@ static bool rom_init(PCIDevice *d, Error **errp)
         error_setg(errp, "%s: option ROM: %s", d->dev.obj.type->name, gerr->message);
         return false;
     }
-    if (len == 0 || len > 2 * MiB) {
-        error_setg(errp, "%s: option ROM '%s' is %zu bytes, must be 1..2097152", d->dev.obj.type->name, d->romfile,
-                   (size_t)len);
+    if (len == 0 || len > rom_size_max) {
+        error_setg(errp, "%s: option ROM '%s' is %zu bytes, must be 1..%u", d->dev.obj.type->name, d->romfile, (size_t)len,
+                   rom_size_max);
         return false;
     }
     while (size < len) {
         size *= 2;
     }
+    size = d->romsize != UINT32_MAX ? d->romsize : size;
     if (d->has_rom) {
         memory_region_fini(&d->rom);
         d->has_rom = false;
@@ -478,19 +482,53 @@ static bool addr_set(Object *obj, const Property *p, const Value *v, Error **err
 
 static Value *addr_get(Object *obj, const Property *p)
 {
+    return value_int(PCI_DEVICE(obj)->devfn);
+}
+
+static Value *addr_default(const Property *p)
+{
+    return value_int(-1);
+}
+
+static const PropertyType prop_pci_addr = { .name = "str", .set = addr_set, .get = addr_get, .default_value = addr_default };
+
+static Value *legacy_addr_get(Object *obj, const Property *p)
+{
     const PCIDevice *d = PCI_DEVICE(obj);
 
-    if (d->devfn < 0) {
-        return value_int(-1);
+    return d->devfn < 0 ? value_string("") : value_string_printf("%02x.%x", PCI_SLOT(d->devfn), PCI_FUNC(d->devfn));
+}
+
+static Value *busnr_get(Object *obj, const Property *p)
+{
+    const PCIBus *bus = pci_get_bus(PCI_DEVICE(obj));
+
+    return value_int(bus ? pci_bus_num(bus) : 0);
+}
+
+static bool romsize_changed(Object *obj, const Property *p, Error **errp)
+{
+    uint32_t size = PCI_DEVICE(obj)->romsize;
+
+    if (size != UINT32_MAX && (!is_power_of_2(size) || size > ROM_MAX)) {
+        error_setg(errp, "must be a power of two, 2048..%u bytes, got %u", (unsigned)ROM_MAX, size);
+        return false;
     }
-    return value_string_printf("%02x.%x", PCI_SLOT(d->devfn), PCI_FUNC(d->devfn));
+    return true;
 }
 
 static const Property pci_device_properties[] = {
-    PROP_CUSTOM(any, "addr", addr_get, addr_set, .help = "slot and function, e.g. 3.0 (default: first free)"),
+    { .name = "addr", .type = &prop_pci_addr, .help = "slot and function, e.g. 3.0 (default: first free)" },
+    PROP_CUSTOM(str, "legacy-addr", legacy_addr_get, NULL, .shown = "str", .internal = true),
+    PROP_CUSTOM(int, "busnr", busnr_get, NULL, .shown = "busnr", .help = "number of its bus, as the guest has set it"),
     PROP_BOOL("multifunction", PCIDevice, multifunction, false, .help = "other functions of this slot exist"),
     PROP_STRING("romfile", PCIDevice, romfile, .help = "option ROM image"),
-    PROP_UINT32("rombar", PCIDevice, rombar, 1, .max = 1, .help = "offer the option ROM in a BAR"),
+    PROP_UINT32("romsize", PCIDevice, romsize, UINT32_MAX, .min = 2 * KiB, .max = UINT32_MAX, .unit = "bytes", .changed = romsize_changed,
+                .help = "size of the option ROM's BAR, a power of two; 4294967295 = as the image needs"),
+    PROP_INT32("rombar", PCIDevice, rombar, -1, .min = (uint64_t)-1, .max = 1, .help = "offer the option ROM in a BAR (-1: yes)"),
+    PROP_UINT32("acpi-index", PCIDevice, acpi_index, 0, .max = PCI_ACPI_INDEX_MAX,
+                .help = "number of the on-board device it is to be, which names it in the guest; 0 = none"),
+    PROP_FIXED_TEXT(str, "failover_pair_id", NULL, .help = "the device that takes over"),
 };
 
 static void pci_device_init(Object *obj)

@@ -22,8 +22,10 @@ EXPECTED = [
     'Found 2 serial ports', 'All threads complete.', 'ACPI: parse DSDT', 'No bootable device.',
 ]
 
-# mov dx, 0xf4; mov al, 0x10; out dx, al; hlt; jmp $-1: leaves through isa-debug-exit.
-BOOT_SECTOR = bytes([0xba, 0xf4, 0x00, 0xb0, 0x10, 0xee, 0xf4, 0xeb, 0xfd]).ljust(510, b'\0') + b'\x55\xaa'
+
+def boot_sector(code):
+    """mov dx, 0xf4; mov al, CODE; out dx, al; hlt; jmp $-1: leaves through isa-debug-exit."""
+    return bytes([0xba, 0xf4, 0x00, 0xb0, code, 0xee, 0xf4, 0xeb, 0xfd]).ljust(510, b'\0') + b'\x55\xaa'
 
 
 def seabios(quern, machine, folder, *extra, until=None):
@@ -55,7 +57,9 @@ def main():
     tap = g.Tap()
     with tempfile.TemporaryDirectory(prefix='quern-') as folder:
         disk = Path(folder) / 'disk.img'
-        disk.write_bytes(BOOT_SECTOR.ljust(1 << 20, b'\0'))
+        disk.write_bytes(boot_sector(0x10).ljust(1 << 20, b'\0'))
+        other = Path(folder) / 'other.img'
+        other.write_bytes(boot_sector(0x11).ljust(1 << 20, b'\0'))
         for machine in 'pc', 'q35':
             if not SEABIOS.exists():
                 tap.skip(f'SeaBIOS on {machine}', f'no {SEABIOS} (package seabios)')
@@ -67,6 +71,11 @@ def main():
             status, text = seabios(quern, machine, folder, '-device', 'isa-debug-exit,iobase=0xf4,iosize=4',
                                    '-drive', f'file={disk},format=raw,if=virtio')
             tap.result(status == FINISHED, f'SeaBIOS boots a virtio disk on {machine}',
+                       f'# status {status}\n' + comments(text))
+            status, text = seabios(quern, machine, folder, '-device', 'isa-debug-exit,iobase=0xf4,iosize=4',
+                                   '-blockdev', f'file,node-name=a,filename={other}', '-blockdev', f'file,node-name=b,filename={disk}',
+                                   '-device', 'virtio-blk-pci,drive=a,bootindex=2', '-device', 'virtio-blk-pci,drive=b,bootindex=1')
+            tap.result(status == FINISHED, f'SeaBIOS boots the disk of the lower bootindex on {machine}',
                        f'# status {status}\n' + comments(text))
     tap.done()
 

@@ -54,6 +54,33 @@ class Adding(unittest.TestCase):
                 self.assertEqual(a, b)
 
 
+    def test_boot_order_is_unique(self):
+        with quern.Quern(*Q35, *PORTS, *(a for n in 'ab' for a in ('-blockdev', 'null-co,size=1048576,node-name=' + n)),
+                         '-device', 'virtio-blk-pci,drive=a,bootindex=1,id=a') as q:
+            disk = {'driver': 'virtio-blk-pci', 'drive': 'b', 'bus': 'rp0', 'id': 'b'}
+            self.assertEqual(q.error('device_add', {**disk, 'bootindex': 1})[1],
+                             "virtio-blk-pci.bootindex must be unique: 1 is that of '/machine/peripheral/a/virtio-backend'")
+            self.assertIn('must be -1..2147483647', q.error('device_add', {**disk, 'bootindex': -2})[1])
+            q.command('device_add', {**disk, 'bootindex': 2})
+            self.assertIn('unique', q.error('qom-set', {'path': '/machine/peripheral/a', 'property': 'bootindex', 'value': 2})[1])
+            q.command('qom-set', {'path': '/machine/peripheral/a', 'property': 'bootindex', 'value': 3})
+            self.assertEqual(q.command('qom-get', {'path': '/machine/peripheral/a', 'property': 'bootindex'}), 3)
+
+    def test_pci_properties(self):
+        with quern.Quern(*Q35, *PORTS) as q:
+            rng = {'driver': 'virtio-rng-pci', 'bus': 'rp0', 'id': 'r'}
+            for name, value, message in [('addr', '44', 'addr must be SLOT'), ('addr', 256, 'addr must be'),
+                                         ('addr', 8, 'slots 0..0 only'), ('romsize', 3000, 'power of two'),
+                                         ('romsize', 1 << 30, '2048..16777216 bytes'), ('rombar', 2, 'must be -1..1'),
+                                         ('romfile', '/nowhere', "option ROM"), ('acpi-index', 16384, 'must be 0..16383'),
+                                         ('failover_pair_id', 'x', "must be ''"), ('multifunction', 'maybe', 'on or off')]:
+                with self.subTest(name, value=value):
+                    self.assertIn(message, q.error('device_add', {**rng, name: value})[1])
+            q.command('device_add', {**rng, 'addr': '0.0', 'romsize': 65536, 'rombar': 0, 'failover_pair_id': '', 'acpi-index': 16383})
+            self.assertEqual(q.command('qom-get', {'path': '/machine/peripheral/r', 'property': 'addr'}), 0)
+            self.assertEqual(q.command('qom-get', {'path': '/machine/peripheral/r', 'property': 'legacy-addr'}), '00.0')
+
+
 class Removing(unittest.TestCase):
     def test_wrong_requests(self):
         with quern.Quern(*Q35, '-device', 'virtio-rng-pci,id=r', '-device', 'virtio-rng-pci') as q:

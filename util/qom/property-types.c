@@ -532,14 +532,12 @@ static char *value_text(const Value *v)
     }
 }
 
-static Value *fixed_text_value(const Property *p)
-{
-    return value_string(p->def_str ? p->def_str : "");
-}
-
+/* A text without a default is the empty one. */
 static Value *get_fixed(Object *obj, const Property *p)
 {
-    return p->type->default_value ? p->type->default_value(p) : fixed_text_value(p);
+    Value *v = p->type->default_value(p);
+
+    return v ? v : value_string("");
 }
 
 static bool set_fixed(Object *obj, const Property *p, const Value *v, Error **errp)

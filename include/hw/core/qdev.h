@@ -40,6 +40,7 @@ struct DeviceInfo {
     void (*reset_exit)(Device *dev, ResetType type);
     /* What the device's back end tells has changed: show it to the guest (device-sync-config).  NULL: nothing to show. */
     bool (*sync_config)(Device *dev, Error **errp);
+    const char *boot_part;              /* what firmware finds on it: "disk@0,0"; of a host bridge, its own name */
     const VMState *vmstate;             /* required for concrete devices; &vmstate_none states "no state" */
     bool not_user_creatable;            /* boards only: refused by -device */
     bool not_hotpluggable;
@@ -77,6 +78,7 @@ static inline const DeviceInfo *device_info(const Device *dev)
 struct BusInfo {
     struct ObjectInfo;
     const char *(*dev_path)(Bus *bus, Device *dev);     /* owned string: "00:03.0" */
+    char *(*fw_name)(Bus *bus, Device *dev);            /* as firmware calls it: "scsi@3"; owned */
     /* Is there room, is the address free?  Called before the device's realize. */
     bool (*check_address)(Bus *bus, Device *dev, Error **errp);
     unsigned max_devices;                               /* 0 = no limit */

@@ -31,6 +31,7 @@ typedef struct MsixState MsixState;
 #define PCI_NUM_PINS          4
 #define PCI_NUM_BARS          6
 #define PCI_ROM_SLOT          6
+#define PCI_ACPI_INDEX_MAX    (16 * 1024 - 1)     /* on-board device numbers (PCI Firmware 3.2, 4.6.7) */
 
 /*
  * A PCI device type.  A zero id is inherited from the nearest ancestor that states one.  Descendants of
@@ -65,7 +66,9 @@ struct PCIDevice {
     int32_t devfn;                      /* property "addr"; -1 = first free */
     bool multifunction;
     char *romfile;                      /* option ROM file, or NULL */
-    uint32_t rombar;
+    int32_t rombar;                     /* 0 = no BAR for it */
+    uint32_t romsize;                   /* UINT32_MAX = as romfile needs */
+    uint32_t acpi_index;                /* 0 = none; unique where the board's ACPI tells it */
     uint32_t config_size;               /* 256 or 4096 */
     uint8_t *config;                    /* current contents, little-endian */
     uint8_t *wmask, *w1cmask;           /* config_size bytes each */

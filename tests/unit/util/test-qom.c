@@ -72,6 +72,9 @@ static const Property toy_properties[] = {
     PROP_STRING("label", Toy, label, .changed = label_changed),
     PROP_ENUM("colour", Toy, colour, colours, 1, .settable_live = true),
     PROP_LINK("peer", Toy, peer, toy),
+    PROP_FIXED(bool, "wings", false),
+    PROP_FIXED(int32, "wheels", 4),
+    PROP_FIXED_TEXT(str, "maker", NULL),
 };
 
 TYPE_DEFINE(Toy, toy, "toy", object,
@@ -126,6 +129,25 @@ static void test_wrong_values_are_named(void)
     assert_refused(t, "colour", "pink", "toy.colour must be one of red, green, blue, got 'pink'");
     assert_refused(t, "nope", "1", "toy has no property 'nope'");
     assert_refused(t, "peer", "nobody", "toy.peer 'nobody' not found");
+    object_unref(t);
+}
+
+static void test_fixed_choices(void)
+{
+    static const struct { const char *name, *taken, *refused, *message; } cases[] = {
+        { "wings", "off", "on", "toy.wings must be off, nothing else is available, got on" },
+        { "wheels", "4", "3", "toy.wheels must be 4, nothing else is available, got 3" },
+        { "maker", "", "me", "toy.maker must be '', nothing else is available, got 'me'" },
+    };
+    Toy *t = TOY(object_new(&toy_type));
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(Value) v = object_property_get(t, cases[i].name, &error_abort);
+
+        g_assert_true(object_property_set(t, cases[i].name, v, &error_abort));
+        g_assert_true(object_property_parse(t, cases[i].name, cases[i].taken, &error_abort));
+        assert_refused(t, cases[i].name, cases[i].refused, cases[i].message);
+    }
     object_unref(t);
 }
 
@@ -228,6 +250,7 @@ int main(int argc, char **argv)
     order = g_string_new(NULL);
     g_test_add_func("/qom/defaults-and-hook-order", test_defaults_and_hook_order);
     g_test_add_func("/qom/wrong-values-are-named", test_wrong_values_are_named);
+    g_test_add_func("/qom/fixed-choices", test_fixed_choices);
     g_test_add_func("/qom/sizes", test_sizes);
     g_test_add_func("/qom/refused-change-restores", test_refused_change_restores);
     g_test_add_func("/qom/frozen", test_frozen);
