@@ -16,6 +16,7 @@
 #include "qapi/qapi-commands.h"
 #include "qapi/qapi-events.h"
 #include "system/block.h"
+#include "system/dump.h"
 #include "util/main-loop.h"
 #include "util/timer.h"
 
@@ -408,6 +409,10 @@ bool qmp_stop(Error **errp)
 
 bool qmp_cont(Error **errp)
 {
+    if (dump_in_progress()) {
+        error_setg(errp, "there is a dump in process, please wait");
+        return false;
+    }
     if (state == RUN_STATE_SHUTDOWN || state == RUN_STATE_INTERNAL_ERROR || state == RUN_STATE_GUEST_PANICKED) {
         error_setg(errp, "Resetting the Virtual Machine is required");
         return false;

@@ -141,6 +141,11 @@ static bool hmp_info_command(FILE *out, const char *args, Error **errp)
     return true;
 }
 
+int hmp_present_cpu(void)
+{
+    return present_cpu;
+}
+
 static bool hmp_help(FILE *out, const char *args, Error **errp);
 
 static const HmpCommand commands[] = {
@@ -162,6 +167,10 @@ static const HmpCommand commands[] = {
     { "object_del", NULL, "ID", "remove an object", .run = hmp_object_del },
     { "migrate_set_capability", NULL, "CAPABILITY on|off", "switch a way of migrating", .run = hmp_migrate_set_capability },
     { "migrate_set_parameter", NULL, "PARAMETER VALUE", "set a parameter of migrations", .run = hmp_migrate_set_parameter },
+    { "dump-guest-memory", NULL, "[-p] [-d] [-z [-R]] FILE [BEGIN LENGTH]",
+      "write memory and registers as ELF, or kdump with -z; -p by page tables, -d detached", .run = hmp_dump_guest_memory },
+    { "memsave", NULL, "ADDR SIZE FILE", "write virtual memory to a file", .run = hmp_memsave },
+    { "pmemsave", NULL, "ADDR SIZE FILE", "write physical memory to a file", .run = hmp_pmemsave },
     { "x", NULL, "/FMT ADDR", "dump virtual memory; FMT is [count][xduoc][bhwg]" },
     { "xp", NULL, "/FMT ADDR", "dump physical memory" },
     { "print", "p", "/FMT EXPRESSION", "print a sum of numbers" },

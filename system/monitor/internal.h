@@ -61,6 +61,12 @@ char *hmp_run_line(const char *line, int cpu_index);
 /* hmp-info.c: "info WHAT". */
 void hmp_info(FILE *out, const char *what, const char *args, int cpu_index);
 void hmp_info_list(FILE *out);
+/* The CPU that commands are about. */
+int hmp_present_cpu(void);
+/* hmp-dump.c */
+bool hmp_dump_guest_memory(FILE *out, const char *args, Error **errp);
+bool hmp_memsave(FILE *out, const char *args, Error **errp);
+bool hmp_pmemsave(FILE *out, const char *args, Error **errp);
 /* hmp-memory.c */
 void hmp_examine(FILE *out, const char *format, const char *args, bool physical, int cpu_index);
 void hmp_print(FILE *out, const char *format, const char *args);

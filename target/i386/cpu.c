@@ -9,6 +9,7 @@
 #include "hw/core/machine.h"
 #include "target/i386/features.h"
 #include "target/i386/segment.h"
+#include "target/i386/core-notes.h"
 #include "target/i386/cpu-internal.h"
 #include "util/log.h"
 #include "util/main-loop.h"
@@ -455,6 +456,8 @@ TYPE_DEFINE_FAMILY(VcpuInfo, X86CPU, x86_cpu, "x86_64-cpu", x86_cpu_features, tr
         .get_pc = x86_get_linear_pc,                                                          \
         .set_pc = x86_set_linear_pc,                                                          \
         .dump_state = x86_dump_state,                                                         \
+        .dump_notes = x86_core_notes,                                                         \
+        .memory_mappings = x86_memory_mappings,                                               \
         .translate_debug = x86_translate_debug,                                               \
         .get_arch_id = x86_get_arch_id,                                                       \
         .arch = "x86_64",                                                                     \

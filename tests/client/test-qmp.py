@@ -96,7 +96,7 @@ class Session(unittest.TestCase):
             self.assertIsNone(q.process.poll())
 
     def test_documented_examples_answer_as_documented(self):
-        needs_setup = {'ringbuf-write', 'ringbuf-read', 'qmp_capabilities'}
+        needs_setup = {'dump-guest-memory', 'memsave', 'pmemsave', 'ringbuf-write', 'ringbuf-read', 'qmp_capabilities'}
         ran = 0
         with quern.Quern(*EMPTY, '-chardev', 'ringbuf,id=ring0', '-name', 'web-01') as q:
             for example in EXAMPLES:

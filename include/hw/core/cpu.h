@@ -28,6 +28,13 @@ enum {
     CPU_INTERRUPT_TPR    = 1 << 11,
 };
 
+/* A piece of virtual memory that is contiguous in physical memory too. */
+typedef struct CpuMapping {
+    vaddr vaddr;
+    hwaddr paddr;
+    uint64_t size;
+} CpuMapping;
+
 struct VcpuInfo {
     struct DeviceInfo;
     size_t env_offset;                  /* of the env struct, whose first member is TcgEnv, in the CPU object */
@@ -39,6 +46,9 @@ struct VcpuInfo {
     /* Debugger's view: gva -> gpa, ~0 if unmapped; no side effects. */
     hwaddr (*translate_debug)(Vcpu *cpu, vaddr va);
     int64_t (*get_arch_id)(Vcpu *cpu);
+    /* For core files: append ELF notes that describe the CPU, and its CpuMappings.  NULL: cannot be dumped. */
+    void (*dump_notes)(Vcpu *cpu, GByteArray *out);
+    void (*memory_mappings)(Vcpu *cpu, GArray *mappings);
     const char *arch;                   /* "x86_64" as query-target says */
 };
 

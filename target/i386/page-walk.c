@@ -1,0 +1,96 @@
+/*
+ * Every page that the present page tables map, for those who look from outside (dumps, monitors).
+ *
+ * Reference: SDM Vol.3 chapter 4; the same tables as mmu.c, without rights or side effects.  Tables
+ * are the guest's: they may be anywhere, nested in themselves, or not memory; each level is read
+ * once and the depth is fixed, so the walk ends.
+ */
+#include "target/i386/page-walk.h"
+
+#include "accel/tcg/cpu-ops.h"
+
+typedef struct PageWalk {
+    Vcpu *cpu;
+    X86PageFn *fn;
+    void *opaque;
+    bool wide;              /* entries of 8 bytes, tables of 512; else 4 and 1024 */
+    bool large32;           /* CR4.PSE in 32-bit paging */
+    uint64_t addr_mask;     /* of the address in an entry of 8 bytes */
+} PageWalk;
+
+enum { ENTRY_P = 1 << 0, ENTRY_PS = 1 << 7 };
+
+static uint64_t read_entry(const PageWalk *w, hwaddr table, unsigned i)
+{
+    uint8_t bytes[8] = { 0 };
+    unsigned size = w->wide ? 8 : 4;
+
+    if (address_space_read(w->cpu->as, table + i * size, MEMTXATTRS_UNSPECIFIED, bytes, size) != MEMTX_OK) {
+        return 0;
+    }
+    return ld64_le(bytes);
+}
+
+/* Physical address of a page of 2^@shift bytes. */
+static hwaddr page_address(const PageWalk *w, uint64_t entry, unsigned shift)
+{
+    if (!w->wide && shift == 22) {
+        return (entry & 0xffc00000) | (entry & 0x1fe000) << 19;     /* PSE-36, 4.3 */
+    }
+    return entry & (w->wide ? w->addr_mask : 0xfffff000) & ~(BIT_ULL(shift) - 1);
+}
+
+static bool is_page(const PageWalk *w, uint64_t entry, unsigned shift)
+{
+    if (shift == 12) {
+        return true;
+    }
+    return entry & ENTRY_PS && (w->wide ? shift <= 30 : w->large32);
+}
+
+/* 48 or 57 bits of address, sign-extended in long mode. */
+static vaddr canonical(vaddr va, unsigned top_shift)
+{
+    unsigned bits = top_shift + 9;
+
+    return bits >= 48 ? (uint64_t)((int64_t)(va << (64 - bits)) >> (64 - bits)) : va;
+}
+
+static void walk_table(const PageWalk *w, hwaddr table, vaddr base, unsigned shift, unsigned n, unsigned top_shift)
+{
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t entry = read_entry(w, table, i);
+        vaddr va = base | (vaddr)i << shift;
+
+        if (!(entry & ENTRY_P)) {
+            continue;
+        }
+        if (is_page(w, entry, shift)) {
+            w->fn(w->opaque, canonical(va, top_shift), page_address(w, entry, shift), BIT_ULL(shift), entry);
+        } else {
+            walk_table(w, page_address(w, entry, 12), va, shift - (w->wide ? 9 : 10), w->wide ? 512 : 1024, top_shift);
+        }
+    }
+}
+
+void x86_foreach_page(Vcpu *cpu, X86PageFn *fn, void *opaque)
+{
+    CPUX86State *env = cpu->env;
+    PageWalk w = {
+        .cpu = cpu, .fn = fn, .opaque = opaque, .wide = env->cr[4] & CR4_PAE, .large32 = env->cr[4] & CR4_PSE,
+        .addr_mask = (BIT_ULL(container_of(env, X86CPU, env)->phys_bits) - 1) & ~0xfffULL,
+    };
+
+    if (!(env->cr[0] & CR0_PG)) {
+        return;
+    }
+    if (env->efer & EFER_LMA) {
+        unsigned top = env->cr[4] & CR4_LA57 ? 48 : 39;
+
+        walk_table(&w, env->cr[3] & w.addr_mask, 0, top, 512, top);
+    } else if (w.wide) {
+        walk_table(&w, env->cr[3] & 0xffffffe0, 0, 30, 4, 30);
+    } else {
+        walk_table(&w, env->cr[3] & 0xfffff000, 0, 22, 1024, 22);
+    }
+}
