@@ -2,6 +2,7 @@
 """Descriptors handed to the emulator: inherited ones, and those sent with a command."""
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -19,13 +20,10 @@ def send_with(q, fds, name, arguments=None):
     return q.exchange(b'')
 
 
-def is_at_end(fd):
-    """The reading end of a pipe: has every writer closed it?"""
-    os.set_blocking(fd, False)
-    try:
-        return os.read(fd, 1) == b''
-    except BlockingIOError:
-        return False
+def is_at_end(fd, patience_s=5):
+    """The reading end of a pipe: does every writer close it within @patience_s?"""
+    ready, _, _ = select.select([fd], [], [], patience_s)
+    return bool(ready) and os.read(fd, 1) == b''
 
 
 class Sent(unittest.TestCase):
@@ -42,7 +40,7 @@ class Sent(unittest.TestCase):
     def test_getfd_and_closefd(self):
         with quern.Quern(*EMPTY) as q:
             self.assertEqual(self.give(q, 'getfd', {'fdname': 'p'})['return'], {})
-            self.assertFalse(is_at_end(self.r))
+            self.assertFalse(is_at_end(self.r, 0))
             q.command('closefd', {'fdname': 'p'})
             self.assertTrue(is_at_end(self.r))
             self.assertIn("'p' not found", q.error('closefd', {'fdname': 'p'})[1])
@@ -83,7 +81,7 @@ class Sent(unittest.TestCase):
             socket.send_fds(q.socket, [b' '], [self.w])
             os.close(self.w)
             q.command('getfd', {'fdname': 'p'})
-            self.assertFalse(is_at_end(self.r))
+            self.assertFalse(is_at_end(self.r, 0))
 
     def test_sets(self):
         with quern.Quern(*EMPTY) as q:
@@ -100,7 +98,7 @@ class Sent(unittest.TestCase):
             q.command('remove-fd', {'fdset-id': 7})
             self.assertIn("'fdset-id:7' not found", q.error('remove-fd', {'fdset-id': 7})[1])
             self.assertIn("'fdset-id:0, fd:99999' not found", q.error('remove-fd', {'fdset-id': 0, 'fd': 99999})[1])
-            self.assertFalse(is_at_end(self.r))
+            self.assertFalse(is_at_end(self.r, 0))
             q.command('remove-fd', {'fdset-id': 0})
             self.assertTrue(is_at_end(self.r))
 
