@@ -45,6 +45,7 @@ static struct {
     int reset, shutdown;        /* ShutdownCause; NONE = not asked */
     int stop;                   /* RunState + 1; 0 = not asked */
     int powerdown, suspend, wakeup;
+    int exit;                   /* the process is to end, whatever -no-shutdown says */
 } requests;
 
 static RunState state = RUN_STATE_PRELAUNCH;
@@ -227,6 +228,33 @@ void system_guest_panicked(void)
     }
 }
 
+void system_watchdog_expired(void)
+{
+    qapi_event_send_watchdog((QapiWatchdogAction)watchdog_action);
+    switch (watchdog_action) {
+    case WATCHDOG_ACTION_RESET:
+        system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+        break;
+    case WATCHDOG_ACTION_SHUTDOWN:
+        system_powerdown_request();
+        break;
+    case WATCHDOG_ACTION_POWEROFF:
+        ask(&requests.exit, 1);
+        break;
+    case WATCHDOG_ACTION_PAUSE:
+        vm_stop_request(RUN_STATE_WATCHDOG);
+        break;
+    case WATCHDOG_ACTION_DEBUG:
+        fprintf(stderr, "watchdog: timer fired\n");
+        break;
+    case WATCHDOG_ACTION_NONE:
+        break;
+    case WATCHDOG_ACTION_INJECT_NMI:
+        (void)!machine_inject_nmi(current_machine(), NULL);     /* QEMU too ignores boards without */
+        break;
+    }
+}
+
 void system_guest_crashloaded(void)
 {
     qapi_event_send_guest_crashloaded(QAPI_GUEST_PANIC_ACTION_RUN);
@@ -310,6 +338,9 @@ static bool handle_requests(void)
 {
     int r;
 
+    if (take(&requests.exit)) {
+        return true;
+    }
     if (take(&requests.suspend)) {
         do_suspend();
     }
@@ -395,6 +426,17 @@ bool qmp_set_action(const QapiSetActionArgs *args, Error **errp)
         watchdog_action = (WatchdogAction)args->watchdog;
     }
     return true;
+}
+
+bool qmp_watchdog_set_action(const QapiWatchdogSetActionArgs *args, Error **errp)
+{
+    watchdog_action = (WatchdogAction)args->action;
+    return true;
+}
+
+bool qmp_inject_nmi(Error **errp)
+{
+    return machine_inject_nmi(current_machine(), errp);
 }
 
 bool qmp_stop(Error **errp)

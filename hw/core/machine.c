@@ -295,6 +295,20 @@ void machine_reset(Machine *m, ResetType type)
     }
 }
 
+bool machine_inject_nmi(Machine *m, Error **errp)
+{
+    for (const TypeInfo *t = m->obj.type; t != &object_type; t = t->parent) {
+        const MachineInfo *mi = (const MachineInfo *)t->info;
+
+        if (mi->nmi) {
+            mi->nmi(m);
+            return true;
+        }
+    }
+    error_setg(errp, "machine does not provide NMIs");
+    return false;
+}
+
 /* --- done notifiers --- */
 
 typedef struct DoneNotifier {

@@ -9,12 +9,14 @@
  */
 #include "hw/i386/chipset.h"
 
+#include "hw/i386/ich9-tco.h"
 #include "system/runstate.h"
 #include "util/log.h"
 
 enum {
     LPC_PMBASE = 0x40, LPC_ACPI_CNTL = 0x44, ACPI_CNTL_ENABLE = 0x80, LPC_PIRQA = 0x60, LPC_PIRQE = 0x68, PIRQ_DISABLE = 0x80,
     LPC_RCBA = 0xf0, PMIO_SIZE = 0x80, PMIO_SMI_EN = 0x30, SMI_EN_APMC = 1 << 5, ICH9_GSI_BASE = 16,
+    PMIO_TCO = 0x60, SMI_EN_TCO = 1 << 13, SMI_STS_TCO = 1 << 13, RCBA_ENABLE = 1,
 };
 
 typedef struct Ich9Lpc {
@@ -24,6 +26,10 @@ typedef struct Ich9Lpc {
     ResetControl rst;
     MemoryRegion pmio, smi_mr;
     uint32_t smi_en, smi_sts;
+    Ich9Tco tco;
+    MemoryRegion *mem;              /* borrowed */
+    bool rcrb_mapped;
+    hwaddr rcrb_base;
     MemoryRegion *io;               /* borrowed */
     bool pmio_mapped;
     hwaddr pmio_base;
@@ -91,6 +97,16 @@ static void smi_write(void *opaque, hwaddr addr, uint64_t data, unsigned size)
 
 static const MemoryRegionOps smi_ops = { .read = smi_read, .write = smi_write, .valid = { 1, 4 }, .impl = { 4, 4 } };
 
+/* No SMI reaches a CPU; the status tells whoever polls. */
+static void tco_smi(void *opaque)
+{
+    Ich9Lpc *s = opaque;
+
+    if (s->smi_en & SMI_EN_TCO) {
+        s->smi_sts |= SMI_STS_TCO;
+    }
+}
+
 static void apm_written(void *opaque, uint8_t cmd)
 {
     Ich9Lpc *s = opaque;
@@ -119,6 +135,28 @@ static void update_pmio(Ich9Lpc *s)
     }
     s->pmio_mapped = on;
     s->pmio_base = base;
+    memory_transaction_commit();
+}
+
+/* RCBA (13.1.38): the chip configuration registers appear in memory. */
+static void update_rcrb(Ich9Lpc *s)
+{
+    uint32_t rcba = pci_get_long(s->pci.config + LPC_RCBA);
+    hwaddr base = rcba & ~(uint32_t)(ICH9_RCRB_SIZE - 1);
+    bool on = rcba & RCBA_ENABLE;
+
+    if (on == s->rcrb_mapped && (!on || base == s->rcrb_base)) {
+        return;
+    }
+    memory_transaction_begin();
+    if (s->rcrb_mapped) {
+        memory_region_del_subregion(s->mem, &s->tco.rcrb);
+    }
+    if (on) {
+        memory_region_add_subregion_overlap(s->mem, base, &s->tco.rcrb, 1);
+    }
+    s->rcrb_mapped = on;
+    s->rcrb_base = base;
     memory_transaction_commit();
 }
 
@@ -151,6 +189,9 @@ static void lpc_write_config(PCIDevice *d, uint32_t addr, uint32_t val, unsigned
     if (addr < LPC_ACPI_CNTL + 4 && addr + len > LPC_PMBASE) {
         update_pmio(s);
     }
+    if (addr < LPC_RCBA + 4 && addr + len > LPC_RCBA) {
+        update_rcrb(s);
+    }
 }
 
 /* --- life --- */
@@ -181,6 +222,8 @@ static bool lpc_realize(Device *dev, Error **errp)
     memory_region_add_subregion(&s->pmio, 8, &s->pm.tmr_mr);
     memory_region_add_subregion(&s->pmio, ICH9_GPE_OFFSET, &s->pm.gpe_mr);
     memory_region_add_subregion(&s->pmio, PMIO_SMI_EN, &s->smi_mr);
+    ich9_tco_init(&s->tco, s, tco_smi, s);
+    memory_region_add_subregion(&s->pmio, PMIO_TCO, &s->tco.io);
     apm_ports_init(&s->apm, s, s->io, apm_written);
     system_powerdown_notify_add(power_button, s);
     return true;
@@ -198,13 +241,17 @@ static void lpc_reset_hold(Device *dev, ResetType type)
     s->smi_sts = 0;
     s->rst.value = 0;
     s->apm.cmd = s->apm.status = 0;
+    pci_set_long(s->pci.config + LPC_RCBA, 0);
     acpi_pm_reset(&s->pm);
+    ich9_tco_reset(&s->tco);
     update_pmio(s);
+    update_rcrb(s);
 }
 
 static bool lpc_post_load(void *opaque, unsigned version, Error **errp)
 {
     update_pmio(opaque);
+    update_rcrb(opaque);
     return true;
 }
 
@@ -216,11 +263,16 @@ static const VMField lpc_fields[] = {
     VMS_U32(Ich9Lpc, smi_en),
     VMS_U32(Ich9Lpc, smi_sts),
     VMS_U8(Ich9Lpc, pirq_level),
+    VMS_STRUCT(Ich9Lpc, tco, &vmstate_ich9_tco),
     VMS_END
 };
 
 static const VMState vmstate_ich9_lpc = {
     .name = "ICH9-LPC", .version = 1, .minimum_version = 1, .fields = lpc_fields, .post_load = lpc_post_load,
+};
+
+static const Property lpc_properties[] = {
+    PROP_BOOL("noreboot", Ich9Lpc, tco.noreboot, false, .help = "strap: the TCO watchdog cannot reset the machine"),
 };
 
 PCI_DEVICE_DEFINE(Ich9Lpc, ich9_lpc, "ICH9-LPC", pci_device,
@@ -233,6 +285,7 @@ PCI_DEVICE_DEFINE(Ich9Lpc, ich9_lpc, "ICH9-LPC", pci_device,
     .config_write = lpc_write_config,
     .realize      = lpc_realize,
     .reset_hold   = lpc_reset_hold,
+    .properties   = PROPS(lpc_properties),
     .vmstate      = &vmstate_ich9_lpc,
     .not_user_creatable = true,
 );
@@ -242,6 +295,7 @@ PCIDevice *ich9_lpc_create(PCIHost *host, MemoryRegion *mem, MemoryRegion *io, c
     PCIDevice *d = pci_new(PCI_DEVFN(0x1f, 0), "ICH9-LPC");
     Ich9Lpc *s = ICH9_LPC(d);
 
+    s->mem = mem;
     s->io = io;
     d->multifunction = true;
     memcpy(s->gsi, gsi, sizeof(s->gsi));

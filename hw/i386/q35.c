@@ -150,4 +150,5 @@ void q35_firmware_setup(PCIHost *host)
     pci_config_write(lpc, 0x44, 0x80, 1);
     pci_config_write(lpc, 0x60, 0x0b0b0a0a, 4);
     pci_config_write(lpc, 0x68, 0x0b0b0a0a, 4);
+    pci_config_write(lpc, 0xf0, ICH9_RCRB_BASE | 1, 4);
 }

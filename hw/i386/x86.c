@@ -390,9 +390,15 @@ static void x86_machine_fini(Object *obj)
     g_clear_pointer(&x->smbios_files, g_byte_array_unref);
 }
 
+static void x86_nmi(Machine *m)
+{
+    apic_bus_nmi(X86_MACHINE(m)->apic_bus);
+}
+
 TYPE_DEFINE_FAMILY(MachineInfo, X86Machine, x86_machine, "x86-machine", machine, true,
     .desc       = "x86 machine",
     .init       = x86_machine_init,
     .fini       = x86_machine_fini,
     .properties = PROPS(x86_machine_properties),
+    .nmi        = x86_nmi,
 );

@@ -43,6 +43,8 @@ void system_powerdown_request(void);
 void system_suspend_request(void);
 bool system_wakeup_request(Error **errp) MUST_USE;
 void system_guest_panicked(void);
+/* A watchdog was not restarted in time: WATCHDOG event and the chosen action. */
+void system_watchdog_expired(void);
 /* Its crash kernel runs: only reported. */
 void system_guest_crashloaded(void);
 void system_powerdown_notify_add(void (*fn)(void *opaque), void *opaque);

@@ -105,6 +105,7 @@ static const struct { DeviceCategory category; const char *title; } categories[]
     { DEVICE_CATEGORY_SOUND,   "Sound devices" },
     { DEVICE_CATEGORY_MISC,    "Misc devices" },
     { DEVICE_CATEGORY_CPU,     "CPU devices" },
+    { DEVICE_CATEGORY_WATCHDOG, "Watchdog devices" },
 };
 
 typedef struct DeviceListing {

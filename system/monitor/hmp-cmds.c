@@ -129,6 +129,17 @@ static bool hmp_migrate_set_parameter(FILE *out, const char *args, Error **errp)
     return p && qmp_migrate_set_parameters(p, errp);
 }
 
+static bool hmp_watchdog_action(FILE *out, const char *args, Error **errp)
+{
+    int action = qapi_enum_parse(&qapi_type_WatchdogAction, args);
+
+    if (action < 0) {
+        error_setg(errp, "invalid watchdog action '%s'", args);
+        return false;
+    }
+    return qmp_watchdog_set_action(&(QapiWatchdogSetActionArgs){ .action = (QapiWatchdogAction)action }, errp);
+}
+
 static bool hmp_info_command(FILE *out, const char *args, Error **errp)
 {
     g_auto(GStrv) parts = g_strsplit(args, " ", 2);
@@ -157,6 +168,9 @@ static const HmpCommand commands[] = {
     { "system_reset", NULL, NULL, "reset the machine", qmp_system_reset },
     { "system_powerdown", NULL, NULL, "press the power button", qmp_system_powerdown },
     { "system_wakeup", NULL, NULL, "wake a suspended guest", qmp_system_wakeup },
+    { "nmi", NULL, NULL, "press the NMI button", qmp_inject_nmi },
+    { "watchdog_action", NULL, "reset|shutdown|poweroff|pause|debug|none|inject-nmi", "choose what an expired watchdog does",
+      .run = hmp_watchdog_action },
     { "balloon", NULL, "MIB", "ask the guest to come to so much memory", .run = hmp_balloon },
     { "cpu", NULL, "N", "choose the CPU that commands are about", .run = hmp_cpu },
     { "log", NULL, "ITEM[,ITEM...]|none", "choose what is logged", .run = hmp_log },

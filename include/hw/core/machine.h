@@ -32,6 +32,7 @@ struct MachineInfo {
     bool (*setup)(Machine *m, Error **errp);    /* build the board; CPUs and devices realized inside */
     void (*reset)(Machine *m, ResetType type);  /* default: machine_reset_all */
     void (*wakeup)(Machine *m);
+    void (*nmi)(Machine *m);                    /* to all CPUs; NULL: the board has no such button */
     /* Where -device without bus= of this bus type goes is found by walking the tree. */
 };
 
@@ -101,6 +102,9 @@ bool machine_build(Machine *m, Error **errp) MUST_USE;
 typedef void MachineDoneFn(void *opaque);
 void machine_done_notify(MachineDoneFn *fn, void *opaque);
 void machine_run_done_notifiers(void);
+
+/* Press the NMI button. */
+bool machine_inject_nmi(Machine *m, Error **errp) MUST_USE;
 
 /* The whole-system reset as this machine type does it. */
 void machine_reset(Machine *m, ResetType type);

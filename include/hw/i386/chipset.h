@@ -62,7 +62,7 @@ AcpiPm *ich9_lpc_acpi(PCIDevice *lpc);
 void q35_firmware_setup(PCIHost *host);
 
 enum {
-    ICH9_PMBASE = 0x600, ICH9_GPE_OFFSET = 0x20, ICH9_GPE_LEN = 16, ICH9_ACPI_ENABLE = 0x2, ICH9_ACPI_DISABLE = 0x3,
+    ICH9_RCRB_BASE = 0xfed1c000, ICH9_PMBASE = 0x600, ICH9_GPE_OFFSET = 0x20, ICH9_GPE_LEN = 16, ICH9_ACPI_ENABLE = 0x2, ICH9_ACPI_DISABLE = 0x3,
 };
 
 #endif
