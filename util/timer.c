@@ -76,6 +76,11 @@ void clock_virtual_set_manual(bool manual)
     virtual_set(virt.enabled, manual, virtual_now());
 }
 
+bool clock_virtual_is_manual(void)
+{
+    return virt.manual;
+}
+
 void clock_virtual_set_offset(int64_t now_ns)
 {
     virtual_set(virt.enabled, virt.manual, now_ns);
@@ -151,10 +156,16 @@ int64_t clock_deadline_ns(ClockType type)
     return deadline;
 }
 
-/* Does this clock move by itself? */
+/* Do timers of this clock run from the main loop? */
 static bool clock_runs(ClockType type)
 {
-    return type != CLOCK_TYPE_VIRTUAL || (virt.enabled && !virt.manual);
+    return type != CLOCK_TYPE_VIRTUAL || virt.enabled;
+}
+
+/* A clock stepped by hand waits for nothing but what is due already. */
+static bool clock_waits(ClockType type, int64_t wait)
+{
+    return clock_runs(type) && !(type == CLOCK_TYPE_VIRTUAL && virt.manual && wait > 0);
 }
 
 int64_t timers_next_timeout_ns(void)
@@ -164,9 +175,9 @@ int64_t timers_next_timeout_ns(void)
     for (int type = 0; type < CLOCK_TYPE_MAX; type++) {
         int64_t deadline = clock_deadline_ns(type);
 
-        if (deadline != INT64_MAX && clock_runs(type)) {
-            int64_t wait = deadline - clock_get_ns(type);       /* read once: MAX() would read twice */
+        int64_t wait = deadline - clock_get_ns(type);           /* read once: MAX() would read twice */
 
+        if (deadline != INT64_MAX && clock_waits(type, wait)) {
             wait = MAX(wait, 0);
             best = best < 0 ? wait : MIN(best, wait);
         }

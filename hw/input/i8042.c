@@ -428,6 +428,18 @@ static const Property i8042_properties[] = {
     PROP_UINT8("mouse-irq", I8042, aux_irq_num, 12, .max = ISA_NUM_IRQS - 1, .help = "the mouse's interrupt line"),
 };
 
+static const IrqInputs i8042_inputs[] = {
+    { "ps2-kbd-input-irq", 1, device_ready },
+    { "ps2-mouse-input-irq", 1, device_ready },
+    { 0 }
+};
+static const IrqOutputs i8042_outputs[] = {
+    { NULL, 2, offsetof(I8042, irq_kbd) },
+    { "a20", 1, offsetof(I8042, a20) },
+    { 0 }
+};
+_Static_assert(offsetof(I8042, irq_aux) == offsetof(I8042, irq_kbd) + sizeof(IrqLine), "one group of two");
+
 DEVICE_DEFINE(I8042, i8042, "i8042", isa_device,
     .desc = "keyboard controller with PS/2 keyboard and mouse",
     .properties = PROPS(i8042_properties),
@@ -437,6 +449,8 @@ DEVICE_DEFINE(I8042, i8042, "i8042", isa_device,
     .reset_enter = i8042_reset_enter,
     .reset_hold = i8042_reset_hold,
     .vmstate = &vmstate_i8042,
+    .irq_inputs = i8042_inputs,
+    .irq_outputs = i8042_outputs,
     .not_user_creatable = true,
     .not_hotpluggable = true);
 
@@ -533,6 +547,8 @@ static const VMState vmstate_port92 = {
     },
 };
 
+static const IrqOutputs port92_outputs[] = { { "a20", 1, offsetof(Port92, a20) }, { 0 } };
+
 DEVICE_DEFINE(Port92, port92, "port92", isa_device,
     .desc = "fast A20 and reset port",
     .realize = port92_realize,
@@ -540,5 +556,6 @@ DEVICE_DEFINE(Port92, port92, "port92", isa_device,
     .reset_enter = port92_reset_enter,
     .reset_hold = port92_reset_hold,
     .vmstate = &vmstate_port92,
+    .irq_outputs = port92_outputs,
     .not_user_creatable = true,
     .not_hotpluggable = true);

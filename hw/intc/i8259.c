@@ -379,6 +379,9 @@ static const VMState i8259_vmstate = {
     .fields = (const VMField[]){ VMS_STRUCT_ARRAY(I8259Pair, chip, &chip_vmstate), VMS_END },
 };
 
+static const IrqInputs i8259_inputs[] = { { NULL, 16, input_changed }, { 0 } };
+static const IrqOutputs i8259_outputs[] = { { NULL, 1, offsetof(I8259Pair, intr) }, { 0 } };
+
 DEVICE_DEFINE(I8259Pair, i8259, "isa-i8259", device,
     .desc = "8259A interrupt controllers of a PC",
     .init = i8259_init_regions,
@@ -387,6 +390,8 @@ DEVICE_DEFINE(I8259Pair, i8259, "isa-i8259", device,
     .reset_hold = i8259_reset,
     .reset_exit = i8259_reset_exit,
     .vmstate = &i8259_vmstate,
+    .irq_inputs = i8259_inputs,
+    .irq_outputs = i8259_outputs,
     .not_user_creatable = true,
 );
 

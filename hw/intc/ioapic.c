@@ -217,6 +217,8 @@ static const VMState ioapic_vmstate = {
     },
 };
 
+static const IrqInputs ioapic_inputs[] = { { NULL, IOAPIC_NUM_PINS, ioapic_input }, { 0 } };
+
 DEVICE_DEFINE(IoApic, ioapic, "ioapic", sysbus_device,
     .desc = "I/O APIC",
     .init = ioapic_init,
@@ -224,5 +226,6 @@ DEVICE_DEFINE(IoApic, ioapic, "ioapic", sysbus_device,
     .unrealize = ioapic_unrealize,
     .reset_hold = ioapic_reset,
     .vmstate = &ioapic_vmstate,
+    .irq_inputs = ioapic_inputs,
     .not_user_creatable = true,
 );

@@ -566,6 +566,9 @@ Mc146818 *mc146818_create(IsaBus *bus, int base_year, IrqLine irq8)
 
     s->base_year = base_year;
     s->irq = irq8;
+    if (bus->bus.parent_dev) {
+        object_add_child(bus->bus.parent_dev, "rtc", s);
+    }
     return device_realize_and_unref(&s->isa.dev, &bus->bus, &error_fatal) ? s : NULL;
 }
 
@@ -615,6 +618,8 @@ static const Property rtc_properties[] = {
               .help = "periodic ticks that come while one is pending"),
 };
 
+static const IrqOutputs rtc_outputs[] = { { NULL, 1, offsetof(Mc146818, irq) }, { 0 } };
+
 DEVICE_DEFINE(Mc146818, mc146818, "mc146818rtc", isa_device,
     .desc = "MC146818 real-time clock",
     .properties = PROPS(rtc_properties),
@@ -623,5 +628,6 @@ DEVICE_DEFINE(Mc146818, mc146818, "mc146818rtc", isa_device,
     .reset_enter = rtc_reset_enter,
     .reset_hold = rtc_reset_hold,
     .vmstate = &vmstate_mc146818,
+    .irq_outputs = rtc_outputs,
     .not_user_creatable = true,
     .not_hotpluggable = true);

@@ -552,6 +552,13 @@ static const Property hpet_properties[] = {
     PROP_UINT32("hpet-intcap", Hpet, intcap, 0, .help = "interrupt lines that comparators may use, a bit map"),
 };
 
+static const IrqInputs hpet_inputs[] = { { NULL, 2, legacy_input }, { 0 } };
+static const IrqOutputs hpet_outputs[] = {
+    { NULL, 1, offsetof(Hpet, pit_control) },
+    { "sysbus-irq", HPET_NUM_IRQ_ROUTES, offsetof(Hpet, gsi) },
+    { 0 }
+};
+
 DEVICE_DEFINE(Hpet, hpet, "hpet", sysbus_device,
     .desc = "high precision event timer",
     .properties = PROPS(hpet_properties),
@@ -560,5 +567,7 @@ DEVICE_DEFINE(Hpet, hpet, "hpet", sysbus_device,
     .reset_enter = hpet_reset_enter,
     .reset_hold = hpet_reset_hold,
     .vmstate = &vmstate_hpet,
+    .irq_inputs = hpet_inputs,
+    .irq_outputs = hpet_outputs,
     .not_user_creatable = true,
     .not_hotpluggable = true);

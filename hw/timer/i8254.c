@@ -110,6 +110,9 @@ static const Property i8254_properties[] = {
     PROP_UINT32("iobase", I8254, iobase, 0x40, .help = "first of four ports"),
 };
 
+static const IrqInputs i8254_inputs[] = { { NULL, 1, i8254_irq_control_set }, { 0 } };
+static const IrqOutputs i8254_outputs[] = { { NULL, 1, offsetof(I8254, pit.irq) }, { 0 } };
+
 DEVICE_DEFINE(I8254, i8254, "isa-pit", isa_device,
     .desc = "8254 interval timer",
     .properties = PROPS(i8254_properties),
@@ -118,6 +121,8 @@ DEVICE_DEFINE(I8254, i8254, "isa-pit", isa_device,
     .reset_enter = i8254_reset_enter,
     .reset_hold = i8254_reset_hold,
     .vmstate = &vmstate_i8254,
+    .irq_inputs = i8254_inputs,
+    .irq_outputs = i8254_outputs,
     .not_user_creatable = true,
     .not_hotpluggable = true);
 

@@ -20,6 +20,7 @@ int64_t clock_get_ns(ClockType type);   /* any thread */
 /* Guest time: enabled by vm_start, disabled by vm_stop; under qtest it is stepped by hand. */
 void clock_virtual_enable(bool on);
 void clock_virtual_set_manual(bool manual);
+bool clock_virtual_is_manual(void);
 void clock_virtual_advance_to(int64_t ns);      /* manual mode: runs what falls due, BQL held */
 void clock_virtual_set_offset(int64_t now_ns);  /* make guest time read @now_ns (on load of a saved state) */
 int64_t clock_deadline_ns(ClockType type);      /* time of the next timer, INT64_MAX if none */

@@ -14,6 +14,7 @@
 #include "system/block.h"
 #include "system/hostmem.h"
 #include "system/monitor.h"
+#include "system/qtest.h"
 #include "system/serial.h"
 #include "qapi/keyval.h"
 
@@ -698,7 +699,8 @@ bool build_all(Options *o, Error **errp)
         || !select_accel(o, errp)
         || !for_items(o, o->blockdevs, add_blockdev, errp)
         || !for_items(o, o->drives, add_drive, errp)
-        || !build_machine(o, m, errp)) {
+        || !build_machine(o, m, errp)
+        || !named(o->qtest ? "-qtest" : NULL, !o->qtest || qtest_server_new(o->qtest, o->qtest_log, errp), errp)) {
         return false;
     }
     machine_run_done_notifiers();

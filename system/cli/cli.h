@@ -38,6 +38,7 @@ typedef struct Options {
     char *kernel, *initrd, *append, *firmware, *dtb;
     char *mem_path;
     char *pidfile;
+    char *qtest, *qtest_log;
     char *log_items, *log_file, *log_filter;
     uint8_t uuid[16];
     bool uuid_set;

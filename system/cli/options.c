@@ -180,6 +180,19 @@ static bool apply_audiodev(Options *o, CliItem *item, Error **errp)
     return true;
 }
 
+static bool apply_audio(Options *o, CliItem *item, Error **errp)
+{
+    static const char *const known[] = { "driver", NULL };
+
+    for (size_t i = 0; i < value_dict_len(item->dict); i++) {
+        if (!g_strv_contains(known, value_dict_key_at(item->dict, i))) {
+            error_setg(errp, "Parameter '%s' is not supported: there are no sound devices", value_dict_key_at(item->dict, i));
+            return false;
+        }
+    }
+    return apply_audiodev(o, item, errp);
+}
+
 static bool apply_global(Options *o, CliItem *item, Error **errp)
 {
     const char *driver = value_dict_get_str(item->dict, "driver");
@@ -506,6 +519,7 @@ static const OptionDef options[] = {
     { "net", "none", "no network", .keys = apply_net, .implied = "type", .mode = KEYVAL_FLAT },
     { "audiodev", "[driver=]none,id=ID", "an audio back end", .keys = apply_audiodev, .implied = "driver",
       .mode = KEYVAL_NESTED },
+    { "audio", "[driver=]none", "no sound", .keys = apply_audio, .implied = "driver", .mode = KEYVAL_FLAT, .group = "" },
     { "usb", NULL, "the same as -machine usb=on", apply_usb },
     /* the user's side */
     { "nographic", NULL, "no display; first serial port and monitor on the terminal", FLAG(nographic) },
@@ -517,6 +531,9 @@ static const OptionDef options[] = {
     { "mon", "[chardev=]ID[,mode=readline|control][,pretty=on|off]", "a monitor", .keys = apply_mon,
       .implied = "chardev", .mode = KEYVAL_FLAT, .schema = &qapi_type_MonitorOptions },
     { "nodefaults", NULL, "no default devices", FLAG(nodefaults) },
+    { "qtest", "DEV", "let a test on a character device touch the machine in the guest's place (with -accel qtest)",
+      STR(qtest) },
+    { "qtest-log", "FILE|none", "log of the test's commands; default: standard error", STR(qtest_log) },
     { "no-user-config", NULL, "read no configuration file of the user's", apply_no_user_config },
     { "readconfig", "FILE", "read options from a file", apply_readconfig },
     /* the process */

@@ -21,10 +21,17 @@ static inline IrqLine irq_line(IrqHandler *set, void *opaque, unsigned n)
     return (IrqLine){ set, opaque, n };
 }
 
+/* Sees every change of a connected line, after its sink did; NULL = nobody looks.  For qtest. */
+typedef void IrqTap(const IrqLine *line, int level);
+extern IrqTap *irq_tap;
+
 static inline void irq_set(IrqLine line, int level)
 {
     if (line.set) {
         line.set(line.opaque, line.n, level);
+        if (unlikely(irq_tap)) {
+            irq_tap(&line, level);
+        }
     }
 }
 

@@ -28,6 +28,23 @@ typedef enum DeviceCategory {
     DEVICE_CATEGORY_CPU, DEVICE_CATEGORY_WATCHDOG,
 } DeviceCategory;
 
+/*
+ * Lines that a type declares, so that they can be found by name and number: inputs are driven by
+ * calling @set with the device as its opaque, outputs are IrqLine fields.  The name NULL is the
+ * unnamed group.  Tables end with .n == 0.
+ */
+typedef struct IrqInputs {
+    const char *name;
+    unsigned n;
+    IrqHandler *set;
+} IrqInputs;
+
+typedef struct IrqOutputs {
+    const char *name;
+    unsigned n;
+    size_t offset;                      /* of the first of @n IrqLine in the instance */
+} IrqOutputs;
+
 struct DeviceInfo {
     struct ObjectInfo;
     DeviceCategory category;
@@ -42,6 +59,8 @@ struct DeviceInfo {
     bool (*sync_config)(Device *dev, Error **errp);
     const char *boot_part;              /* what firmware finds on it: "disk@0,0"; of a host bridge, its own name */
     const VMState *vmstate;             /* required for concrete devices; &vmstate_none states "no state" */
+    const IrqInputs *irq_inputs;
+    const IrqOutputs *irq_outputs;
     bool not_user_creatable;            /* boards only: refused by -device */
     bool not_hotpluggable;
 };
@@ -153,6 +172,14 @@ typedef struct DeviceNotify {
     void (*unplug_refused)(const char *id, const char *path);
 } DeviceNotify;
 void device_set_notify(const DeviceNotify *n);
+
+/* Input line @n of group @name (NULL: the unnamed one); not connected if there is none. */
+IrqLine device_irq_input(Device *dev, const char *name, unsigned n);
+/*
+ * The field that holds output line @n of group @name; NULL if there is none.  "sysbus-irq" are the
+ * lines that a device of the system bus gave it.
+ */
+IrqLine *device_irq_output(Device *dev, const char *name, unsigned n);
 
 /* Reset @dev and everything below it, all three phases. */
 void device_reset(Device *dev, ResetType type);
