@@ -14,6 +14,7 @@ typedef struct HostMemoryBackend {
     uint64_t host_nodes;        /* bit per node */
     int policy;                 /* MemoryPolicy */
     uint32_t prealloc_threads;
+    Object *prealloc_context;   /* counted; ThreadContext, NULL = none */
     bool share, prealloc, reserve, merge, dump, canonical_path;
 
     bool ready;                 /* @mr exists */

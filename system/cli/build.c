@@ -174,7 +174,7 @@ static bool add_consoles(Options *o, const MachineInfo *mi, Error **errp)
 
 static bool add_object(Options *o, CliItem *item, Error **errp)
 {
-    return user_creatable_add(item->dict, errp) != NULL;
+    return item->done || user_creatable_add(item->dict, errp) != NULL;
 }
 
 static bool add_blockdev(Options *o, CliItem *item, Error **errp)

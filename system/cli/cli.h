@@ -19,6 +19,7 @@ typedef struct CliItem {
     char *where;                /* "-device foo": what errors name */
     char *text;                 /* as given */
     Value *dict;                /* options that take keys; else NULL */
+    bool done;                  /* made before its turn */
 } CliItem;
 
 typedef struct Options {

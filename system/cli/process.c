@@ -124,6 +124,24 @@ static bool lock_memory(const Options *o, Error **errp)
     return true;
 }
 
+/* Under the sandbox affinity may be out of reach: thread contexts are made before. */
+static bool make_thread_contexts(Options *o, Error **errp)
+{
+    for (unsigned i = 0; o->objects && i < o->objects->len; i++) {
+        CliItem *item = &g_array_index(o->objects, CliItem, i);
+
+        if (g_strcmp0(value_dict_get_str(item->dict, "qom-type"), "thread-context")) {
+            continue;
+        }
+        if (!user_creatable_add(item->dict, errp)) {
+            error_prepend(errp, "%s: ", item->where);
+            return false;
+        }
+        item->done = true;
+    }
+    return true;
+}
+
 static bool start_helpers(const QapiRunWithOptions *r, Error **errp)
 {
     return !r || ((!r->has_exit_with_parent || !r->exit_with_parent || run_with_exit_with_parent(errp))
@@ -139,7 +157,8 @@ bool process_prepare(Options *o, Error **errp)
         error_setg(errp, "-run-with exit-with-parent=on and -daemonize exclude each other");
         return false;
     }
-    return lock_memory(o, errp) && start_helpers(o->run_with, errp) && (sandbox_waits_for_user(o) || sandbox_begin(o, errp));
+    return lock_memory(o, errp) && start_helpers(o->run_with, errp) && make_thread_contexts(o, errp)
+        && (sandbox_waits_for_user(o) || sandbox_begin(o, errp));
 }
 
 bool process_confine(Options *o, Error **errp)

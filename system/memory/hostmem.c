@@ -7,6 +7,8 @@
  */
 #include "hostmem-internal.h"
 
+#include "util/thread-context.h"
+
 #include <linux/mempolicy.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -96,9 +98,31 @@ static bool apply_dump(const HostMemoryBackend *b, Error **errp)
     return true;
 }
 
+typedef struct PreallocCall {
+    HostMemoryBackend *backend;
+    Error *err;
+} PreallocCall;
+
+static void run_prealloc(void *opaque)
+{
+    PreallocCall *c = opaque;
+    const RamBlock *rb = c->backend->mr.ram;
+
+    (void)!memory_prealloc(rb->host, rb->max_length, rb->page_size, c->backend->prealloc_threads, &c->err);
+}
+
+/* From the thread context, if there is one: so that the threads run, and pages are taken, where it may. */
 static bool apply_prealloc(HostMemoryBackend *b, Error **errp)
 {
-    return memory_prealloc(b->mr.ram->host, b->mr.ram->max_length, b->mr.ram->page_size, b->prealloc_threads, errp);
+    PreallocCall c = { .backend = b };
+
+    if (b->prealloc_context) {
+        thread_context_run(THREAD_CONTEXT(b->prealloc_context), run_prealloc, &c);
+    } else {
+        run_prealloc(&c);
+    }
+    error_propagate(errp, c.err);
+    return !c.err;
 }
 
 static bool merge_changed(Object *obj, const Property *p, Error **errp)
@@ -139,6 +163,8 @@ static const Property backend_properties[] = {
               .help = "touch all memory at start"),
     PROP_UINT32("prealloc-threads", HostMemoryBackend, prealloc_threads, 1, .min = 1, .max = 1024,
                 .help = "host threads that touch it"),
+    PROP_LINK("prealloc-context", HostMemoryBackend, prealloc_context, thread_context,
+              .help = "the thread that starts those"),
     PROP_BOOL("reserve", HostMemoryBackend, reserve, true, .help = "reserve swap or huge pages if the host does so"),
     PROP_BOOL("merge", HostMemoryBackend, merge, true, .changed = merge_changed, .settable_live = true,
               .help = "let the host merge equal pages (KSM)"),

@@ -26,6 +26,11 @@ BAD = [
     (['-run-with', 'exit-with-parent=on', '-daemonize'], 'exclude each other'),
     (['-overcommit', 'mem-lock=maybe'], "Parameter 'mem-lock' does not accept value 'maybe'"),
     (['-overcommit', 'cpu-pm=on'], 'cpu-pm=on is not supported'),
+    (['-object', 'thread-context,id=t,cpu-affinity=1023'], 'Setting CPU affinity failed'),
+    (['-object', 'thread-context,id=t,cpu-affinity=1024'], 'must be numbers below 1024'),
+    (['-object', 'thread-context,id=t,cpu-affinity=3-1'], 'must be numbers below 1024'),
+    (['-object', 'thread-context,id=t,node-affinity=900'], 'The nodes select no CPUs'),
+    (['-object', 'memory-backend-ram,id=m,size=1M,prealloc-context=t'], "'t'"),
     (['-msg', 'timestamp=perhaps'], "Parameter 'timestamp' expects 'on' or 'off'"),
 ]
 
@@ -117,6 +122,23 @@ class Process(unittest.TestCase):
             with quern.Quern(*Q35, '-overcommit', 'mem-lock=%s' % mode) as q:
                 kib = int(status_fields(q.process.pid, 'VmLck')[0].split()[0])
                 self.assertEqual(kib >= 32 * 1024, locked, mode)
+
+    def test_thread_context_has_its_cpus_even_inside_the_sandbox(self):
+        mine = sorted(os.sched_getaffinity(0))
+        with quern.Quern(*Q35, '-sandbox', STRICT, '-object', 'thread-context,id=tc0,cpu-affinity=%d' % mine[0],
+                         '-object', 'memory-backend-ram,id=m0,size=4M,prealloc=on,prealloc-threads=2,prealloc-context=tc0') as q:
+            tid = q.command('qom-get', {'path': '/objects/tc0', 'property': 'thread-id'})
+            self.assertEqual(os.sched_getaffinity(tid), {mine[0]})
+            self.assertEqual(q.command('qom-get', {'path': '/objects/tc0', 'property': 'cpu-affinity'}), [mine[0]])
+            self.assertIn('Setting CPU affinity failed', q.error('qom-set', {'path': '/objects/tc0', 'property': 'cpu-affinity',
+                                                                            'value': [mine[0]]})[1])
+            self.assertIn('in use', q.error('object-del', {'id': 'tc0'})[1])
+            q.command('object-del', {'id': 'm0'})
+            q.command('object-del', {'id': 'tc0'})
+            self.assertFalse(Path('/proc/%d/task/%d' % (q.process.pid, tid)).exists())
+        with quern.Quern(*Q35, '-object', '{"qom-type": "thread-context", "id": "tc0", "node-affinity": [0]}') as q:
+            q.command('qom-set', {'path': '/objects/tc0', 'property': 'node-affinity', 'value': '0-1'})
+            self.assertIn('Mixing', q.error('qom-set', {'path': '/objects/tc0', 'property': 'cpu-affinity', 'value': 0})[1])
 
     def test_form_of_messages(self):
         def error(*args):
