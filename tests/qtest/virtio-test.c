@@ -1,0 +1,196 @@
+/* virtio-rng with MSI-X, virtio-balloon, virtio-serial. */
+#include "lib/virtio.h"
+
+enum { TYPE_CONSOLE = 3, TYPE_RNG = 4, TYPE_BALLOON = 5 };
+
+/* --- rng --- */
+
+static void test_rng_fills_the_buffer(void)
+{
+    QTest *q = qtest_start("-machine q35 -object rng-random,id=r,filename=/dev/urandom -device virtio-rng-pci,rng=r");
+    uint8_t data[256];
+    unsigned zeroes = 0;
+    QVirtQueue vq;
+    uint32_t n;
+    uint64_t buf;
+    QVirtio v;
+    QPci p;
+
+    qpci_init(&p, q, true);
+    qvirtio_open(&v, &p, TYPE_RNG, 0);
+    qvirtio_queue_init(&vq, &v, 0);
+    qvirtio_start(&v);
+    buf = qtest_alloc(q, sizeof(data), 16);
+    qvq_add(&vq, &(QSegment){ buf, sizeof(data), true }, 1);
+    qvq_kick(&vq);
+    qvq_wait(&vq, &n);
+    g_assert_cmpuint(n, >, 0);
+    g_assert_cmpuint(n, <=, sizeof(data));
+    qtest_memread(q, buf, data, sizeof(data));
+    for (unsigned i = 0; i < n; i++) {
+        zeroes += !data[i];
+    }
+    g_assert_cmpuint(zeroes, <, n / 4);
+    qtest_stop(q);
+}
+
+/* The device's interrupt is a write of data to an address: here to RAM, where it is seen. */
+static void test_msix_message_is_written(void)
+{
+    QTest *q = qtest_start("-machine q35 -device virtio-rng-pci");
+    unsigned cap;
+    QVirtQueue vq;
+    uint64_t buf, target, table;
+    QVirtio v;
+    QBar bar;
+    QPci p;
+
+    qpci_init(&p, q, true);
+    qvirtio_open(&v, &p, TYPE_RNG, 0);
+    cap = qpci_capability(&v.dev, PCI_CAP_MSIX, 0);
+    g_assert_cmpuint(cap, !=, 0);
+    bar = qpci_map(&v.dev, qpci_read(&v.dev, cap + 4, 4) & 7);
+    table = qpci_read(&v.dev, cap + 4, 4) & ~7u;
+    target = qtest_alloc(q, 4, 4);
+    qpci_write(&v.dev, cap + 2, 2, 0x8000);
+    qbar_write(&bar, table + 16, 4, (uint32_t)target);      /* entry 1 */
+    qbar_write(&bar, table + 20, 4, target >> 32);
+    qbar_write(&bar, table + 24, 4, 0x12345678);
+    qbar_write(&bar, table + 28, 4, 0);                     /* unmasked */
+    qvirtio_queue_init(&vq, &v, 0);
+    qbar_write(&v.bar, v.common + 0x1a, 2, 1);              /* queue_msix_vector */
+    g_assert_cmphex(qbar_read(&v.bar, v.common + 0x1a, 2), ==, 1);
+    qvirtio_start(&v);
+    buf = qtest_alloc(q, 16, 16);
+    qvq_add(&vq, &(QSegment){ buf, 16, true }, 1);
+    qvq_kick(&vq);
+    qvq_wait(&vq, NULL);
+    g_assert_cmphex(qtest_read(q, target, 4), ==, 0x12345678);
+    qtest_stop(q);
+}
+
+/* --- balloon --- */
+
+static void test_balloon_target_and_actual(void)
+{
+    QTest *q = qtest_start("-machine q35 -m 128 -device virtio-balloon-pci");
+    g_autofree char *reply = NULL, *event = NULL, *info = NULL;
+    QVirtQueue inflate, deflate;
+    uint64_t pfns;
+    QVirtio v;
+    QPci p;
+
+    qpci_init(&p, q, true);
+    qvirtio_open(&v, &p, TYPE_BALLOON, 0);
+    qvirtio_queue_init(&inflate, &v, 0);
+    qvirtio_queue_init(&deflate, &v, 1);
+    qvirtio_start(&v);
+    g_assert_cmpuint(qvirtio_config(&v, 0, 4), ==, 0);
+    reply = qtest_qmp(q, "{'execute': 'balloon', 'arguments': {'value': 134201344}}");      /* 4 pages less */
+    g_assert_nonnull(strstr(reply, "\"return\""));
+    g_assert_cmpuint(qvirtio_config(&v, 0, 4), ==, 4);
+    pfns = qtest_alloc(q, 16, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t page = qtest_alloc(q, 4096, 4096);
+
+        qtest_memset(q, page, 0x77, 4096);
+        qtest_write(q, pfns + 4 * i, 4, page >> 12);
+    }
+    qvq_add(&inflate, &(QSegment){ pfns, 16, false }, 1);
+    qvq_kick(&inflate);
+    qvq_wait(&inflate, NULL);
+    qbar_write(&v.bar, v.config + 4, 4, 4);                 /* actual */
+    event = qtest_qmp_event(q, "BALLOON_CHANGE");
+    g_assert_nonnull(strstr(event, "134201344"));
+    info = qtest_qmp(q, "{'execute': 'query-balloon'}");
+    g_assert_nonnull(strstr(info, "134201344"));
+    g_assert_cmphex(qtest_read(q, qtest_read(q, pfns, 4) << 12, 8), ==, 0);     /* given back: reads zero */
+    qvq_add(&deflate, &(QSegment){ pfns, 16, false }, 1);
+    qvq_kick(&deflate);
+    qvq_wait(&deflate, NULL);
+    qtest_stop(q);
+}
+
+/* --- serial --- */
+
+enum { Q_PORT1_RX = 4, Q_PORT1_TX = 5, Q_CONTROL_RX = 2, Q_CONTROL_TX = 3 };
+enum { EV_DEVICE_READY = 0, EV_PORT_ADD = 1, EV_PORT_READY = 3, EV_PORT_OPEN = 6, EV_PORT_NAME = 7 };
+#define F_MULTIPORT (1ull << 1)
+
+typedef struct Serial {
+    QTest *q;
+    QPci p;
+    QVirtio v;
+    QVirtQueue control_rx, control_tx, rx, tx;
+} Serial;
+
+static void send_control(Serial *s, uint32_t id, uint16_t event, uint16_t value)
+{
+    uint64_t m = qtest_alloc(s->q, 8, 4);
+
+    qtest_write(s->q, m, 4, id);
+    qtest_write(s->q, m + 4, 2, event);
+    qtest_write(s->q, m + 6, 2, value);
+    qvq_add(&s->control_tx, &(QSegment){ m, 8, false }, 1);
+    qvq_kick(&s->control_tx);
+    qvq_wait(&s->control_tx, NULL);
+}
+
+/* Give the device room for control messages until it sends @event for port @id; the text after it. */
+static void expect_control(Serial *s, uint32_t id, uint16_t event, char *text, size_t size)
+{
+    for (;;) {
+        uint64_t m = qtest_alloc(s->q, 64, 4);
+        uint32_t n;
+
+        qvq_add(&s->control_rx, &(QSegment){ m, 64, true }, 1);
+        qvq_kick(&s->control_rx);
+        qvq_wait(&s->control_rx, &n);
+        if (qtest_read(s->q, m, 4) == id && qtest_read(s->q, m + 4, 2) == event) {
+            memset(text, 0, size);
+            qtest_memread(s->q, m + 8, text, MIN(n - 8, size - 1));
+            return;
+        }
+    }
+}
+
+static void test_serial_port_comes_up_and_talks(void)
+{
+    Serial s = { .q = qtest_start("-machine q35 -chardev ringbuf,id=ring,size=64 -device virtio-serial-pci "
+                                  "-device virtserialport,chardev=ring,nr=1,name=org.test.port") };
+    g_autofree char *read_back = NULL;
+    char name[32];
+    uint64_t out;
+
+    qpci_init(&s.p, s.q, true);
+    qvirtio_open(&s.v, &s.p, TYPE_CONSOLE, F_MULTIPORT);
+    qvirtio_queue_init(&s.control_rx, &s.v, Q_CONTROL_RX);
+    qvirtio_queue_init(&s.control_tx, &s.v, Q_CONTROL_TX);
+    qvirtio_queue_init(&s.rx, &s.v, Q_PORT1_RX);
+    qvirtio_queue_init(&s.tx, &s.v, Q_PORT1_TX);
+    qvirtio_start(&s.v);
+    send_control(&s, 0xffffffff, EV_DEVICE_READY, 1);
+    expect_control(&s, 1, EV_PORT_ADD, name, sizeof(name));
+    send_control(&s, 1, EV_PORT_READY, 1);
+    expect_control(&s, 1, EV_PORT_NAME, name, sizeof(name));
+    g_assert_cmpstr(name, ==, "org.test.port");
+    send_control(&s, 1, EV_PORT_OPEN, 1);
+    out = qtest_alloc(s.q, 16, 1);
+    qtest_memwrite(s.q, out, "from the guest", 14);
+    qvq_add(&s.tx, &(QSegment){ out, 14, false }, 1);
+    qvq_kick(&s.tx);
+    qvq_wait(&s.tx, NULL);
+    read_back = qtest_qmp(s.q, "{'execute': 'ringbuf-read', 'arguments': {'device': 'ring', 'size': 64}}");
+    g_assert_nonnull(strstr(read_back, "from the guest"));
+    qtest_stop(s.q);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/virtio-rng/data", test_rng_fills_the_buffer);
+    g_test_add_func("/virtio-rng/msix", test_msix_message_is_written);
+    g_test_add_func("/virtio-balloon/pages", test_balloon_target_and_actual);
+    g_test_add_func("/virtio-serial/port", test_serial_port_comes_up_and_talks);
+    return g_test_run();
+}
