@@ -28,7 +28,8 @@ struct BottomHalf {
 
 static int wake_fd = -1;
 static GArray *watches;         /* of FdWatch; main thread */
-static GArray *pollfds;         /* of GPollFD: [0] wake_fd, then glib's, then ours */
+static GArray *pollfds;         /* of GPollFD: [0] wake_fd, then glib's, then ours, then the hooks' */
+static GPtrArray *hooks;        /* of MainLoopHook *; main thread */
 static GMutex bh_lock;          /* innermost */
 static BottomHalf *bh_queue;    /* scheduled, in order; bh_lock */
 static BottomHalf **bh_tail = &bh_queue;
@@ -42,6 +43,7 @@ void main_loop_init(void)
         exit(1);
     }
     watches = g_array_new(false, false, sizeof(FdWatch));
+    hooks = g_ptr_array_new();
     pollfds = g_array_new(false, false, sizeof(GPollFD));
 }
 
@@ -193,11 +195,9 @@ void main_loop_set_fd(int fd, FdHandler *on_read, FdHandler *on_write, void *opa
 }
 
 /* A handler may change the watches, so each is looked up again by fd. */
-static void watches_dispatch(unsigned first)
+static void watches_dispatch(unsigned first, unsigned end)
 {
-    unsigned n = pollfds->len;
-
-    for (unsigned i = first; i < n; i++) {
+    for (unsigned i = first; i < end; i++) {
         GPollFD p = g_array_index(pollfds, GPollFD, i);
         FdWatch *w = p.revents ? watch_find(p.fd) : NULL;
 
@@ -207,6 +207,40 @@ static void watches_dispatch(unsigned first)
         }
         if (w && w->on_write && (p.revents & (G_IO_OUT | G_IO_HUP | G_IO_ERR))) {
             w->on_write(w->opaque);
+        }
+    }
+}
+
+/* --- hooks --- */
+
+void main_loop_hook_add(MainLoopHook *hook)
+{
+    g_ptr_array_add(hooks, hook);
+    main_loop_wake();
+}
+
+void main_loop_hook_remove(MainLoopHook *hook)
+{
+    g_ptr_array_remove(hooks, hook);
+}
+
+static void hooks_fill(int64_t *timeout_ns)
+{
+    for (unsigned i = 0; i < hooks->len; i++) {
+        MainLoopHook *h = g_ptr_array_index(hooks, i);
+
+        h->fill(h->opaque, pollfds, timeout_ns);
+    }
+}
+
+/* A hook may remove hooks, itself included. */
+static void hooks_done(void)
+{
+    for (unsigned i = hooks->len; i-- > 0;) {
+        MainLoopHook *h = i < hooks->len ? g_ptr_array_index(hooks, i) : NULL;
+
+        if (h) {
+            h->done(h->opaque, pollfds);
         }
     }
 }
@@ -233,7 +267,7 @@ void main_loop_step(bool block)
 {
     GMainContext *ctx = g_main_context_default();
     int prio, glib_timeout, n_glib;
-    unsigned ours;
+    unsigned ours, end;
     int64_t timeout_ns;
     struct timespec ts;
 
@@ -251,10 +285,13 @@ void main_loop_step(bool block)
         pollfds_add(w->fd, (w->on_read ? G_IO_IN : 0) | (w->on_write ? G_IO_OUT : 0));
     }
 
+    end = pollfds->len;
+
     timeout_ns = block && !bh_pending() ? timers_next_timeout_ns() : 0;
     if (glib_timeout >= 0) {
         timeout_ns = MIN((uint64_t)timeout_ns, (uint64_t)glib_timeout * 1000000);
     }
+    hooks_fill(&timeout_ns);
     ts = (struct timespec){ timeout_ns / 1000000000, timeout_ns % 1000000000 };
 
     bql_unlock();
@@ -268,7 +305,8 @@ void main_loop_step(bool block)
         g_main_context_dispatch(ctx);
     }
     g_main_context_release(ctx);
-    watches_dispatch(ours);
+    watches_dispatch(ours, end);
+    hooks_done();
     timers_run();
     bh_run_all();
 }

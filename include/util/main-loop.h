@@ -41,4 +41,17 @@ void bh_schedule_once(BottomHalfFn *fn, void *opaque);
 typedef void FdHandler(void *opaque);
 void main_loop_set_fd(int fd, FdHandler *on_read, FdHandler *on_write, void *opaque);
 
+/*
+ * For libraries that watch fds of their own: before each sleep @fill appends to @fds (of GPollFD) and may
+ * lower *@timeout_ns (-1 = for ever); after it @done reads the revents.  Main thread, BQL held.
+ */
+typedef struct MainLoopHook {
+    void (*fill)(void *opaque, GArray *fds, int64_t *timeout_ns);
+    void (*done)(void *opaque, const GArray *fds);
+    void *opaque;
+} MainLoopHook;
+/* @hook is borrowed until removed. */
+void main_loop_hook_add(MainLoopHook *hook);
+void main_loop_hook_remove(MainLoopHook *hook);
+
 #endif
