@@ -24,6 +24,7 @@ struct VirtQueue {
     bool signalled_valid;
     bool avail_wrap, used_wrap;         /* packed, 2.8.1 */
     uint16_t in_use;
+    bool no_kicks;                      /* the device does not want notifications now; not part of the state */
 };
 
 extern const VMState vmstate_virtqueue;

@@ -9,7 +9,7 @@
 #include "virtqueue-internal.h"
 
 enum { DESC_F_NEXT = 1, DESC_F_WRITE = 2, DESC_F_INDIRECT = 4, DESC_F_AVAIL = 1 << 7, DESC_F_USED = 1 << 15 };
-enum { AVAIL_F_NO_INTERRUPT = 1 };
+enum { AVAIL_F_NO_INTERRUPT = 1, USED_F_NO_NOTIFY = 1 };
 enum { EVENT_ENABLE = 0, EVENT_DISABLE = 1, EVENT_DESC = 2 };      /* section 2.8.10 */
 
 typedef struct Desc {
@@ -218,7 +218,7 @@ static bool split_pop(Build *b, VirtChain *chain)
     }
     head = ld16(vq, vq->driver + 4 + 2 * (vq->last_avail % vq->size));
     vq->last_avail++;
-    if (has_event_idx(vq)) {
+    if (has_event_idx(vq) && !vq->no_kicks) {
         st16(vq, used_avail_event(vq), vq->last_avail);
     }
     if (!split_walk(b, head)) {
@@ -228,16 +228,28 @@ static bool split_pop(Build *b, VirtChain *chain)
     return true;
 }
 
-static void split_push(VirtQueue *vq, uint16_t id, uint32_t len)
+static void split_push(VirtQueue *vq, const VirtChain *chains, const size_t *written, unsigned n)
 {
-    uint8_t elem[8];
+    for (unsigned i = 0; i < n; i++) {
+        uint8_t elem[8];
 
-    st32_le(elem, id);
-    st32_le(elem + 4, len);
-    address_space_write(vq->vdev->dma_as, vq->device + 4 + 8 * (vq->used % vq->size), MEMTXATTRS_UNSPECIFIED, elem, 8);
-    __atomic_thread_fence(__ATOMIC_RELEASE);    /* the entry is visible before the index that covers it */
-    vq->used++;
+        st32_le(elem, chains[i].id);
+        st32_le(elem + 4, written[i]);
+        address_space_write(vq->vdev->dma_as, vq->device + 4 + 8 * (vq->used++ % vq->size), MEMTXATTRS_UNSPECIFIED, elem, 8);
+    }
+    __atomic_thread_fence(__ATOMIC_RELEASE);    /* the entries are visible before the index that covers them */
     st16(vq, vq->device + 2, vq->used);
+}
+
+/* Section 2.7.10.1; with event indexes the flag is ignored and the event is left behind instead. */
+static void split_set_kicks(VirtQueue *vq)
+{
+    if (!has_event_idx(vq)) {
+        st16(vq, vq->device, vq->no_kicks ? USED_F_NO_NOTIFY : 0);
+    } else if (!vq->no_kicks) {
+        /* of what is added from now on, also if something that is not enough is left there */
+        st16(vq, used_avail_event(vq), ld16(vq, vq->driver + 2));
+    }
 }
 
 /* Has the index passed @event since @old?  Section 2.7.10 */
@@ -341,18 +353,30 @@ static bool packed_pop(Build *b, VirtChain *chain)
     return true;
 }
 
-static void packed_push(VirtQueue *vq, const VirtChain *chain, uint32_t len)
+/* The first descriptor's flags are written last: they hand all over (section 2.8.21). */
+static void packed_push(VirtQueue *vq, const VirtChain *chains, const size_t *written, unsigned n)
 {
-    uint16_t flags = (vq->used_wrap ? DESC_F_AVAIL | DESC_F_USED : 0) | (len ? DESC_F_WRITE : 0);
-    hwaddr at = vq->desc + 16 * vq->used;
-    uint8_t body[6];
+    hwaddr first_at = vq->desc + 16 * vq->used + 14;
+    uint16_t first_flags = 0;
 
-    st32_le(body, len);
-    st16_le(body + 4, chain->id);
-    address_space_write(vq->vdev->dma_as, at + 8, MEMTXATTRS_UNSPECIFIED, body, sizeof(body));
-    __atomic_thread_fence(__ATOMIC_RELEASE);    /* the flags hand the descriptor over: last */
-    st16(vq, at + 14, flags);
-    packed_advance(&vq->used, &vq->used_wrap, chain->n_desc, vq->size);
+    for (unsigned i = 0; i < n; i++) {
+        uint16_t flags = (vq->used_wrap ? DESC_F_AVAIL | DESC_F_USED : 0) | (written[i] ? DESC_F_WRITE : 0);
+        hwaddr at = vq->desc + 16 * vq->used;
+        uint8_t body[6];
+
+        st32_le(body, written[i]);
+        st16_le(body + 4, chains[i].id);
+        address_space_write(vq->vdev->dma_as, at + 8, MEMTXATTRS_UNSPECIFIED, body, sizeof(body));
+        if (i == 0) {
+            first_flags = flags;
+        } else {
+            __atomic_thread_fence(__ATOMIC_RELEASE);
+            st16(vq, at + 14, flags);
+        }
+        packed_advance(&vq->used, &vq->used_wrap, chains[i].n_desc, vq->size);
+    }
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    st16(vq, first_at, first_flags);
 }
 
 static bool packed_wants_interrupt(VirtQueue *vq)
@@ -434,19 +458,45 @@ void virtqueue_unpop(VirtQueue *vq, VirtChain *chain)
     virtchain_detach(chain);
 }
 
+void virtqueue_push_many(VirtQueue *vq, VirtChain *chains, const size_t *written, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        assert(written[i] <= chains[i].in_len);
+        chain_release(&chains[i], written[i]);
+    }
+    if (!virtqueue_is_ready(vq) || vq->in_use < n) {
+        return;                         /* reset while the requests ran */
+    }
+    vq->in_use -= n;
+    if (is_packed(vq)) {
+        packed_push(vq, chains, written, n);
+    } else {
+        split_push(vq, chains, written, n);
+    }
+}
+
 void virtqueue_push(VirtQueue *vq, VirtChain *chain, size_t written)
 {
-    assert(written <= chain->in_len);
-    chain_release(chain, written);
-    if (!virtqueue_is_ready(vq) || !vq->in_use) {
-        return;                         /* reset while the request ran */
+    virtqueue_push_many(vq, chain, &written, 1);
+}
+
+bool virtqueue_set_kicks(VirtQueue *vq, bool on)
+{
+    if (!virtqueue_is_ready(vq)) {
+        return false;
     }
-    vq->in_use--;
-    if (is_packed(vq)) {
-        packed_push(vq, chain, written);
-    } else {
-        split_push(vq, chain->id, written);
+    if (on || !vq->no_kicks) {
+        vq->no_kicks = !on;
+        if (is_packed(vq)) {
+            st16(vq, vq->device + 2, on ? EVENT_ENABLE : EVENT_DISABLE);
+        } else {
+            split_set_kicks(vq);
+        }
     }
+    if (on) {
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);    /* our wish before a last look: pairs with the driver's add-and-check */
+    }
+    return on && !virtqueue_is_empty(vq);
 }
 
 void virtqueue_notify(VirtQueue *vq)
@@ -579,6 +629,7 @@ void virtqueue_reset(VirtQueue *vq)
     vq->signalled_valid = false;
     vq->avail_wrap = vq->used_wrap = true;
     vq->in_use = 0;
+    vq->no_kicks = false;
 }
 
 static bool virtqueue_post_load(void *opaque, unsigned version, Error **errp)

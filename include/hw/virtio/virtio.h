@@ -149,11 +149,18 @@ struct VirtChain {
 bool virtqueue_pop(VirtQueue *vq, VirtChain *chain);
 /* Complete @chain, of which @written bytes of the writable part were written, and release it. */
 void virtqueue_push(VirtQueue *vq, VirtChain *chain, size_t written);
+/* The same for @n chains at once: the driver sees all or none of them. */
+void virtqueue_push_many(VirtQueue *vq, VirtChain *chains, const size_t *written, unsigned n);
 /* Release @chain without completing it (reset), or put back the newest one popped. */
 void virtchain_detach(VirtChain *chain);
 void virtqueue_unpop(VirtQueue *vq, VirtChain *chain);
 /* Interrupt the driver for what was pushed since the last time, if it wants that. */
 void virtqueue_notify(VirtQueue *vq);
+/*
+ * Does the device want to be told of new requests?  A hint: the driver may do so anyway.  True if it is
+ * turned on and there already is something: look again, nothing may come.
+ */
+bool virtqueue_set_kicks(VirtQueue *vq, bool on);
 /* Is there anything to pop? */
 bool virtqueue_is_empty(VirtQueue *vq);
 /* Set up by the driver. */
