@@ -11,6 +11,7 @@
 #include "system/chardev.h"
 #include "system/memory.h"
 #include "system/monitor.h"
+#include "system/net.h"
 #include "system/runstate.h"
 #include "util/log.h"
 #include "util/main-loop.h"
@@ -65,6 +66,7 @@ static void clean_up(void)
         cpus_pause_all();               /* no STOP event: the process ends */
     }
     block_close_all();
+    net_cleanup();
     monitor_flush_all();
     chardev_cleanup_all();
     pidfile_remove();

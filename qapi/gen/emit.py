@@ -8,7 +8,7 @@ NOTE = '/* Made from the schema by qapi/gen; see include/qapi/qapi.h for how sch
 C_WORDS = {'auto', 'break', 'case', 'char', 'const', 'continue', 'default', 'do', 'double', 'else', 'enum', 'extern',
            'float', 'for', 'goto', 'if', 'inline', 'int', 'long', 'register', 'return', 'short', 'signed', 'sizeof',
            'static', 'struct', 'switch', 'typedef', 'union', 'unsigned', 'void', 'volatile', 'while', 'asm', 'linux',
-           'unix', 'typename'}
+           'unix', 'typename', 'restrict'}
 
 
 def c_name(name):

@@ -14,6 +14,7 @@
 #include "system/block.h"
 #include "system/hostmem.h"
 #include "system/monitor.h"
+#include "system/net.h"
 #include "system/qtest.h"
 #include "system/serial.h"
 #include "qapi/keyval.h"
@@ -201,6 +202,23 @@ static bool add_fw_cfg(Options *o, CliItem *item, Error **errp)
         return false;
     }
     return fw_cfg_add_option(FW_CFG(m->fw_cfg), item->dict, errp);
+}
+
+/* --- networks --- */
+
+static bool add_netdev(Options *o, CliItem *item, Error **errp)
+{
+    return netdev_add_dict(item->dict, item->text && *item->text == '{', errp);
+}
+
+static bool add_nic(Options *o, CliItem *item, Error **errp)
+{
+    return net_nic_option(item->where, item->dict, errp);
+}
+
+static bool add_net(Options *o, CliItem *item, Error **errp)
+{
+    return net_net_option(item->where, item->dict, errp);
 }
 
 /* --- accelerator --- */
@@ -674,6 +692,7 @@ static bool build_machine(Options *o, Machine *m, Error **errp)
         && for_items(o, o->smbios, add_smbios, errp)
         && machine_build(m, errp) && block_drives_create_devices(errp)
         && for_items(o, o->fw_cfgs, add_fw_cfg, errp) && named(o->boot_where, set_boot_times(m, o->boot, errp), errp)
+        && net_legacy_create_devices(machine_info(m)->default_nic, errp)
         && for_items(o, o->devices, add_device, errp);
 }
 
@@ -697,12 +716,16 @@ bool build_all(Options *o, Error **errp)
         || !add_consoles(o, machine_info(m), errp)
         || !for_items(o, o->objects, add_object, errp)
         || !select_accel(o, errp)
+        || !for_items(o, o->netdevs, add_netdev, errp)
+        || !for_items(o, o->nics, add_nic, errp)
+        || !for_items(o, o->nets, add_net, errp)
         || !for_items(o, o->blockdevs, add_blockdev, errp)
         || !for_items(o, o->drives, add_drive, errp)
         || !build_machine(o, m, errp)
         || !named(o->qtest ? "-qtest" : NULL, !o->qtest || qtest_server_new(o->qtest, o->qtest_log, errp), errp)) {
         return false;
     }
+    net_check_clients();
     machine_run_done_notifiers();
     monitor_machine_ready();
     object_global_properties_check();

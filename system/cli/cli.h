@@ -27,7 +27,7 @@ typedef struct Options {
     CliItem cpu, smp, rtc;
     /* of CliItem, in order of appearance */
     GArray *accels, *audiodevs, *blockdevs, *chardevs, *devices, *drives, *fw_cfgs, *globals, *mons, *monitors,
-        *numas, *objects, *parallels, *serials, *smbios;
+        *netdevs, *nets, *nics, *numas, *objects, *parallels, *serials, *smbios;
     QapiMemoryOptions *memory;
     char *memory_where, *boot_where, *name_where;
     QapiBootOptions *boot;

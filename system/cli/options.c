@@ -10,6 +10,7 @@
 
 #include "hw/core/machine.h"
 #include "system/chardev.h"
+#include "system/net.h"
 #include "system/runstate.h"
 #include "util/fdset.h"
 #include "util/log.h"
@@ -214,18 +215,51 @@ static bool apply_global(Options *o, CliItem *item, Error **errp)
     return true;
 }
 
-static bool apply_net(Options *o, CliItem *item, Error **errp)
-{
-    const char *type = value_dict_get_str(item->dict, "type");
+/* --- options by text --- */
 
-    if (type && !strcmp(type, "none")) {
+static bool apply_net_text(Options *o, const char *option, const char *arg, GArray **list, Error **errp)
+{
+    bool is_json;
+    CliItem item = { .where = g_strdup_printf("-%s %s", option, arg), .text = g_strdup(arg) };
+
+    item.dict = netdev_parse_text(arg, &is_json, errp);
+    if (item.dict) {
+        item_append(list, &item);
         return true;
     }
-    error_setg(errp, "network back end '%s' is not available", type ? type : "");
+    item_clear(&item);
     return false;
 }
 
-/* --- options by text --- */
+static bool apply_netdev_text(Options *o, const char *arg, Error **errp)
+{
+    if (!strcmp(arg, "help") || !strcmp(arg, "?")) {
+        net_print_backends(stdout);
+        o->done = true;
+        return true;
+    }
+    return apply_net_text(o, "netdev", arg, &o->netdevs, errp);
+}
+
+static bool apply_nic_text(Options *o, const char *arg, Error **errp)
+{
+    if (!strcmp(arg, "help") || strstr(arg, "model=help") || strstr(arg, "model=?")) {
+        net_print_models(stdout);
+        o->done = true;
+        return true;
+    }
+    return apply_net_text(o, "nic", arg, &o->nics, errp);
+}
+
+static bool apply_net_option_text(Options *o, const char *arg, Error **errp)
+{
+    if (strstr(arg, "model=help") || strstr(arg, "model=?")) {
+        net_print_models(stdout);
+        o->done = true;
+        return true;
+    }
+    return apply_net_text(o, "net", arg, &o->nets, errp);
+}
 
 static bool apply_incoming(Options *o, const char *arg, Error **errp)
 {
@@ -513,10 +547,12 @@ static const OptionDef options[] = {
       .mode = KEYVAL_FLAT, .schema = &qapi_type_AddFdOptions },
     { "serial", "DEV", "back end of the next serial port", apply_serial },
     { "parallel", "none|null", "back end of the next parallel port", apply_parallel },
-    { "netdev", "TYPE,id=ID[,PROP=VALUE...]", "a network back end", .keys = apply_net, .implied = "type",
-      .mode = KEYVAL_NESTED },
-    { "nic", "none", "no network", .keys = apply_net, .implied = "type", .mode = KEYVAL_FLAT },
-    { "net", "none", "no network", .keys = apply_net, .implied = "type", .mode = KEYVAL_FLAT },
+    { "netdev", "TYPE,id=ID[,PROP=VALUE...] or JSON", "a network back end; 'help' lists types", apply_netdev_text,
+      AT(netdevs), .implied = "type" },
+    { "nic", "TYPE[,model=DRIVER][,mac=ADDR][,PROP=VALUE...] or none", "a network back end and a device on it; "
+      "'model=help' lists devices", apply_nic_text, AT(nics), .implied = "type" },
+    { "net", "nic[,model=DRIVER][,macaddr=ADDR][,netdev=ID] or TYPE[,PROP=VALUE...] or none",
+      "a network device, or a back end, at hub 0", apply_net_option_text, AT(nets), .implied = "type" },
     { "audiodev", "[driver=]none,id=ID", "an audio back end", .keys = apply_audiodev, .implied = "driver",
       .mode = KEYVAL_NESTED },
     { "audio", "[driver=]none", "no sound", .keys = apply_audio, .implied = "driver", .mode = KEYVAL_FLAT, .group = "" },

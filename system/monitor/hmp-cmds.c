@@ -8,6 +8,7 @@
 #include "hw/core/cpu.h"
 #include "qapi/keyval.h"
 #include "qapi/qapi-commands.h"
+#include "system/net.h"
 #include "util/log.h"
 
 typedef struct HmpCommand {
@@ -71,6 +72,47 @@ static bool hmp_device_add(FILE *out, const char *args, Error **errp)
 static bool hmp_device_del(FILE *out, const char *args, Error **errp)
 {
     return device_del_by_id(args, errp);
+}
+
+static bool hmp_netdev_add(FILE *out, const char *args, Error **errp)
+{
+    bool is_json;
+    g_autoptr(Value) opts = netdev_parse_text(args, &is_json, errp);
+
+    return opts && netdev_add_dict(opts, is_json, errp);
+}
+
+static bool hmp_netdev_del(FILE *out, const char *args, Error **errp)
+{
+    QapiNetdevDelArgs a = { .id = (char *)args };
+
+    return qmp_netdev_del(&a, errp);
+}
+
+static bool hmp_set_link(FILE *out, const char *args, Error **errp)
+{
+    g_auto(GStrv) words = g_strsplit(args, " ", 2);
+    QapiSetLinkArgs a = { .name = words[0] };
+
+    return qapi_parse_bool("up", words[1] ? g_strstrip(words[1]) : "", &a.up, errp) && qmp_set_link(&a, errp);
+}
+
+/* "[ID] RULE" */
+static bool hostfwd(bool add, FILE *out, const char *args, Error **errp)
+{
+    g_auto(GStrv) words = g_strsplit(args, " ", 2);
+
+    return net_hostfwd(add, words[1] ? words[0] : NULL, words[1] ? g_strstrip(words[1]) : words[0], out, errp);
+}
+
+static bool hmp_hostfwd_add(FILE *out, const char *args, Error **errp)
+{
+    return hostfwd(true, out, args, errp);
+}
+
+static bool hmp_hostfwd_remove(FILE *out, const char *args, Error **errp)
+{
+    return hostfwd(false, out, args, errp);
 }
 
 static bool hmp_object_add(FILE *out, const char *args, Error **errp)
@@ -177,6 +219,12 @@ static const HmpCommand commands[] = {
     { "logfile", NULL, "FILE", "log into FILE", .run = hmp_logfile },
     { "device_add", NULL, "DRIVER[,PROP=VALUE...]", "plug a device", .run = hmp_device_add },
     { "device_del", NULL, "ID", "unplug a device", .run = hmp_device_del },
+    { "netdev_add", NULL, "TYPE,id=ID[,PROP=VALUE...]", "make a network back end", .run = hmp_netdev_add },
+    { "netdev_del", NULL, "ID", "remove a network back end", .run = hmp_netdev_del },
+    { "set_link", NULL, "NAME on|off", "plug or pull the cable of a network device or back end", .run = hmp_set_link },
+    { "hostfwd_add", NULL, "[ID] [tcp|udp]:[HOSTADDR]:HOSTPORT-[GUESTADDR]:GUESTPORT", "forward a port of the host into the guest",
+      .run = hmp_hostfwd_add },
+    { "hostfwd_remove", NULL, "[ID] [tcp|udp]:[HOSTADDR]:HOSTPORT", "do so no longer", .run = hmp_hostfwd_remove },
     { "object_add", NULL, "TYPE,id=ID[,PROP=VALUE...]", "make an object", .run = hmp_object_add },
     { "object_del", NULL, "ID", "remove an object", .run = hmp_object_del },
     { "migrate_set_capability", NULL, "CAPABILITY on|off", "switch a way of migrating", .run = hmp_migrate_set_capability },

@@ -5,6 +5,7 @@
 
 #include "hw/core/machine.h"
 #include "qapi/qapi-commands.h"
+#include "system/net.h"
 #include "system/runstate.h"
 
 typedef struct InfoSubject {
@@ -107,6 +108,16 @@ static void info_uuid(FILE *out, const char *args, int cpu_index)
     g_autoptr(QapiUuidInfo) u = qmp_query_uuid(&error_abort);
 
     fprintf(out, "%s\n", u->UUID);
+}
+
+static void info_network(FILE *out, const char *args, int cpu_index)
+{
+    net_info(out);
+}
+
+static void info_usernet(FILE *out, const char *args, int cpu_index)
+{
+    net_user_info(out);
 }
 
 static void info_chardev(FILE *out, const char *args, int cpu_index)
@@ -357,10 +368,12 @@ static const InfoSubject subjects[] = {
     { "migrate_parameters", "parameters of migrations", info_migrate_parameters },
     { "mtree", "[-f] memory regions, or flat views", info_mtree },
     { "name", "the guest's name", info_name },
+    { "network", "network devices and back ends", info_network },
     { "qom-tree", "[PATH] objects", info_qom_tree },
     { "qtree", "devices", info_qtree },
     { "registers", "[-a] the present CPU's registers, or all", info_registers },
     { "status", "running or not", info_status },
+    { "usernet", "connections of user mode networks", info_usernet },
     { "uuid", "the machine's UUID", info_uuid },
     { "version", "the version", info_version },
 };

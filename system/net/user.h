@@ -1,0 +1,29 @@
+/* Between user.c and user-fwd.c. */
+#ifndef SYSTEM_NET_USER_H
+#define SYSTEM_NET_USER_H
+
+#include "system/net/internal.h"
+#include "util/main-loop.h"
+
+#include <slirp/libslirp.h>
+
+typedef struct NetUser {
+    NetClient nc;
+    Slirp *slirp;
+    MainLoopHook hook;
+    bool filled;                /* libslirp was asked for its fds in this step of the loop */
+    GPtrArray *guestfwds;       /* of GuestFwd *; NULL = none */
+} NetUser;
+
+/* NULL if @nc is no such client. */
+NetUser *net_user_from(NetClient *nc);
+
+bool net_user_hostfwd_add(NetUser *u, const char *rule, Error **errp) MUST_USE;
+/* [tcp|udp]:[HOSTADDR]:HOSTPORT */
+bool net_user_hostfwd_remove(NetUser *u, const char *rule, Error **errp) MUST_USE;
+bool net_user_guestfwd_add(NetUser *u, const char *rule, Error **errp) MUST_USE;
+void net_user_guestfwd_free(NetUser *u);
+/* The guest has read: character devices may go on. */
+void net_user_guestfwd_accept(NetUser *u);
+
+#endif
