@@ -98,7 +98,8 @@ class Session(unittest.TestCase):
     def test_documented_examples_answer_as_documented(self):
         needs_setup = {'dump-guest-memory', 'memsave', 'pmemsave', 'ringbuf-write', 'ringbuf-read', 'qmp_capabilities'}
         ran = 0
-        with quern.Quern(*EMPTY, '-chardev', 'ringbuf,id=ring0', '-name', 'web-01') as q:
+        with quern.Quern(*EMPTY, '-chardev', 'ringbuf,id=ring0', '-name', 'web-01',
+                         '-netdev', 'hubport,id=port0,hubid=0', '-netdev', 'hubport,id=port1,hubid=0') as q:
             for example in EXAMPLES:
                 request = example['request']
                 if request['execute'] in needs_setup:
