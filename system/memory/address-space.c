@@ -3,6 +3,8 @@
  */
 #include "memory-internal.h"
 
+#include "util/main-loop.h"
+
 AddressSpace address_space_memory;
 AddressSpace address_space_io;
 
@@ -257,11 +259,34 @@ static MemTxResult mmio_rw(const FlatRange *r, hwaddr addr, MemTxAttrs attrs, ui
     return res;
 }
 
+static MemTxResult access_piece(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, uint8_t *buf, uint64_t *len,
+                                bool is_write, bool force_rom);
+
+/*
+ * A device's registers at @r, found in @view.  While a vCPU waits for the BQL the device may be unplugged, or the guest's other
+ * vCPU may move its BAR: an access comes after that, so it is looked up again.  Under the BQL the view stays.
+ */
+static MemTxResult mmio_piece(AddressSpace *as, const FlatView *view, const FlatRange *r, hwaddr addr, MemTxAttrs attrs,
+                              uint8_t *buf, uint64_t *len, bool is_write)
+{
+    MemTxResult res;
+
+    if (!r->mr->ops || r->mr->ops->lockless || bql_locked()) {
+        return mmio_rw(r, addr, attrs, buf, len, is_write);
+    }
+    bql_lock();
+    res = address_space_view_rcu(as) == view ? mmio_rw(r, addr, attrs, buf, len, is_write)
+                                             : access_piece(as, addr, attrs, buf, len, is_write, false);
+    bql_unlock();
+    return res;
+}
+
 /* One piece of an access: sets @len to what was done. */
 static MemTxResult access_piece(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, uint8_t *buf, uint64_t *len,
                                 bool is_write, bool force_rom)
 {
-    const FlatRange *r = flatview_lookup(address_space_view_rcu(as), addr);
+    const FlatView *view = address_space_view_rcu(as);
+    const FlatRange *r = flatview_lookup(view, addr);
     uint64_t offset;
 
     if (!r) {
@@ -291,7 +316,7 @@ static MemTxResult access_piece(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
     if (is_write && r->mr->ram && r->mr->kind != MEMORY_REGION_ROM_DEVICE) {
         return MEMTX_OK;        /* ROM: writes go nowhere */
     }
-    return force_rom ? MEMTX_OK : mmio_rw(r, addr, attrs, buf, len, is_write);
+    return force_rom ? MEMTX_OK : mmio_piece(as, view, r, addr, attrs, buf, len, is_write);
 }
 
 static MemTxResult access_all(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, void *buf, uint64_t len,

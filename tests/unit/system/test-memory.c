@@ -215,6 +215,63 @@ static void test_access_sizes(void)
     memory_region_fini(&dwords);
 }
 
+typedef struct Access {
+    AddressSpace *as;
+    int begun;                          /* atomic */
+    MemTxResult result[2];
+} Access;
+
+static gpointer access_device(gpointer opaque)
+{
+    Access *a = opaque;
+    uint64_t v = 0;
+
+    rcu_thread_enter();
+    __atomic_store_n(&a->begun, 1, __ATOMIC_RELEASE);
+    a->result[0] = address_space_read(a->as, 0, MEMTXATTRS_UNSPECIFIED, &v, 4);
+    a->result[1] = address_space_write(a->as, PAGE, MEMTXATTRS_UNSPECIFIED, &v, 4);
+    rcu_thread_leave();
+    return NULL;
+}
+
+/* One region goes and another moves in while an access to each waits for the lock. */
+static void test_access_that_waited_meets_what_is_there_then(void)
+{
+    MemoryRegion root, gone, moved;
+    AddressSpace as;
+    Access a = { .as = &as };
+    GThread *vcpu;
+
+    bql_lock();
+    memory_region_init(&root, NULL, "root", UINT64_MAX);
+    address_space_init(&as, &root, "test");
+    memory_region_init_io(&gone, NULL, &any_ops, NULL, "gone", PAGE);
+    memory_region_init_io(&moved, NULL, &any_ops, NULL, "moved", PAGE);
+    memory_region_add_subregion(&root, 0, &gone);
+    memory_region_add_subregion(&root, 8 * PAGE, &moved);
+    dev_calls = 0;
+    vcpu = g_thread_new("vcpu", access_device, &a);
+    while (!__atomic_load_n(&a.begun, __ATOMIC_ACQUIRE)) {
+        g_usleep(100);
+    }
+    g_usleep(20000);                    /* it has looked and waits; if not yet, it finds the new view anyway */
+    memory_region_del_subregion(&root, &gone);
+    memory_region_set_address(&moved, PAGE);
+    bql_unlock();
+    g_thread_join(vcpu);
+    g_assert_cmpint(a.result[0], ==, MEMTX_DECODE_ERROR);
+    g_assert_cmpint(a.result[1], ==, MEMTX_OK);
+    g_assert_cmpuint(dev_calls, ==, 1);
+
+    bql_lock();
+    memory_region_del_subregion(&root, &moved);
+    memory_region_fini(&gone);
+    memory_region_fini(&moved);
+    address_space_fini(&as);
+    memory_region_fini(&root);
+    bql_unlock();
+}
+
 static void test_ram_that_cannot_be_had(void)
 {
     g_autoptr(Error) err = NULL;
@@ -232,6 +289,7 @@ int main(int argc, char **argv)
     g_test_add_func("/memory/alias-shows-a-window", test_alias_shows_a_window);
     g_test_add_func("/memory/listener-sees-minimal-difference", test_listener_sees_minimal_difference);
     g_test_add_func("/memory/access-sizes", test_access_sizes);
+    g_test_add_func("/memory/access-that-waited", test_access_that_waited_meets_what_is_there_then);
     g_test_add_func("/memory/ram-that-cannot-be-had", test_ram_that_cannot_be_had);
     return g_test_run();
 }
