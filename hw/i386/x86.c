@@ -5,6 +5,7 @@
  * IOAPIC input 2).
  */
 #include "hw/acpi/tables.h"
+#include "hw/core/firmware.h"
 #include "hw/i386/x86.h"
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
@@ -226,23 +227,6 @@ IrqLine x86_a20_line(X86Machine *x, unsigned driver)
 }
 
 /* --- firmware --- */
-
-static char *firmware_find(const char *name)
-{
-    static const char *const dirs[] = { QUERN_DATADIR, "/usr/share/seabios", "/usr/share/qemu", "/usr/share/OVMF" };
-
-    if (g_file_test(name, G_FILE_TEST_EXISTS)) {
-        return g_strdup(name);
-    }
-    for (unsigned i = 0; i < ARRAY_SIZE(dirs) && !strchr(name, '/'); i++) {
-        g_autofree char *path = g_build_filename(dirs[i], name, NULL);
-
-        if (g_file_test(path, G_FILE_TEST_EXISTS)) {
-            return g_steal_pointer(&path);
-        }
-    }
-    return NULL;
-}
 
 bool x86_load_firmware(X86Machine *x, const char *name, Error **errp)
 {

@@ -14,6 +14,7 @@
  */
 #include "hw/input/i8042.h"
 #include "hw/input/ps2-core.h"
+#include "system/input.h"
 #include "system/runstate.h"
 #include "util/log.h"
 
@@ -50,6 +51,7 @@ struct I8042 {
     bool translate_break;       /* the keyboard's last byte was the set 2 break prefix */
     Ps2Kbd kbd;
     Ps2Mouse mouse;
+    InputHandler key_input, pointer_input;
 };
 
 /* --- the output buffer --- */
@@ -325,6 +327,37 @@ Ps2Mouse *i8042_mouse(I8042 *s)
     return &s->mouse;
 }
 
+/* From a user interface: its buttons are numbered otherwise. */
+static void pointer_event(void *opaque, const PointerState *p)
+{
+    I8042 *s = opaque;
+    unsigned b = p->buttons;
+
+    ps2_mouse_move(&s->mouse, p->dx, p->dy, p->wheel,
+                   (b & INPUT_BUTTON_LEFT ? PS2_BUTTON_LEFT : 0) | (b & INPUT_BUTTON_RIGHT ? PS2_BUTTON_RIGHT : 0) |
+                   (b & INPUT_BUTTON_MIDDLE ? PS2_BUTTON_MIDDLE : 0) | (b & INPUT_BUTTON_SIDE ? PS2_BUTTON_SIDE : 0) |
+                   (b & INPUT_BUTTON_EXTRA ? PS2_BUTTON_EXTRA : 0));
+}
+
+static void key_event(void *opaque, unsigned code, bool down)
+{
+    I8042 *s = opaque;
+
+    ps2_kbd_key(&s->kbd, code, down);
+}
+
+static void add_input_handlers(I8042 *s)
+{
+    s->key_input = (InputHandler){
+        .name = "QEMU PS/2 Keyboard", .takes = INPUT_KEYS, .key = key_event, .opaque = s, .device = &s->isa.dev,
+    };
+    s->pointer_input = (InputHandler){
+        .name = "QEMU PS/2 Mouse", .takes = INPUT_RELATIVE, .pointer = pointer_event, .opaque = s, .device = &s->isa.dev,
+    };
+    input_handler_add(&s->key_input);
+    input_handler_add(&s->pointer_input);
+}
+
 static bool i8042_realize(Device *dev, Error **errp)
 {
     I8042 *s = I8042_CAST(dev);
@@ -345,6 +378,7 @@ static bool i8042_realize(Device *dev, Error **errp)
         isa_unregister_ioport(&s->isa, &s->data_port);
         return false;
     }
+    add_input_handlers(s);
     return true;
 }
 
@@ -352,6 +386,8 @@ static void i8042_unrealize(Device *dev)
 {
     I8042 *s = I8042_CAST(dev);
 
+    input_handler_remove(&s->key_input);
+    input_handler_remove(&s->pointer_input);
     irq_lower(s->irq_kbd);
     irq_lower(s->irq_aux);
     isa_unregister_ioport(&s->isa, &s->data_port);

@@ -11,6 +11,7 @@
 #include "hw/pci/pci-internal.h"
 #include "hw/pci/msix.h"
 
+#include "hw/core/firmware.h"
 #include "util/log.h"
 
 #define ROM_MAX (16 * MiB)              /* of an option ROM's BAR: as much as real parts have */
@@ -344,24 +345,43 @@ static void dma_fini(PCIDevice *d)
     memory_region_fini(&d->dma_root);
 }
 
-/* romfile=: an image the firmware may run, in the expansion ROM BAR (6.3). */
+/* The type's own option ROM. */
+static const char *default_romfile(const PCIDevice *d)
+{
+    for (const TypeInfo *t = d->dev.obj.type; t != &pci_device_type; t = t->parent) {
+        const PciDeviceInfo *info = (const PciDeviceInfo *)t->info;
+
+        if (info->romfile) {
+            return info->romfile;
+        }
+    }
+    return NULL;
+}
+
+/* An image the firmware may run, in the expansion ROM BAR (6.3).  romfile= says which, empty says none. */
 static bool rom_init(PCIDevice *d, Error **errp)
 {
+    const char *name = d->romfile ? d->romfile : default_romfile(d);
+    g_autofree char *path = name ? firmware_find(name) : NULL;
     g_autofree char *data = NULL;
     g_autoptr(GError) gerr = NULL;
     gsize len;
     uint64_t size = 2 * KiB;
     unsigned rom_size_max = (unsigned)MIN(d->romsize, ROM_MAX);
 
-    if (!d->romfile || !*d->romfile || !d->rombar) {
+    if (!name || !*name || !d->rombar) {
         return true;
     }
-    if (!g_file_get_contents(d->romfile, &data, &len, &gerr)) {
+    if (!path && !d->romfile) {
+        warn_report("%s: no option ROM '%s' is installed: firmware will not use the device", d->dev.obj.type->name, name);
+        return true;
+    }
+    if (!g_file_get_contents(path ? path : name, &data, &len, &gerr)) {
         error_setg(errp, "%s: option ROM: %s", d->dev.obj.type->name, gerr->message);
         return false;
     }
     if (len == 0 || len > rom_size_max) {
-        error_setg(errp, "%s: option ROM '%s' is %zu bytes, must be 1..%u", d->dev.obj.type->name, d->romfile, (size_t)len,
+        error_setg(errp, "%s: option ROM '%s' is %zu bytes, must be 1..%u", d->dev.obj.type->name, name, (size_t)len,
                    rom_size_max);
         return false;
     }
@@ -407,43 +427,12 @@ static void pci_device_fini(Object *obj)
     config_free(d);
 }
 
-typedef struct IndexSearch {
-    const PCIDevice *not;
-    uint32_t index;
-    bool found;
-} IndexSearch;
-
-static void find_index(PCIBus *bus, PCIDevice *d, void *opaque)
-{
-    IndexSearch *s = opaque;
-    PCIBus *below = pci_bridge_secondary_bus(d);
-
-    s->found |= d != s->not && d->acpi_index == s->index;
-    if (below) {
-        pci_for_each_device(below, find_index, s);
-    }
-}
-
-/* An index names one device of the machine. */
-static bool check_acpi_index(const PCIDevice *d, Error **errp)
-{
-    IndexSearch s = { .not = d, .index = d->acpi_index };
-
-    if (s.index) {
-        pci_for_each_device(pci_device_root_bus(d), find_index, &s);
-    }
-    if (s.found) {
-        error_setg(errp, "a PCI device with acpi-index = %" PRIu32 " already exist", s.index);
-    }
-    return !s.found;
-}
-
 static bool pci_device_realize(Device *dev, Error **errp)
 {
     PCIDevice *d = PCI_DEVICE(dev);
     PCIBus *bus = pci_get_bus(d);
 
-    if (!check_acpi_index(d, errp) || !pci_bus_assign_devfn(bus, d, errp)) {
+    if (!pci_bus_assign_devfn(bus, d, errp)) {
         return false;
     }
     config_alloc(d);

@@ -10,6 +10,7 @@
 #include "hw/core/machine.h"
 #include "hw/i386/smbios.h"
 #include "hw/nvram/fw_cfg.h"
+#include "hw/pci/pci.h"
 #include "hw/rtc/rtc-config.h"
 #include "system/block.h"
 #include "system/hostmem.h"
@@ -685,12 +686,43 @@ static bool add_device(Options *o, CliItem *item, Error **errp)
     return device_add_from_opts(item->dict, false, errp) != NULL;
 }
 
+/* A -device that is a display adapter takes the place of the default one. */
+static bool has_display_device(const Options *o)
+{
+    FOREACH_ITEM(item, o->devices) {
+        const TypeInfo *type = type_by_name(value_dict_get_str(item->dict, "driver"));
+
+        if (type && type_is_a(type, &device_type) && ((const DeviceInfo *)type->info)->category == DEVICE_CATEGORY_DISPLAY) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* -vga, or what the machine has by default. */
+static bool add_vga(const Options *o, Machine *m, Error **errp)
+{
+    const char *by_default = o->nodefaults || has_display_device(o) ? NULL : machine_info(m)->default_display;
+    const char *vga = o->vga ? o->vga : by_default;
+    g_autoptr(Value) device = value_dict();
+
+    if (!vga || !strcmp(vga, "none")) {
+        return true;
+    }
+    if (!pci_find_primary_bus()) {
+        error_setg(errp, "-vga %s: machine '%s' has no PCI bus", vga, machine_info(m)->machine_name);
+        return false;
+    }
+    value_dict_set_str(device, "driver", "VGA");
+    return device_add_from_opts(device, false, errp) != NULL;
+}
+
 static bool build_machine(Options *o, Machine *m, Error **errp)
 {
     return set_machine_options(o, m, errp)
         && for_items(o, o->numas, add_numa, errp) && take_memdev(m, errp) && check_numa(m, errp)
         && for_items(o, o->smbios, add_smbios, errp)
-        && machine_build(m, errp) && block_drives_create_devices(errp)
+        && machine_build(m, errp) && add_vga(o, m, errp) && block_drives_create_devices(errp)
         && for_items(o, o->fw_cfgs, add_fw_cfg, errp) && named(o->boot_where, set_boot_times(m, o->boot, errp), errp)
         && net_legacy_create_devices(machine_info(m)->default_nic, errp)
         && for_items(o, o->devices, add_device, errp);

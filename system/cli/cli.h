@@ -41,6 +41,7 @@ typedef struct Options {
     char *pidfile;
     char *qtest, *qtest_log;
     char *log_items, *log_file, *log_filter;
+    char *vga;                  /* -vga */
     uint8_t uuid[16];
     bool uuid_set;
     bool done;                  /* an option asked for help, which was printed: nothing is to be started */

@@ -418,10 +418,12 @@ static bool apply_display(Options *o, const char *arg, Error **errp)
 
 static bool apply_vga(Options *o, const char *arg, Error **errp)
 {
-    if (strcmp(arg, "none")) {
-        error_setg(errp, "display adapter '%s' is not available: only 'none' is", arg);
+    if (strcmp(arg, "none") && strcmp(arg, "std")) {
+        error_setg(errp, "display adapter '%s' is not available: 'std' and 'none' are", arg);
         return false;
     }
+    g_free(o->vga);
+    o->vga = g_strdup(arg);
     return true;
 }
 
@@ -560,7 +562,7 @@ static const OptionDef options[] = {
     /* the user's side */
     { "nographic", NULL, "no display; first serial port and monitor on the terminal", FLAG(nographic) },
     { "display", "none", "no display", apply_display },
-    { "vga", "none", "no display adapter", apply_vga },
+    { "vga", "std|none", "the display adapter; the PCs have the standard VGA by default", apply_vga },
     { "monitor", "DEV", "human monitor on a character device", apply_monitor },
     { "qmp", "DEV", "QMP on a character device", apply_qmp },
     { "qmp-pretty", "DEV", "the same, printed for reading", apply_qmp_pretty },

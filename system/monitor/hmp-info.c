@@ -363,6 +363,7 @@ static const InfoSubject subjects[] = {
     { "memdev", "memory backends", info_memdev },
     { "memory-devices", "devices that bring memory", info_memory_devices },
     { "memory_size_summary", "how much memory the guest has", info_memory_size_summary },
+    { "mice", "pointing devices", hmp_info_mice },
     { "migrate", "the last or present migration", info_migrate },
     { "migrate_capabilities", "ways of migrating", info_migrate_capabilities },
     { "migrate_parameters", "parameters of migrations", info_migrate_parameters },

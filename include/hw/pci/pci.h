@@ -43,6 +43,7 @@ struct PciDeviceInfo {
     uint16_t subsystem_vendor_id, subsystem_id;     /* 0: PCI_SUBVENDOR_ID_REDHAT_QUMRANET / PCI_SUBDEVICE_ID_QEMU */
     uint16_t class_id;                              /* PCI_CLASS_*: base class << 8 | subclass */
     uint8_t prog_if, revision;
+    const char *romfile;                            /* option ROM that romfile= replaces; NULL = inherited, or none */
     bool is_bridge;                                 /* type 1 header */
     bool is_express;                                /* 4 KiB of configuration space when on a PCIe bus */
     /* Instead of the defaults, which they normally call: pci_default_read_config/_write_config. */
