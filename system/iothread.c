@@ -10,6 +10,7 @@
 #include "system/iothread.h"
 
 #include "qapi/qapi-commands.h"
+#include "util/main-loop.h"
 #include "util/rcu.h"
 #include "util/timer.h"
 
@@ -43,6 +44,8 @@ struct IOThread {
     IOThreadWork *queue, **tail;        /* lock */
     GArray *watches;                    /* of Watch; lock */
     ThreadPool *pool;                   /* borrowed; BQL */
+    void *data;                         /* BQL */
+    void (*data_destroy)(void *data);
 
     int64_t poll_ns;                    /* the thread's */
     bool stop, has_work;                /* atomic */
@@ -284,6 +287,17 @@ void iothread_detach_pool(IOThread *t)
     t->pool = NULL;
 }
 
+void *iothread_data(const IOThread *t)
+{
+    return t->data;
+}
+
+void iothread_set_data(IOThread *t, void *data, void (*destroy)(void *data))
+{
+    t->data = data;
+    t->data_destroy = destroy;
+}
+
 IOThread *iothread_find(const char *id)
 {
     Object *obj = object_child(object_container("/objects"), id);
@@ -341,15 +355,31 @@ static bool iothread_complete(Object *obj, Error **errp)
     return true;
 }
 
-/* Nobody uses it any more, so it waits for nothing that the caller holds. */
+/* The thread may be waiting for the BQL, to find then that nothing is left to do. */
+static void stop_thread(IOThread *t)
+{
+    bool locked = bql_locked();
+
+    __atomic_store_n(&t->stop, true, __ATOMIC_RELEASE);
+    wake(t);
+    if (locked) {
+        bql_unlock();
+    }
+    g_thread_join(t->thread);
+    if (locked) {
+        bql_lock();
+    }
+}
+
 static void iothread_fini(Object *obj)
 {
     IOThread *t = IOTHREAD(obj);
 
     if (t->thread) {
-        __atomic_store_n(&t->stop, true, __ATOMIC_RELEASE);
-        wake(t);
-        g_thread_join(t->thread);
+        stop_thread(t);
+    }
+    if (t->data) {
+        t->data_destroy(t->data);
     }
     if (t->wake_fd >= 0) {
         close(t->wake_fd);

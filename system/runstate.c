@@ -82,6 +82,18 @@ void vm_state_notify_add(VmStateFn *fn, void *opaque)
     notifier_add(&state_notifiers, (Notifier){ .on_state = fn, .opaque = opaque });
 }
 
+void vm_state_notify_remove(VmStateFn *fn, void *opaque)
+{
+    for (unsigned i = 0; state_notifiers && i < state_notifiers->len; i++) {
+        const Notifier *n = &g_array_index(state_notifiers, Notifier, i);
+
+        if (n->on_state == fn && n->opaque == opaque) {
+            g_array_remove_index(state_notifiers, i);
+            return;
+        }
+    }
+}
+
 void system_powerdown_notify_add(void (*fn)(void *opaque), void *opaque)
 {
     notifier_add(&powerdown_notifiers, (Notifier){ .on_event = fn, .opaque = opaque });
@@ -147,7 +159,7 @@ void vm_stop(RunState s)
     runstate_set(s);
     if (was_running) {
         notify_state(false);
-        block_drain_all();
+        block_flush_all();
         qapi_event_send_stop();
     }
 }
@@ -398,6 +410,7 @@ void system_signals_init(void)
         sigaction(ending[i], &act, NULL);
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);       /* a limit on file sizes (RLIMIT_FSIZE) fails one write, not the machine */
 }
 
 /* --- QMP --- */

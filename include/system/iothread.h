@@ -37,6 +37,9 @@ int64_t iothread_aio_max_batch(const IOThread *t);
 /* Threads for blocking calls that belong to this one; @min and @max are kept up to date. */
 void iothread_attach_pool(IOThread *t, ThreadPool *pool);
 void iothread_detach_pool(IOThread *t);
+/* What the block layer keeps with a thread; @destroy runs after the thread's end. */
+void *iothread_data(const IOThread *t);
+void iothread_set_data(IOThread *t, void *data, void (*destroy)(void *data));
 /* NULL if there is none of this id. */
 IOThread *iothread_find(const char *id);
 

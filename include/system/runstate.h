@@ -33,6 +33,7 @@ void vm_start(void);
 void vm_stop(RunState s);
 typedef void VmStateFn(void *opaque, bool running, RunState s);
 void vm_state_notify_add(VmStateFn *fn, void *opaque);
+void vm_state_notify_remove(VmStateFn *fn, void *opaque);      /* not from a notifier */
 
 /* Ask the main loop; any thread. */
 void system_reset_request(ShutdownCause cause);
@@ -52,7 +53,7 @@ void system_wakeup_notify_add(void (*fn)(void *opaque), void *opaque);
 /* vm_stop from a vCPU thread. */
 void vm_stop_request(RunState s);
 
-/* SIGTERM, SIGINT and SIGHUP end the process in order; SIGPIPE is ignored. */
+/* SIGTERM, SIGINT and SIGHUP end the process in order; SIGPIPE and SIGXFSZ are ignored. */
 void system_signals_init(void);
 /* The main loop until shutdown; returns the exit status. */
 int system_main_loop(void);

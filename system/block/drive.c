@@ -8,11 +8,42 @@
 #include <unistd.h>
 
 static GPtrArray *wanted_devices;       /* of char *: drive ids; start-up */
+static GPtrArray *drives;               /* of BlockDrive *; BQL */
 static unsigned n_drives;
 
 static const char *const drive_options[] = {
-    "file", "format", "if", "id", "media", "readonly", "read-only", "cache", "discard", "snapshot", "aio", NULL,
+    "file", "format", "if", "id", "media", "readonly", "read-only", "auto-read-only", "cache", "discard", "detect-zeroes",
+    "snapshot", "aio", "rerror", "werror", "node-name", NULL,
 };
+
+#define THROTTLING "throttling."
+
+GPtrArray *block_drives(void)
+{
+    if (!drives) {
+        drives = g_ptr_array_new();
+    }
+    return drives;
+}
+
+BlockDrive *block_drive_find(const char *id)
+{
+    for (unsigned i = 0; drives && i < drives->len; i++) {
+        BlockDrive *d = g_ptr_array_index(drives, i);
+
+        if (!strcmp(d->id, id)) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
+BlockNode *block_drive_node(const char *drive)
+{
+    const BlockDrive *d = block_drive_find(drive);
+
+    return d ? d->node : block_node_find(drive);
+}
 
 /* Formats with a signature in the first bytes that would be destroyed or misread as raw. */
 static const char *known_format(const char *path)
@@ -78,13 +109,17 @@ static bool check_choices(const Value *opts, Error **errp)
     static const struct { const char *key; const char *const values[8]; } choices[] = {
         { "if", { "none", "virtio" } },
         { "media", { "disk" } },
-        { "cache", { "writeback" } },
-        { "aio", { "threads" } },
+        { "cache", { "writeback", "writethrough", "none", "directsync", "unsafe" } },
+        { "aio", { "threads", "io_uring" } },
         { "discard", { "ignore", "off", "unmap", "on" } },
+        { "detect-zeroes", { "off", "on", "unmap" } },
+        { "rerror", { "report", "ignore", "stop" } },
+        { "werror", { "report", "ignore", "stop", "enospc" } },
     };
 
     for (size_t i = 0; i < value_dict_len(opts); i++) {
-        if (!g_strv_contains(drive_options, value_dict_key_at(opts, i))) {
+        if (!g_strv_contains(drive_options, value_dict_key_at(opts, i))
+            && !g_str_has_prefix(value_dict_key_at(opts, i), THROTTLING)) {
             error_setg(errp, "-drive does not support the option '%s'", value_dict_key_at(opts, i));
             return false;
         }
@@ -104,36 +139,121 @@ static bool check_choices(const Value *opts, Error **errp)
     return true;
 }
 
-/* { driver: raw, node-name: id, file: { driver: file, filename } }, under a snapshot if asked for. */
-static Value *node_options(const Value *opts, const char *id, bool read_only, bool snapshot)
+/* "discard=on" and "discard=off" are old spellings. */
+static const char *discard_mode(const Value *opts)
 {
-    const char *discard = value_dict_get_str(opts, "discard");
-    Value *file = value_dict(), *raw = value_dict(), *top;
+    const char *text = value_dict_get_str(opts, "discard");
+
+    return !text ? NULL : !strcmp(text, "unmap") || !strcmp(text, "on") ? "unmap" : "ignore";
+}
+
+static bool cache_is_one_of(const Value *opts, const char *a, const char *b)
+{
+    const char *cache = value_dict_get_str(opts, "cache");
+
+    return !g_strcmp0(cache, a) || !g_strcmp0(cache, b);
+}
+
+static void copy_option(Value *to, const Value *from, const char *key)
+{
+    if (value_dict_get(from, key)) {
+        value_dict_set(to, key, value_ref(value_dict_get(from, key)));
+    }
+}
+
+/* { driver: raw, node-name, file: { driver: file, filename } }: what -blockdev would be given. */
+static Value *node_options(const Value *opts, bool read_only)
+{
+    Value *file = value_dict(), *raw = value_dict(), *cache = value_dict();
 
     value_dict_set_str(file, "driver", "file");
     value_dict_set_str(file, "filename", value_dict_get_str(opts, "file"));
+    copy_option(file, opts, "aio");
+    value_dict_set_bool(cache, "direct", cache_is_one_of(opts, "none", "directsync"));
+    value_dict_set_bool(cache, "no-flush", cache_is_one_of(opts, "unsafe", "unsafe"));
     value_dict_set_str(raw, "driver", "raw");
-    value_dict_set_bool(raw, "read-only", read_only || snapshot);
-    if (discard) {
-        value_dict_set_str(raw, "discard", discard);
+    value_dict_set_bool(raw, "read-only", read_only);
+    value_dict_set(raw, "cache", cache);
+    if (discard_mode(opts)) {
+        value_dict_set_str(raw, "discard", discard_mode(opts));
     }
+    copy_option(raw, opts, "auto-read-only");
+    copy_option(raw, opts, "detect-zeroes");
+    copy_option(raw, opts, "node-name");
     value_dict_set(raw, "file", file);
-    if (!snapshot) {
-        value_dict_set_str(raw, "node-name", id);
-        return raw;
+    return raw;
+}
+
+static BlockOnError on_error(const Value *opts, const char *key, BlockOnError def)
+{
+    const char *text = value_dict_get_str(opts, key);
+
+    for (int i = 0; text && i < BLOCK_ON_ERROR_MAX; i++) {
+        if (!strcmp(text, block_on_error_names[i])) {
+            return (BlockOnError)i;
+        }
     }
-    top = value_dict();
-    value_dict_set_str(top, "driver", "snapshot");
-    value_dict_set_str(top, "node-name", id);
-    value_dict_set(top, "file", raw);
+    return def;
+}
+
+/* throttling.* into limits and a group. */
+static bool take_limits(BlockDrive *d, const Value *opts, Error **errp)
+{
+    g_autoptr(Value) dict = value_dict();
+    Throttle check = { 0 };
+
+    for (size_t i = 0; i < value_dict_len(opts); i++) {
+        const char *key = value_dict_key_at(opts, i);
+
+        if (!strcmp(key, THROTTLING "group")) {
+            d->group = g_strdup(value_dict_get_str(opts, key));
+        } else if (g_str_has_prefix(key, THROTTLING)) {
+            value_dict_set(dict, key + strlen(THROTTLING), value_ref(value_dict_value_at(opts, i)));
+        }
+    }
+    if (!value_dict_len(dict)) {
+        return true;
+    }
+    d->limits = qapi_parse_throttle_limits(dict, QAPI_FROM_TEXT, errp);
+    d->group = d->group ? d->group : g_strdup(d->id);
+    return d->limits && throttle_set_limits(&check, d->limits, errp);
+}
+
+static void drive_free(BlockDrive *d)
+{
+    g_free(d->id);
+    g_free(d->group);
+    qapi_free_throttle_limits(d->limits);
+    g_free(d);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BlockDrive, drive_free)
+
+static BlockNode *open_drive(const Value *opts, bool read_only, bool snapshot, Error **errp)
+{
+    g_autoptr(Value) node = node_options(opts, read_only || snapshot);
+    g_autoptr(QapiBlockdevOptions) o = qapi_parse_blockdev_options(node, QAPI_FROM_TEXT, errp);
+    BlockNode *n = o ? block_node_new_unnamed(o, errp) : NULL;
+    BlockNode *top = n && snapshot ? block_snapshot_new(NULL, n, errp) : n;
+
+    if (n && !top && !block_node_del(block_node_name(n), NULL)) {
+        warn_report("block node '%s' is left over", block_node_name(n));
+    }
     return top;
+}
+
+static void want_device(const char *id)
+{
+    if (!wanted_devices) {
+        wanted_devices = g_ptr_array_new_with_free_func(g_free);
+    }
+    g_ptr_array_add(wanted_devices, g_strdup(id));
 }
 
 bool block_drive_add(const Value *opts, bool snapshot, Error **errp)
 {
     const char *path = value_dict_get_str(opts, "file"), *interface = value_dict_get_str(opts, "if");
-    g_autofree char *id = g_strdup(value_dict_get_str(opts, "id"));
-    g_autoptr(Value) node = NULL;
+    const char *id = value_dict_get_str(opts, "id");
+    g_autoptr(BlockDrive) d = g_new0(BlockDrive, 1);
     bool read_only = false;
 
     if (!path) {
@@ -144,20 +264,26 @@ bool block_drive_add(const Value *opts, bool snapshot, Error **errp)
         || !flag(opts, "snapshot", &snapshot, errp) || !check_format(value_dict_get_str(opts, "format"), path, errp)) {
         return false;
     }
-    if (!id) {
-        id = g_strdup_printf("%s%u", interface, n_drives);
+    d->id = id ? g_strdup(id) : g_strdup_printf("%s%u", interface, n_drives);
+    if (block_drive_find(d->id) || block_node_find(d->id)) {
+        error_setg(errp, "Device with id '%s' already exists", d->id);
+        return false;
     }
     n_drives++;
-    node = node_options(opts, id, read_only, snapshot && !read_only);
-    if (!block_node_open(node, errp)) {
+    d->rerror = on_error(opts, "rerror", BLOCK_ON_ERROR_REPORT);
+    d->werror = on_error(opts, "werror", BLOCK_ON_ERROR_ENOSPC);
+    d->writethrough = cache_is_one_of(opts, "writethrough", "directsync");
+    if (!take_limits(d, opts, errp)) {
+        return false;
+    }
+    d->node = open_drive(opts, read_only, snapshot && !read_only, errp);
+    if (!d->node) {
         return false;
     }
     if (!strcmp(interface, "virtio")) {
-        if (!wanted_devices) {
-            wanted_devices = g_ptr_array_new_with_free_func(g_free);
-        }
-        g_ptr_array_add(wanted_devices, g_steal_pointer(&id));
+        want_device(d->id);
     }
+    g_ptr_array_add(block_drives(), g_steal_pointer(&d));
     return true;
 }
 

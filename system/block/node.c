@@ -1,18 +1,21 @@
 /*
- * Block nodes: the registry, opening from options, sizes.
+ * Block nodes: the registry, opening from options, sizes, names.
  */
 #include "block-internal.h"
+#include "qapi/json.h"
 
-static BlockNode *nodes;                /* BQL */
+static BlockNode *nodes;                /* newest first; BQL */
 static unsigned auto_names;
 
 static const BlockDriver *const drivers[] = {
-    &block_driver_file, &block_driver_null, &block_driver_raw, &block_driver_snapshot,
+    &block_driver_file, &block_driver_host_device, &block_driver_null_aio, &block_driver_null_co, &block_driver_raw,
+    &block_driver_throttle,
 };
 
-static const char *const common_options[] = {
-    "driver", "node-name", "read-only", "auto-read-only", "discard", "cache", NULL,
-};
+BlockNode *block_node_first(void)
+{
+    return nodes;
+}
 
 BlockNode *block_node_find(const char *node_name)
 {
@@ -37,139 +40,182 @@ const char *block_node_filename(const BlockNode *node) { return node->filename ?
 uint64_t block_node_size_bytes(const BlockNode *node) { return node->size_bytes; }
 bool block_node_is_read_only(const BlockNode *node) { return node->read_only; }
 
-static const BlockDriver *driver_find(const char *name)
+static const BlockDriver *driver_find(QapiBlockdevDriver id)
 {
     for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
-        if (!strcmp(drivers[i]->name, name)) {
+        if (drivers[i]->id == id) {
             return drivers[i];
         }
     }
-    return NULL;
+    g_assert_not_reached();
 }
 
-static bool check_options(const BlockDriver *drv, const Value *opts, Error **errp)
-{
-    for (size_t i = 0; i < value_dict_len(opts); i++) {
-        const char *key = value_dict_key_at(opts, i);
+/* --- names --- */
 
-        if (!g_strv_contains(common_options, key) && !(drv->options && g_strv_contains(drv->options, key))) {
-            error_setg(errp, "block driver '%s' does not support the option '%s'", drv->name, key);
-            return false;
-        }
-    }
-    return true;
+#define NODE_NAME_MAX 31        /* QEMU's */
+
+static bool name_is_wellformed(const char *name)
+{
+    return g_ascii_isalpha(name[0]) && strlen(name) <= NODE_NAME_MAX
+        && !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")];
 }
 
-/* A boolean option as value or text. */
-static bool opt_bool(const Value *opts, const char *key, bool def, bool *out, Error **errp)
+bool block_check_node_name(const char *name, bool may_be_unnamed, Error **errp)
 {
-    const Value *v = value_dict_get(opts, key);
-    const char *text = value_dict_get_str(opts, key);
-
-    *out = def;
-    if (!v) {
+    if (!name && !may_be_unnamed) {
+        error_setg(errp, "'node-name' must be specified for the root node");
+    } else if (name && !name_is_wellformed(name)) {
+        error_setg(errp, strlen(name) > NODE_NAME_MAX ? "Node name too long: '%s'" : "Invalid node-name: '%s'", name);
+    } else if (name && block_drive_find(name)) {
+        error_setg(errp, "node-name=%s is conflicting with a device id", name);
+    } else if (name && block_node_find(name)) {
+        error_setg(errp, "Duplicate nodes with node-name='%s'", name);
+    } else {
         return true;
     }
-    if (value_type(v) == VALUE_BOOL) {
-        *out = value_get_bool(v);
-        return true;
-    }
-    if (text && (!strcmp(text, "on") || !strcmp(text, "off"))) {
-        *out = !strcmp(text, "on");
-        return true;
-    }
-    error_setg(errp, "block option '%s' must be on or off", key);
     return false;
 }
 
-static bool parse_discard(const Value *opts, bool *unmap, Error **errp)
+/* What the node would be called if it had to be made again. */
+Value *block_node_json(const BlockNode *n)
 {
-    const char *text = value_dict_get_str(opts, "discard");
+    Value *json = value_dict();
 
-    *unmap = text && (!strcmp(text, "unmap") || !strcmp(text, "on"));
-    if (text && !*unmap && strcmp(text, "ignore") && strcmp(text, "off")) {
-        error_setg(errp, "block option 'discard' must be ignore or unmap, got '%s'", text);
-        return false;
+    value_dict_set_str(json, "driver", n->drv->name);
+    if (block_child(n)) {
+        value_dict_set(json, "file", block_node_json(block_child(n)));
     }
-    return true;
+    g_free(n->drv->filename(n, json));
+    return json;
 }
 
-/* Requests go through the host's page cache and flushes reach the file: nothing else is offered. */
-static bool check_cache(const Value *opts, Error **errp)
+void block_node_refresh_filename(BlockNode *n)
 {
-    static const char *const modes[] = { "direct", "no-flush" };
-    const Value *cache = value_dict_get(opts, "cache");
+    g_autoptr(Value) json = value_dict();
+    char *name = n->drv->filename(n, json);
 
-    if (cache && value_type(cache) != VALUE_DICT) {
-        error_setg(errp, "block option 'cache' must be an object");
+    if (!name) {
+        g_autoptr(Value) all = block_node_json(n);
+        g_autofree char *text = json_to_string(all, false);
+
+        name = g_strdup_printf("json:%s", text);
+    }
+    g_free(n->filename);
+    n->filename = name;
+}
+
+/* --- opening --- */
+
+bool block_node_common_options(BlockNode *n, const QapiBlockdevOptions *o, const BlockNode *parent, Error **errp)
+{
+    const QapiBlockdevCacheOptions *c = o->cache;
+
+    n->read_only = o->has_read_only ? o->read_only : parent && parent->read_only;
+    n->auto_read_only = o->has_auto_read_only && o->auto_read_only;
+    n->force_share = o->has_force_share ? o->force_share : parent && parent->force_share;
+    n->direct = c && c->has_direct ? c->direct : parent && parent->direct;
+    n->no_flush = c && c->has_no_flush ? c->no_flush : parent && parent->no_flush;
+    /* A child in its parent's place gets what the parent lets through. */
+    n->discard = o->has_discard ? o->discard == QAPI_BLOCKDEV_DISCARD_OPTIONS_UNMAP : parent != NULL;
+    n->detect_zeroes = o->has_detect_zeroes ? o->detect_zeroes : QAPI_BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF;
+    if (n->detect_zeroes == QAPI_BLOCKDEV_DETECT_ZEROES_OPTIONS_UNMAP && !n->discard) {
+        error_setg(errp, "setting detect-zeroes to unmap is not allowed without setting discard operation to unmap");
         return false;
     }
-    for (size_t i = 0; cache && i < ARRAY_SIZE(modes); i++) {
-        bool on;
-
-        if (!opt_bool(cache, modes[i], false, &on, errp)) {
-            return false;
-        }
-        if (on) {
-            error_setg(errp, "block option 'cache.%s=on' is not supported", modes[i]);
-            return false;
-        }
+    if (n->force_share && !n->read_only) {
+        error_setg(errp, "force-share=on can only be used with read-only images");
+        return false;
     }
     return true;
 }
 
 static void node_free(BlockNode *n)
 {
-    g_ptr_array_unref(n->backends);
+    g_ptr_array_unref(n->uses);
     g_free(n->filename);
     g_free(n->name);
     g_free(n);
 }
 
-static BlockNode *node_open(const Value *opts, bool read_only, bool implicit, Error **errp)
+static BlockNode *node_alloc(const BlockDriver *drv, const char *name, bool implicit)
 {
-    const char *driver = value_dict_get_str(opts, "driver"), *name = value_dict_get_str(opts, "node-name");
-    const BlockDriver *drv;
-    BlockNode *n;
+    BlockNode *n = g_new0(BlockNode, 1);
 
-    if (!driver) {
-        error_setg(errp, "block option 'driver' is missing");
-        return NULL;
-    }
-    drv = driver_find(driver);
-    if (!drv) {
-        error_setg(errp, "unknown block driver '%s'", driver);
-        return NULL;
-    }
-    if (!name && !implicit) {
-        error_setg(errp, "'node-name' must be specified for the root node");
-        return NULL;
-    }
-    if (name && block_node_find(name)) {
-        error_setg(errp, "duplicate nodes with node-name='%s'", name);
-        return NULL;
-    }
-    if (!check_options(drv, opts, errp) || !check_cache(opts, errp)) {
-        return NULL;
-    }
-    n = g_new0(BlockNode, 1);
     n->name = name ? g_strdup(name) : g_strdup_printf("#block%03u", auto_names++);
     n->drv = drv;
     n->implicit = implicit;
-    n->backends = g_ptr_array_new();
-    if (!opt_bool(opts, "read-only", read_only, &n->read_only, errp) || !parse_discard(opts, &n->discard, errp)
-        || !drv->open(n, opts, errp)) {
+    n->uses = g_ptr_array_new();
+    return n;
+}
+
+static void node_close(BlockNode *n);
+
+/* A child that was made in its parent's place goes with it. */
+static void let_child_go(BlockNode *n)
+{
+    BlockNode *child = block_child(n);
+
+    block_unuse(&n->file);
+    if (child && child->implicit && !child->uses->len) {
+        node_close(child);
+    }
+}
+
+/* On failure @n is freed. */
+static BlockNode *node_finish_open(BlockNode *n, const QapiBlockdevOptions *o, Error **errp)
+{
+    if (!n->drv->open(n, o, errp)) {
+        let_child_go(n);
         node_free(n);
         return NULL;
     }
+    block_node_refresh_filename(n);
     n->next = nodes;
     nodes = n;
     return n;
 }
 
-BlockNode *block_node_open(const Value *opts, Error **errp)
+static BlockNode *node_open(const QapiBlockdevOptions *o, const BlockNode *parent, bool may_be_unnamed, Error **errp)
 {
-    return node_open(opts, false, false, errp);
+    BlockNode *n;
+
+    if (!block_check_node_name(o->node_name, may_be_unnamed, errp)) {
+        return NULL;
+    }
+    n = node_alloc(driver_find(o->driver), o->node_name, parent != NULL);
+    if (!block_node_common_options(n, o, parent, errp)) {
+        node_free(n);
+        return NULL;
+    }
+    return node_finish_open(n, o, errp);
+}
+
+BlockNode *block_node_new(const QapiBlockdevOptions *o, Error **errp)
+{
+    return node_open(o, NULL, false, errp);
+}
+
+BlockNode *block_node_new_unnamed(const QapiBlockdevOptions *o, Error **errp)
+{
+    return node_open(o, NULL, true, errp);
+}
+
+BlockNode *block_node_open(const Value *opts, bool from_text, Error **errp)
+{
+    g_autoptr(QapiBlockdevOptions) o = qapi_parse_blockdev_options(opts, from_text ? QAPI_FROM_TEXT : 0, errp);
+
+    return o ? block_node_new(o, errp) : NULL;
+}
+
+BlockNode *block_snapshot_new(const char *name, BlockNode *child, Error **errp)
+{
+    BlockNode *n = node_alloc(&block_driver_snapshot, name, false);
+
+    if (!block_use(&n->file, child, n, g_strdup_printf("node '%s'", n->name), 0, PERM_ALL, errp)) {
+        node_free(n);
+        return NULL;
+    }
+    return node_finish_open(n, NULL, errp);
 }
 
 static void node_close(BlockNode *n)
@@ -181,43 +227,28 @@ static void node_close(BlockNode *n)
     }
     *link = n->next;
     n->drv->close(n);
+    let_child_go(n);
     node_free(n);
 }
 
-BlockNode *block_child_open(const Value *opts, const char *key, bool read_only, Error **errp)
+bool block_child_open(BlockNode *parent, const QapiBlockdevRef *ref, Error **errp)
 {
-    const Value *v = value_dict_get(opts, key);
-    BlockNode *child = NULL;
+    bool by_name = ref->type == QAPI_BLOCKDEV_REF_KIND_REFERENCE;
+    BlockNode *child = by_name ? block_node_find(ref->u.reference) : node_open(ref->u.definition, parent, true, errp);
 
-    if (!v) {
-        error_setg(errp, "block option '%s' is missing", key);
-    } else if (value_type(v) == VALUE_STRING) {
-        child = block_node_find(value_get_string(v));
-        if (!child) {
-            error_setg(errp, "cannot find node-name '%s'", value_get_string(v));
-        } else if (!read_only && (child->writer || child->read_only)) {
-            error_setg(errp, "node '%s' is %s", child->name, child->writer ? "already in use by a writer" : "read-only");
-            child = NULL;
+    if (!child) {
+        if (by_name) {
+            error_setg(errp, "Cannot find device='' nor node-name='%s'", ref->u.reference);
         }
-    } else if (value_type(v) == VALUE_DICT) {
-        child = node_open(v, read_only, true, errp);
-    } else {
-        error_setg(errp, "block option '%s' must be a node-name or an object", key);
+        return false;
     }
-    if (child) {
-        child->users++;
-        child->writer |= !read_only;
+    if (!block_use(&parent->file, child, parent, g_strdup_printf("node '%s'", parent->name), 0, PERM_ALL, errp)) {
+        if (!by_name) {
+            node_close(child);
+        }
+        return false;
     }
-    return child;
-}
-
-void block_child_close(BlockNode *child)
-{
-    child->users--;
-    child->writer = false;
-    if (child->implicit && !child->users) {
-        node_close(child);
-    }
+    return true;
 }
 
 bool block_node_del(const char *node_name, Error **errp)
@@ -225,48 +256,71 @@ bool block_node_del(const char *node_name, Error **errp)
     BlockNode *n = block_node_find(node_name);
 
     if (!n) {
-        error_setg(errp, "failed to find node with node-name='%s'", node_name);
+        error_setg(errp, "Failed to find node with node-name='%s'", node_name);
         return false;
     }
-    if (n->users) {
-        error_setg(errp, "block node '%s' is in use", node_name);
+    for (unsigned i = 0; i < n->uses->len; i++) {
+        const BlockUse *u = g_ptr_array_index(n->uses, i);
+
+        error_setg(errp, "Node %s is in use by %s", node_name, u->who);
+        return false;
+    }
+    if (n->implicit) {
+        error_setg(errp, "Node %s is not owned by the monitor", node_name);
         return false;
     }
     node_close(n);
     return true;
 }
 
+/* --- sizes --- */
+
+void block_uses_resized(BlockNode *n)
+{
+    for (unsigned i = 0; i < n->uses->len; i++) {
+        const BlockUse *u = g_ptr_array_index(n->uses, i);
+
+        if (u->parent && u->parent->drv->child_resized) {
+            u->parent->drv->child_resized(u->parent);
+        }
+        if (u->resized) {
+            u->resized(u->opaque);
+        }
+    }
+}
+
 bool block_node_resize(BlockNode *n, uint64_t size_bytes, Error **errp)
 {
-    if (n->read_only) {
-        error_setg(errp, "block node '%s' is read-only", n->name);
-        return false;
-    }
+    BlockUse use;
+    bool ok;
+
     if (!n->drv->resize) {
-        error_setg(errp, "block driver '%s' of node '%s' cannot resize", n->drv->name, n->name);
+        error_setg(errp, "Image format driver '%s' of node '%s' does not support resize", n->drv->name, n->name);
         return false;
     }
     if (size_bytes % 512 || size_bytes > INT64_MAX) {
-        error_setg(errp, "new size must be a multiple of 512, got %" PRIu64, size_bytes);
+        error_setg(errp, "The new size must be a multiple of 512, got %" PRIu64, size_bytes);
         return false;
     }
-    if (!n->drv->resize(n, size_bytes, errp)) {
+    /* As a user like others: read-only nodes and locks are minded. */
+    if (!block_use(&use, n, NULL, g_strdup("block_resize"), PERM_RESIZE, PERM_ALL, errp)) {
         return false;
     }
-    block_backends_resized(n);
-    return true;
+    block_drain_all();                  /* what is under way was checked against the old size */
+    ok = n->drv->resize(n, size_bytes, errp);
+    block_unuse(&use);
+    return ok;
 }
 
 void block_close_all(void)
 {
     bool progress = true;
 
-    block_drain_all();
+    block_flush_all();
     while (nodes && progress) {         /* parents before children, whatever the order of creation */
         progress = false;
         for (BlockNode *n = nodes; n; n = n->next) {
-            if (!n->users) {
-                n->drv->flush(n);
+            if (!n->uses->len) {
                 node_close(n);
                 progress = true;
                 break;

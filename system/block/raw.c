@@ -1,161 +1,173 @@
 /*
- * Block drivers that need no metadata: "raw" (a window onto its child) and "null-co" (nothing).
+ * Block driver "raw": the child as it is, or a window of it.
  */
 #include "block-internal.h"
 
 typedef struct RawState {
-    uint64_t offset;
-    bool fixed_size;
+    uint64_t offset, size;
+    bool has_size;
 } RawState;
 
-static const char *const raw_options[] = { "file", "offset", "size", NULL };
-
-static bool opt_bytes(const Value *opts, const char *key, uint64_t *out, Error **errp)
+static bool fits(const RawState *s, const BlockNode *child, Error **errp)
 {
-    const Value *v = value_dict_get(opts, key);
-    const char *text = value_dict_get_str(opts, key);
-    char *end;
-
-    if (!v || value_get_uint(v, out)) {
-        return true;
+    if (s->offset > child->size_bytes || (s->has_size && s->size > child->size_bytes - s->offset)) {
+        error_setg(errp, "The window of %" PRIu64 " bytes at %" PRIu64 " is beyond the %" PRIu64 " bytes of '%s'", s->size,
+                   s->offset, child->size_bytes, child->name);
+        return false;
     }
-    if (text) {
-        errno = 0;
-        *out = strtoull(text, &end, 0);
-        if (!errno && end != text && !*end && text[0] != '-') {
-            return true;
-        }
+    if (s->has_size && s->size % 512) {
+        error_setg(errp, "Specified size is not multiple of 512: %" PRIu64, s->size);
+        return false;
     }
-    error_setg(errp, "block option '%s' must be a number of bytes", key);
-    return false;
+    return true;
 }
 
-static bool raw_open(BlockNode *n, const Value *opts, Error **errp)
+static RawState *state_new(const QapiBlockdevOptionsRaw *o)
 {
-    RawState s = { .fixed_size = value_dict_get(opts, "size") != NULL };
-    uint64_t size = 0;
+    RawState *s = g_new0(RawState, 1);
 
-    if (!opt_bytes(opts, "offset", &s.offset, errp) || !opt_bytes(opts, "size", &size, errp)) {
+    *s = (RawState){ .offset = o->offset, .size = o->size, .has_size = o->has_size };
+    return s;
+}
+
+static void raw_child_resized(BlockNode *n)
+{
+    const RawState *s = n->state;
+    uint64_t child = block_child(n)->size_bytes, old = n->size_bytes;
+
+    if (!s->has_size) {
+        n->size_bytes = child > s->offset ? child - s->offset : 0;
+    }
+    if (n->size_bytes != old) {
+        block_uses_resized(n);
+    }
+}
+
+static bool raw_open(BlockNode *n, const QapiBlockdevOptions *opts, Error **errp)
+{
+    const QapiBlockdevOptionsRaw *o = &opts->u.raw;
+    RawState *s;
+
+    if (!block_child_open(n, o->file, errp)) {
         return false;
     }
-    n->file = block_child_open(opts, "file", n->read_only, errp);
-    if (!n->file) {
+    s = state_new(o);
+    if (!fits(s, block_child(n), errp)) {
+        g_free(s);
         return false;
     }
-    if (s.offset > n->file->size_bytes || (s.fixed_size && size > n->file->size_bytes - s.offset)) {
-        error_setg(errp, "window %" PRIu64 "+%" PRIu64 " is beyond the %" PRIu64 " bytes of '%s'", s.offset, size,
-                   n->file->size_bytes, n->file->name);
-        block_child_close(n->file);
-        return false;
-    }
-    n->read_only |= n->file->read_only;
-    n->size_bytes = s.fixed_size ? size : n->file->size_bytes - s.offset;
-    n->filename = g_strdup(n->file->filename);
-    n->state = g_memdup2(&s, sizeof(s));
+    n->read_only |= n->auto_read_only && block_child(n)->read_only;
+    n->state = s;
+    n->size_bytes = s->has_size ? s->size : block_child(n)->size_bytes - s->offset;
     return true;
 }
 
 static void raw_close(BlockNode *n)
 {
-    block_child_close(n->file);
     g_free(n->state);
 }
 
-static uint64_t shifted(const BlockNode *n, uint64_t offset)
+static bool raw_reopen(BlockNode *n, const BlockNode *new, const QapiBlockdevOptions *opts, void **prepared, Error **errp)
+{
+    RawState *s = state_new(&opts->u.raw);
+
+    if (!fits(s, block_child(n), errp)) {
+        g_free(s);
+        return false;
+    }
+    *prepared = s;
+    return true;
+}
+
+static void raw_reopen_commit(BlockNode *n, void *prepared)
+{
+    const RawState *s = prepared;
+    uint64_t old = n->size_bytes;
+
+    g_free(n->state);
+    n->state = prepared;
+    n->size_bytes = s->has_size ? s->size : block_child(n)->size_bytes - s->offset;
+    if (n->size_bytes != old) {
+        block_uses_resized(n);
+    }
+}
+
+static void raw_reopen_abort(BlockNode *n, void *prepared)
+{
+    g_free(prepared);
+}
+
+static uint64_t raw_child_offset(const BlockNode *n, uint64_t offset)
 {
     return offset + ((const RawState *)n->state)->offset;
 }
 
 static int raw_preadv(BlockNode *n, uint64_t offset, const struct iovec *iov, unsigned niov, size_t len)
 {
-    return n->file->drv->preadv(n->file, shifted(n, offset), iov, niov, len);
+    return block_node_preadv(block_child(n), raw_child_offset(n, offset), iov, niov, len);
 }
 
 static int raw_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, unsigned niov, size_t len)
 {
-    return n->file->drv->pwritev(n->file, shifted(n, offset), iov, niov, len);
+    return block_node_pwritev(block_child(n), raw_child_offset(n, offset), iov, niov, len);
 }
 
 static int raw_flush(BlockNode *n)
 {
-    return n->file->drv->flush(n->file);
+    return block_node_flush(block_child(n));
 }
 
 static int raw_discard(BlockNode *n, uint64_t offset, uint64_t bytes)
 {
-    return n->discard ? n->file->drv->discard(n->file, shifted(n, offset), bytes) : 0;
+    return block_node_discard(block_child(n), raw_child_offset(n, offset), bytes);
 }
 
 static int raw_write_zeroes(BlockNode *n, uint64_t offset, uint64_t bytes, bool may_unmap)
 {
-    return n->file->drv->write_zeroes(n->file, shifted(n, offset), bytes, may_unmap && n->discard);
+    return block_node_write_zeroes(block_child(n), raw_child_offset(n, offset), bytes, may_unmap);
 }
 
 static bool raw_resize(BlockNode *n, uint64_t size_bytes, Error **errp)
 {
     const RawState *s = n->state;
+    BlockNode *child = block_child(n);
 
-    if (s->fixed_size || s->offset) {
-        error_setg(errp, "node '%s' is a window of fixed size", n->name);
+    if (s->has_size) {
+        error_setg(errp, "Cannot resize fixed-size raw disks: node '%s'", n->name);
         return false;
     }
-    if (!n->file->drv->resize || !n->file->drv->resize(n->file, size_bytes, errp)) {
+    if (!child->drv->resize || size_bytes > INT64_MAX - s->offset) {
+        error_setg(errp, "Image format driver '%s' of node '%s' does not support resize to %" PRIu64 " bytes", child->drv->name,
+                   child->name, size_bytes);
         return false;
     }
-    n->size_bytes = size_bytes;
-    return true;
+    return child->drv->resize(child, size_bytes + s->offset, errp);
+}
+
+static int64_t raw_actual_size(const BlockNode *n)
+{
+    const BlockNode *child = block_child(n);
+
+    return child->drv->actual_size ? child->drv->actual_size(child) : 0;
+}
+
+static char *raw_filename(const BlockNode *n, Value *json)
+{
+    const RawState *s = n->state;
+
+    if (s->offset) {
+        value_dict_set(json, "offset", value_uint(s->offset));
+    }
+    if (s->has_size) {
+        value_dict_set(json, "size", value_uint(s->size));
+    }
+    return s->offset || s->has_size ? NULL : g_strdup(block_node_filename(block_child(n)));
 }
 
 const BlockDriver block_driver_raw = {
-    .name = "raw", .options = raw_options, .open = raw_open, .close = raw_close,
+    .name = "raw", .id = QAPI_BLOCKDEV_DRIVER_RAW, .open = raw_open, .close = raw_close,
     .preadv = raw_preadv, .pwritev = raw_pwritev, .flush = raw_flush, .discard = raw_discard,
-    .write_zeroes = raw_write_zeroes, .resize = raw_resize,
-};
-
-/* --- null-co: reads zeroes, forgets writes; for measuring --- */
-
-static const char *const null_options[] = { "size", NULL };
-
-static bool null_open(BlockNode *n, const Value *opts, Error **errp)
-{
-    n->size_bytes = GiB;
-    return opt_bytes(opts, "size", &n->size_bytes, errp);
-}
-
-static void null_close(BlockNode *n)
-{
-}
-
-static int null_preadv(BlockNode *n, uint64_t offset, const struct iovec *iov, unsigned niov, size_t len)
-{
-    for (unsigned i = 0; i < niov; i++) {
-        memset(iov[i].iov_base, 0, iov[i].iov_len);
-    }
-    return 0;
-}
-
-static int null_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, unsigned niov, size_t len)
-{
-    return 0;
-}
-
-static int null_flush(BlockNode *n)
-{
-    return 0;
-}
-
-static int null_discard(BlockNode *n, uint64_t offset, uint64_t bytes)
-{
-    return 0;
-}
-
-static int null_write_zeroes(BlockNode *n, uint64_t offset, uint64_t bytes, bool may_unmap)
-{
-    return 0;
-}
-
-const BlockDriver block_driver_null = {
-    .name = "null-co", .options = null_options, .open = null_open, .close = null_close,
-    .preadv = null_preadv, .pwritev = null_pwritev, .flush = null_flush, .discard = null_discard,
-    .write_zeroes = null_write_zeroes,
+    .write_zeroes = raw_write_zeroes, .resize = raw_resize, .child_resized = raw_child_resized,
+    .child_offset = raw_child_offset, .reopen = raw_reopen, .reopen_commit = raw_reopen_commit,
+    .reopen_abort = raw_reopen_abort, .actual_size = raw_actual_size, .has_dirty_flag = true, .filename = raw_filename,
 };

@@ -17,9 +17,7 @@ typedef struct SnapshotState {
     unsigned long *present;     /* a bit per cluster; lock */
 } SnapshotState;
 
-static const char *const snapshot_options[] = { "file", NULL };
-
-static bool snapshot_open(BlockNode *n, const Value *opts, Error **errp)
+static bool snapshot_open(BlockNode *n, const QapiBlockdevOptions *opts, Error **errp)
 {
     const char *dir = g_get_tmp_dir();
     SnapshotState *s;
@@ -29,17 +27,11 @@ static bool snapshot_open(BlockNode *n, const Value *opts, Error **errp)
         error_setg_errno(errp, errno, "cannot create a temporary file in '%s'", dir);
         return false;
     }
-    n->file = block_child_open(opts, "file", true, errp);
-    if (!n->file) {
-        close(fd);
-        return false;
-    }
     s = g_new0(SnapshotState, 1);
     s->fd = fd;
     g_mutex_init(&s->lock);
-    n->read_only = false;
-    n->size_bytes = n->file->size_bytes;
-    n->filename = g_strdup(n->file->filename);
+    n->discard = true;
+    n->size_bytes = block_child(n)->size_bytes;
     s->present = g_new0(unsigned long, DIV_ROUND_UP(n->size_bytes, 64 * CLUSTER));
     n->state = s;
     return true;
@@ -49,7 +41,6 @@ static void snapshot_close(BlockNode *n)
 {
     SnapshotState *s = n->state;
 
-    block_child_close(n->file);
     close(s->fd);
     g_mutex_clear(&s->lock);
     g_free(s->present);
@@ -65,7 +56,7 @@ static int read_child(BlockNode *n, uint64_t offset, void *buf, size_t len)
 {
     struct iovec iov = { buf, len };
 
-    return n->file->drv->preadv(n->file, offset, &iov, 1, len);
+    return block_node_preadv(block_child(n), offset, &iov, 1, len);
 }
 
 static int full_io(int fd, void *buf, size_t len, uint64_t offset, bool is_write)
@@ -177,8 +168,21 @@ static int snapshot_write_zeroes(BlockNode *n, uint64_t offset, uint64_t bytes, 
     return ret;
 }
 
+static char *snapshot_filename(const BlockNode *n, Value *json)
+{
+    return g_strdup(block_node_filename(block_child(n)));
+}
+
+/* The child is only read, and must stay as it is. */
+static void snapshot_child_perms(const BlockNode *n, unsigned *perm, unsigned *shared)
+{
+    *perm = *perm ? PERM_CONSISTENT_READ : 0;
+    *shared = PERM_CONSISTENT_READ | PERM_WRITE_UNCHANGED;
+}
+
 const BlockDriver block_driver_snapshot = {
-    .name = "snapshot", .options = snapshot_options, .open = snapshot_open, .close = snapshot_close,
+    .name = "snapshot", .internal = true, .filename = snapshot_filename, .child_perms = snapshot_child_perms,
+    .open = snapshot_open, .close = snapshot_close,
     .preadv = snapshot_preadv, .pwritev = snapshot_pwritev, .flush = snapshot_flush, .discard = snapshot_discard,
     .write_zeroes = snapshot_write_zeroes,
 };

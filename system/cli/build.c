@@ -181,7 +181,7 @@ static bool add_object(Options *o, CliItem *item, Error **errp)
 
 static bool add_blockdev(Options *o, CliItem *item, Error **errp)
 {
-    return block_node_open(item->dict, errp) != NULL;
+    return block_node_open(item->dict, !item->is_json, errp) != NULL;
 }
 
 static bool add_drive(Options *o, CliItem *item, Error **errp)

@@ -19,6 +19,7 @@ typedef struct CliItem {
     char *where;                /* "-device foo": what errors name */
     char *text;                 /* as given */
     Value *dict;                /* options that take keys; else NULL */
+    bool is_json;               /* dict's scalars have types; else they are text */
     bool done;                  /* made before its turn */
 } CliItem;
 

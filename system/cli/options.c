@@ -672,6 +672,7 @@ static bool apply_text(Options *o, const OptionDef *d, const char *arg, Error **
     if (item.dict && help) {
         ok = o->done = print_item_help(d, item.dict, errp);
     } else {
+        item.is_json = item.dict && is_json;
         ok = item.dict && apply_keys(o, d, &item, errp);
     }
     item_clear(&item);

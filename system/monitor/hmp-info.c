@@ -141,19 +141,6 @@ static void info_balloon(FILE *out, const char *args, int cpu_index)
     }
 }
 
-static void info_block(FILE *out, const char *args, int cpu_index)
-{
-    QapiQueryNamedBlockNodesArgs all = { 0 };
-    g_autoptr(QapiBlockDeviceInfoList) list = qmp_query_named_block_nodes(&all, &error_abort);
-
-    for (size_t i = 0; i < list->len; i++) {
-        const QapiBlockDeviceInfo *b = &list->at[i];
-
-        fprintf(out, "%s: %s (%s%s), %" PRIu64 " bytes\n", b->node_name, b->file, b->drv, b->ro ? ", read-only" : "",
-                b->image->virtual_size);
-    }
-}
-
 /* --- memory --- */
 
 static void info_memdev(FILE *out, const char *args, int cpu_index)
@@ -353,8 +340,9 @@ static void info_qom_tree(FILE *out, const char *args, int cpu_index)
 
 static const InfoSubject subjects[] = {
     { "balloon", "how much memory the guest has", info_balloon },
-    { "block", "block nodes", info_block },
+    { "block", "[-n] [-v] [NAME] drives, or nodes", hmp_info_block },
     { "block-jobs", "background jobs", info_jobs },
+    { "blockstats", "what devices asked of their drives", hmp_info_blockstats },
     { "chardev", "character devices", info_chardev },
     { "cpus", "virtual CPUs", info_cpus },
     { "iothreads", "threads for I/O", info_iothreads },

@@ -55,6 +55,12 @@ void qmp_broadcast(const char *event, Value *data);
 Monitor *monitor_present(void);
 GPtrArray *monitor_list(void);              /* of Monitor * */
 
+/* hmp-block.c */
+void hmp_info_block(FILE *out, const char *args, int cpu_index);
+void hmp_info_blockstats(FILE *out, const char *args, int cpu_index);
+bool hmp_block_resize(FILE *out, const char *args, Error **errp);
+bool hmp_block_set_io_throttle(FILE *out, const char *args, Error **errp);
+
 /* One line of the human monitor; its output with line feeds.  @cpu_index -1 = the monitor's present CPU. */
 char *hmp_run_line(const char *line, int cpu_index);
 

@@ -243,11 +243,11 @@ class Commands(unittest.TestCase):
             node = {'driver': 'file', 'node-name': 'n0', 'filename': path}
             q.command('blockdev-add', node)
             self.assertIn('n0', q.error('blockdev-add', node)[1])
-            self.assertIn("'node-name' is missing", q.error('blockdev-add', {'driver': 'file', 'filename': path})[1])
+            self.assertIn("'node-name' must be specified", q.error('blockdev-add', {'driver': 'file', 'filename': path})[1])
             q.command('blockdev-add', {'driver': 'raw', 'node-name': 'n1', 'file': 'n0'})
             nodes = {n['node-name']: n for n in q.command('query-named-block-nodes')}
             self.assertEqual(sorted(nodes), ['n0', 'n1'])
-            self.assertEqual(nodes['n0']['image'], {'filename': path, 'format': 'file', 'virtual-size': 1 << 20})
+            self.assertEqual((nodes['n0']['image']['format'], nodes['n0']['image']['virtual-size']), ('file', 1 << 20))
             self.assertIn('n0', q.error('blockdev-del', {'node-name': 'n0'})[1])
             q.command('block_resize', {'node-name': 'n0', 'size': 1 << 21})
             self.assertEqual(os.path.getsize(path), 1 << 21)

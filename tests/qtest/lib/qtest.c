@@ -158,6 +158,11 @@ QTest *qtest_start(const char *fmt, ...)
     return q;
 }
 
+int qtest_pid(const QTest *q)
+{
+    return q->pid;
+}
+
 void qtest_stop(QTest *q)
 {
     int status;

@@ -21,6 +21,7 @@ typedef struct QTest QTest;
 
 /* @args: further arguments, split as a shell does. */
 QTest *qtest_start(const char *args, ...) G_GNUC_PRINTF(1, 2);
+int qtest_pid(const QTest *q);
 /* SIGTERM; the status must be 0. */
 void qtest_stop(QTest *q);
 
