@@ -386,6 +386,16 @@ static bool unplug_in_process(const Device *dev)
     return dev->unplug_pending && (!dev->unplug_retry_ns || clock_get_ns(CLOCK_TYPE_VIRTUAL) < dev->unplug_retry_ns);
 }
 
+bool device_may_unplug(Device *dev, Error **errp)
+{
+    for (const TypeInfo *t = dev->obj.type; type_has_device_info(t); t = t->parent) {
+        if (type_device_info(t)->may_unplug && !type_device_info(t)->may_unplug(dev, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool device_del_by_id(const char *id, Error **errp)
 {
     Device *dev = device_find(id, errp);
@@ -406,6 +416,9 @@ bool device_del_by_id(const char *id, Error **errp)
     h = hotplug_handler(dev, &opaque);
     if (!h || !h->unplug_request || !dev->realized || device_type_is(dev->obj.type, offsetof(DeviceInfo, not_hotpluggable))) {
         error_setg(errp, "Device '%s' (%s) does not support hotplugging", device_label(dev), dev->obj.type->name);
+        return false;
+    }
+    if (!device_may_unplug(dev, errp)) {
         return false;
     }
     dev->unplug_pending = true;

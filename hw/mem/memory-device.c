@@ -3,7 +3,7 @@
  *
  * Invariant: dm->devices is sorted by address and the devices' ranges are disjoint and within the range set aside.
  */
-#include "hw/mem/memory-device.h"
+#include "hw/mem/memslots.h"
 
 #include "qapi/qapi-commands.h"
 
@@ -121,9 +121,13 @@ static void insert_sorted(DeviceMemory *dm, MemoryDevice *md)
 bool memory_device_plug(MemoryDevice *md, hwaddr addr, uint64_t align, Error **errp)
 {
     DeviceMemory *dm = current_machine()->device_memory;
+    MemslotSupply supply = memslots_supply(current_machine());
 
     if (!dm) {
         error_setg(errp, "the machine is not prepared for memory devices: -m needs maxmem=");
+        return false;
+    }
+    if (!memslots_available(&supply, md->memslots, errp)) {
         return false;
     }
     if (!device_memory_find(dm, addr, memory_region_size(md->mr), align, &md->addr, errp)) {

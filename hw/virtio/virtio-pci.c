@@ -531,6 +531,11 @@ static void virtio_pci_unrealize(Device *dev)
     msix_uninit(&p->pci);
 }
 
+static bool virtio_pci_may_unplug(Device *dev, Error **errp)
+{
+    return device_may_unplug(&VIRTIO_PCI(dev)->vdev->dev, errp);
+}
+
 static void virtio_pci_reset_hold(Device *dev, ResetType type)
 {
     VirtioPci *p = VIRTIO_PCI(dev);
@@ -567,5 +572,6 @@ PCI_DEVICE_DEFINE_ABSTRACT(VirtioPci, virtio_pci, "virtio-pci", pci_device,
     .config_write = proxy_config_write,
     .realize = virtio_pci_realize,
     .unrealize = virtio_pci_unrealize,
+    .may_unplug = virtio_pci_may_unplug,
     .reset_hold = virtio_pci_reset_hold,
 )

@@ -190,7 +190,7 @@ static bool features_acceptable(VirtioDevice *vdev)
                     vdev->guest_features & ~vdev->offered);
         return false;
     }
-    return true;
+    return !virtio_info(vdev)->accept_features || virtio_info(vdev)->accept_features(vdev, vdev->guest_features);
 }
 
 void virtio_set_status(VirtioDevice *vdev, uint8_t status)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Memory backends and memory devices: what is refused and why, what QMP tells, what reaches the host."""
+import json
 import os
 import sys
 import tempfile
@@ -9,6 +10,7 @@ import quern
 from quern import run
 
 MIB = 1 << 20
+GIB = 1 << 30
 BOARD = ['-machine', 'q35', '-display', 'none', '-nodefaults', '-S']
 ROOMY = [*BOARD, '-m', '256M,slots=2,maxmem=4G']
 
@@ -29,6 +31,11 @@ def mapping(pid, text):
         key, value = line.split(':', 1)
         fields[key] = value.strip()
     return lines[start], fields
+
+
+def rss_kib(pid):
+    with open('/proc/%d/status' % pid, encoding='ascii') as f:
+        return next(int(line.split()[1]) for line in f if line.startswith('VmRSS'))
 
 
 class BadCommandLines(unittest.TestCase):
@@ -87,6 +94,96 @@ class BadCommandLines(unittest.TestCase):
                 (memfd('size=512G,hugetlb=on,hugetlbsize=2M'), '262144 free huge pages of 2048 KiB are needed'),
             ])
             self.assertFalse(os.path.exists(new))
+
+
+    def test_virtio_mem(self):
+        def mem(options, backend='memory-backend-ram,id=m0,size=1G,reserve=off', board=ROOMY):
+            return [*board, '-object', backend, '-device', 'virtio-mem-pci,' + options]
+
+        second = ['-object', 'memory-backend-ram,id=m1,size=1G,reserve=off', '-device', 'virtio-mem-pci,id=b,memdev=m1,']
+        self.check([
+            (mem('id=a'), "'memdev' property must be set"),
+            (mem('memdev=nosuch'), 'nosuch'),
+            (mem('memdev=m0,block-size=3M'), "'block-size' property has to be a power of two, got 0x300000"),
+            (mem('memdev=m0,block-size=1M'), "'block-size' property has to be at least 0x200000"),
+            (mem('memdev=m0', 'memory-backend-ram,id=m0,size=1025M,reserve=off'),
+             "backend memory size has to be a multiple of 'block-size' (0x200000)"),
+            (mem('memdev=m0,requested-size=3M'), "'requested-size' property has to be a multiple of 'block-size' (0x200000)"),
+            (mem('memdev=m0,requested-size=1026M'), "'requested-size' property cannot exceed the memory backend size (0x40000000)"),
+            (mem('memdev=m0,node=1'), "'node' property has value 1, the number of NUMA nodes is 1"),
+            (mem('memdev=m0,size=1G'), 'virtio-mem-device.size'),
+            (mem('memdev=m0,dynamic-memslots=maybe'), 'must be on, off or auto'),
+            (mem('memdev=m0,dynamic-memslots=on,unplugged-inaccessible=off'), "requires 'unplugged-inaccessible' to be 'on'"),
+            (mem('memdev=m0', 'memory-backend-ram,id=m0,size=4M,prealloc=on'), "specify 'prealloc=on' for the virtio-mem device"),
+            (mem('memdev=m0,memaddr=0x100001000'), 'must be aligned to 0x200000 bytes'),
+            (mem('memdev=m0,memaddr=0x80000000'), 'usable range for memory devices [0x100000000:'),
+            (mem('id=a,memdev=m0,memaddr=0x140000000') + second[:-1] + [second[-1] + 'memaddr=0x160000000'],
+             "conflicts with memory device id='a'"),
+            (mem('id=a,memdev=m0') + ['-device', 'virtio-mem-pci,memdev=m0'], "'memdev' property specifies a busy memdev: m0"),
+            (mem('memdev=m0', 'memory-backend-ram,id=m0,size=8G,reserve=off'),
+             'not enough space: 0x0 bytes are in use of 0xf0000000 for memory devices'),
+            (mem('memdev=m0', board=[*BOARD, '-m', '256M']), 'is not prepared for memory devices: -m needs maxmem='),
+            (mem('memdev=pc.ram'), 'busy memdev: pc.ram'),
+        ])
+        with tempfile.NamedTemporaryFile() as f:
+            f.truncate(4 * MIB)
+            self.check([(mem('memdev=m0', 'memory-backend-file,id=m0,size=4M,readonly=on,mem-path=' + f.name),
+                         'cannot be written: m0')])
+
+
+class VirtioMem(unittest.TestCase):
+    def test_wrong_requests_leave_the_machine_as_it_was(self):
+        with quern.Quern(*ROOMY, '-object', 'memory-backend-ram,id=m0,size=1G,reserve=off', '-device', 'pcie-root-port,id=rp',
+                         '-device', 'virtio-mem-pci,id=vm0,memdev=m0,requested-size=256M') as q:
+            before = q.command('query-memory-devices'), q.hmp('info mtree'), q.command('query-memory-size-summary')
+            path = '/machine/peripheral/vm0'
+            for name, value, text in [
+                    ('requested-size', 257 * MIB, "has to be a multiple of 'block-size' (0x200000)"),
+                    ('requested-size', GIB + 2 * MIB, 'cannot exceed the memory backend size (0x40000000)'),
+                    ('requested-size', '256M', 'must be an integer'), ('requested-size', -1, 'size'),
+                    ('size', 0, 'size'), ('block-size', 4 * MIB, 'block-size'), ('node', 0, 'node'), ('memaddr', 0, 'memaddr'),
+                    ('dynamic-memslots', True, 'dynamic-memslots')]:
+                self.assertIn(text, q.error('qom-set', {'path': path, 'property': name, 'value': value})[1])
+            q.command('object-add', ram('m1', GIB, reserve=False))
+            for more, text in [
+                    ({'memdev': 'm0'}, 'busy memdev: m0'), ({}, 'must be set'),
+                    ({'memdev': 'm1', 'memaddr': 5 * GIB - 2 * MIB}, "conflicts with memory device id='vm0'"),
+                    ({'memdev': 'm1', 'block-size': 3 * MIB}, 'power of two'),
+                    ({'memdev': 'm1', 'requested-size': 2 * GIB}, 'cannot exceed')]:
+                self.assertIn(text, q.error('device_add', {'driver': 'virtio-mem-pci', 'id': 'vm1', 'bus': 'rp', **more})[1])
+            self.assertIn('in use', q.error('object-del', {'id': 'm0'})[1])
+            q.command('object-del', {'id': 'm1'})
+            self.assertEqual(before, (q.command('query-memory-devices'), q.hmp('info mtree'), q.command('query-memory-size-summary')))
+
+    def test_libvirt_form_and_what_is_told(self):
+        device = {'driver': 'virtio-mem-pci', 'node': 0, 'block-size': 2 * MIB, 'memdev': 'memvirtiomem0', 'dynamic-memslots': True,
+                  'id': 'virtiomem0', 'bus': 'pcie.0', 'addr': '0x4'}
+        with quern.Quern(*ROOMY, '-object', json.dumps(ram('memvirtiomem0', GIB, reserve=False)), '-device', json.dumps(device)) as q:
+            self.assertEqual(q.command('query-memory-devices'), [{'type': 'virtio-mem', 'data': {
+                'id': 'virtiomem0', 'memaddr': 4 * GIB, 'requested-size': 0, 'size': 0, 'max-size': GIB, 'block-size': 2 * MIB,
+                'node': 0, 'memdev': '/objects/memvirtiomem0'}}])
+            self.assertIn('Memory device [virtio-mem]: "virtiomem0"\r\n  memaddr: 0x100000000\r\n', q.hmp('info memory-devices'))
+            self.assertEqual(q.hmp('info memory_size_summary'), 'base memory: 268435456\r\nplugged memory: 0\r\n')
+            path = '/machine/peripheral/virtiomem0'
+            q.command('qom-set', {'path': path, 'property': 'requested-size', 'value': 64 * MIB})
+            for name, value in [('requested-size', 64 * MIB), ('size', 0), ('memaddr', 4 * GIB), ('dynamic-memslots', True)]:
+                self.assertEqual(q.command('qom-get', {'path': path, 'property': name}), value)
+            kinds = {p['name']: p['type'] for p in q.command('device-list-properties', {'typename': 'virtio-mem-pci'})}
+            self.assertEqual([kinds[n] for n in ('dynamic-memslots', 'prealloc', 'size', 'requested-size', 'block-size')],
+                             ['bool', 'bool', 'size', 'size', 'size'])
+            names = {t['name'] for t in q.command('qom-list-types')}
+            self.assertIn('virtio-mem-pci', names)
+            self.assertNotIn('virtio-mem-pci-transitional', names)
+
+    def test_a_terabyte_costs_nothing(self):
+        with quern.Quern(*BOARD, '-cpu', 'max,phys-bits=46', '-m', '256M,maxmem=1048832M', '-object',
+                         'memory-backend-ram,id=m0,size=1T,reserve=off', '-device', 'virtio-mem-pci,id=vm0,memdev=m0,requested-size=1G') as q, \
+             quern.Quern(*BOARD, '-cpu', 'max,phys-bits=46', '-m', '256M') as plain:
+            self.assertEqual(q.command('query-memory-devices')[0]['data']['max-size'], 1 << 40)
+            self.assertEqual(q.hmp('info mtree').count('alias virtio-mem-slot @/objects/m0'), 256)
+            self.assertNotIn('/objects/m0', q.hmp('info mtree -f'))
+            more = rss_kib(q.process.pid) - rss_kib(plain.process.pid)
+            self.assertLess(more, 4096, 'KiB more than without the device')
 
 
 class Backends(unittest.TestCase):

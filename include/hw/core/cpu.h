@@ -153,6 +153,8 @@ typedef struct AccelInfo {
     /* Register state may have been changed from outside (reset, debugger). */
     void (*cpu_state_changed)(Accel *accel, Vcpu *cpu);
     void (*info)(Accel *accel, FILE *f);        /* `info jit`, `info kvm` */
+    /* Memory slots there are, and of them in use.  NULL: memory is not mapped in slots. */
+    void (*memory_slots)(Accel *accel, unsigned *max, unsigned *used);
 } AccelInfo;
 
 struct Accel {

@@ -63,6 +63,8 @@ struct DeviceInfo {
     const IrqOutputs *irq_outputs;
     bool not_user_creatable;            /* boards only: refused by -device */
     bool not_hotpluggable;
+    /* Refuse to be unplugged as things are; asked before the guest is.  NULL: no objection. */
+    bool (*may_unplug)(Device *dev, Error **errp);
 };
 
 extern const VMState vmstate_none;
@@ -159,6 +161,8 @@ void device_unrealize(Device *dev);
 Device *device_add_from_opts(const Value *opts, bool hotplug, Error **errp);
 /* device_del by id or QOM path: asks the hotplug handler. */
 bool device_del_by_id(const char *id, Error **errp) MUST_USE;
+/* Do none of @dev's types object (DeviceInfo.may_unplug)? */
+bool device_may_unplug(Device *dev, Error **errp) MUST_USE;
 /* The guest let go: unplug, unrealize, DEVICE_DELETED for what it is made of and for itself, free. */
 void device_unplug_done(Device *dev);
 /* The guest answered no: DEVICE_UNPLUG_GUEST_ERROR; the device stays. */

@@ -34,6 +34,8 @@ struct MemoryDevice {
     Device *dev;                /* borrowed: whose id it goes by */
     MemoryRegion *mr;           /* what is mapped: RAM, or a container of aliases to it */
     hwaddr addr;                /* set by plug */
+    unsigned memslots;          /* the most it uses (hw/mem/memslots.h) */
+    unsigned memslots_used;     /* of them, in use now */
 };
 
 /* The board sets [@base, +@size) aside; maps a container there.  Once per machine. */

@@ -66,6 +66,8 @@ struct VirtioInfo {
     unsigned default_vectors;           /* of the PCI form; 0 = one per queue and one for configuration */
     /* Features offered beyond .features; asked at realize. */
     uint64_t (*get_features)(VirtioDevice *vdev);
+    /* Is this choice of features, all of them offered, enough for the device?  NULL: any is. */
+    bool (*accept_features)(VirtioDevice *vdev, uint64_t features);
     /* The driver has set its features: nothing it was not offered is in there. */
     void (*set_features)(VirtioDevice *vdev, uint64_t features);
     /* Fill @config (config_size bytes, little-endian). */
@@ -235,10 +237,14 @@ extern const TypeInfo virtio_pci_type;          /* "virtio-pci", abstract */
     };                                                                                        \
     TYPE_REGISTER(snake##_##form)
 
-#define VIRTIO_DEVICE_DEFINE(CType, snake, base_name, ...)                                    \
+/* A device that never had a legacy interface. */
+#define VIRTIO_MODERN_DEVICE_DEFINE(CType, snake, base_name, ...)                             \
     TYPE_DEFINE_FAMILY(VirtioInfo, CType, snake, base_name "-device", virtio_device, false, __VA_ARGS__) \
     typedef struct CType##OnPci { VirtioPci proxy; CType inner; } CType##OnPci;               \
-    VIRTIO_PCI_FORM_(CType, snake, pci, base_name "-pci", VIRTIO_PCI_AUTO)                    \
+    VIRTIO_PCI_FORM_(CType, snake, pci, base_name "-pci", VIRTIO_PCI_AUTO)
+
+#define VIRTIO_DEVICE_DEFINE(CType, snake, base_name, ...)                                    \
+    VIRTIO_MODERN_DEVICE_DEFINE(CType, snake, base_name, __VA_ARGS__)                         \
     VIRTIO_PCI_FORM_(CType, snake, pci_transitional, base_name "-pci-transitional", VIRTIO_PCI_TRANSITIONAL) \
     VIRTIO_PCI_FORM_(CType, snake, pci_modern, base_name "-pci-non-transitional", VIRTIO_PCI_MODERN)
 

@@ -4,6 +4,8 @@
 #include "hw/mem/memory-device.h"
 #include "util/main-loop.h"
 
+#include "test-mem.h"
+
 enum { MAX_DEVICES = 8 };
 
 typedef struct Fixture {
@@ -122,5 +124,6 @@ int main(int argc, char **argv)
     g_test_add_func("/memory-device/given-address", test_given_address);
     g_test_add_func("/memory-device/quota", test_quota_counts_devices_not_gaps);
     g_test_add_func("/memory-device/full-range", test_full_range);
+    add_memslots_tests();
     return g_test_run();
 }

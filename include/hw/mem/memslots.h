@@ -1,0 +1,41 @@
+/*
+ * How many memory slots a memory device may use.
+ *
+ * A hypervisor and back ends in other processes (vhost) map guest memory in slots, of which they take a limited
+ * number; what a slot costs depends on its size, used or not.  So a device that is large and mostly empty maps
+ * its memory through many small slots, of which only those in use exist.
+ *
+ * Locks: BQL.
+ */
+#ifndef HW_MEM_MEMSLOTS_H
+#define HW_MEM_MEMSLOTS_H
+
+#include "hw/mem/memory-device.h"
+
+enum {
+    MEMSLOTS_DEVICES_MAX = 256,     /* that all memory devices together use on their own account */
+    MEMSLOTS_SAFE = 509,            /* with fewer in all, the rest might not do for boot memory, BARs and vhost */
+};
+#define MEMSLOT_SIZE_MIN GiB
+
+typedef struct MemslotSupply {
+    unsigned max;               /* the least that the accelerator and all back ends take; UINT_MAX = no limit */
+    unsigned used;              /* of it, by what is mapped now */
+    unsigned reserved;          /* promised to memory devices and not in use yet */
+    unsigned promised;          /* to memory devices, in use or not */
+    uint64_t quota_left;        /* bytes that memory devices may still bring */
+} MemslotSupply;
+
+MemslotSupply memslots_supply(const Machine *m);
+
+/*
+ * How many slots a device of @region_size bytes, itself part of the quota left, should cut itself into: 1 or more.
+ * Never more than one per MEMSLOT_SIZE_MIN.
+ */
+unsigned memslots_decide(const MemslotSupply *s, uint64_t region_size);
+/* The size of one, a multiple of MEMSLOT_SIZE_MIN, so that at most @n cover @region_size. */
+uint64_t memslot_size(uint64_t region_size, unsigned n);
+/* Are @n more to be had? */
+bool memslots_available(const MemslotSupply *s, unsigned n, Error **errp) MUST_USE;
+
+#endif

@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""virtio-mem with Debian's driver: memory grows, is used, goes back to the host; resets; unplugging the device.
+
+QUERN_TEST_FILL_MIB says how much the guest fills (default 384), QUERN_TEST_GROW_GIB to how much it grows (8).
+"""
+import os
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / 'client'))
+import guest as g   # noqa: E402
+import quern        # noqa: E402
+
+MIB, GIB = 1 << 20, 1 << 30
+FILL_MIB = int(os.environ.get('QUERN_TEST_FILL_MIB', 384))
+GROW = int(os.environ.get('QUERN_TEST_GROW_GIB', 8)) * GIB
+
+COMMON = r'''
+total() { awk '/MemTotal/ {print int($2/1024)}' /proc/meminfo; }
+until_total() { n=0; until [ $(total) $1 $2 ]; do sleep 0.1; n=$((n+1)); [ $n = 600 ] && { echo "FAIL total $(total), want $1 $2"; exit 1; }; done; }
+'''
+
+# Fill a tmpfs with copies of one random file, each checked; empty it; wait until the memory is gone.
+GROW_SCRIPT = COMMON + r'''
+until_total -gt 1300; echo HAS-1G
+until_total -gt @GROWN@; echo HAS-ALL
+mkdir /tmp/big; mount -t tmpfs -o size=90% big /tmp/big
+dd if=/dev/urandom of=/tmp/seed bs=1M count=16 2>/dev/null
+want=$(md5sum < /tmp/seed)
+i=0; while [ $i -lt @COPIES@ ]; do cp /tmp/seed /tmp/big/$i || exit 1; i=$((i+1)); done
+i=0; while [ $i -lt @COPIES@ ]; do [ "$(md5sum < /tmp/big/$i)" = "$want" ] || exit 1; i=$((i+1)); done
+echo FILLED
+read line < /dev/ttyS1
+umount /tmp/big; rm /tmp/seed; echo 3 > /proc/sys/vm/drop_caches
+echo EMPTIED
+until_total -lt 520; echo HAS-NONE
+dmesg | grep -i 'BUG:\|Oops\|Call Trace' && exit 1
+read line < /dev/ttyS1
+exit 0
+'''
+
+RESET_SCRIPT = COMMON + r'''
+until_total -gt 600; echo HAS-256M
+read line < /dev/ttyS1
+'''
+
+
+class Guest(quern.Quern):
+    """A guest with its console in a file and a line to send it words."""
+
+    def __init__(self, binary, guest, work, script, *args, append='memhp_default_state=online_movable', **kwargs):
+        quern.BINARY = binary
+        self.console_path = work / 'console'
+        self.console_path.write_text('')
+        argv = g.command(binary, guest, script, **kwargs)[1:]
+        argv[argv.index('-append') + 1] += ' ' + append
+        argv[argv.index('-serial') + 1] = f'file:{self.console_path}'
+        argv.remove('-no-reboot')
+        super().__init__(*argv, '-chardev', f'socket,id=line,path={work / "line"},server=on,wait=off', '-serial', 'chardev:line',
+                         *args)
+        self.line = None
+
+    def text(self):
+        return self.console_path.read_text(errors='replace')
+
+    def says(self, word, seconds=60, times=1):
+        return self.until(lambda: self.text().count(word) >= times or self.process.poll() is not None, seconds) \
+            and self.text().count(word) >= times
+
+    def until(self, what, seconds=60):
+        end = time.monotonic() + seconds
+        while not what():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def send(self, work, text):
+        if not self.line:
+            self.line = socket.socket(socket.AF_UNIX)
+            self.line.connect(str(work / 'line'))
+        self.line.sendall(text + b'\n')
+
+    def device(self):
+        return self.command('query-memory-devices')[0]['data']
+
+
+    def resize(self, size):
+        self.command('qom-set', {'path': '/machine/peripheral/vm0', 'property': 'requested-size', 'value': size})
+
+    def rss_mib(self):
+        for line in Path(f'/proc/{self.process.pid}/status').read_text().splitlines():
+            if line.startswith('VmRSS'):
+                return int(line.split()[1]) // 1024
+        return 0
+
+
+def devices(size, backend='memory-backend-ram', more='', **properties):
+    text = ''.join(f',{key.replace("_", "-")}={value}' for key, value in properties.items())
+    return ['-object', f'{backend},id=m0,size={size}{more}', '-device', 'pcie-root-port,id=rp0,chassis=1',
+            '-device', f'virtio-mem-pci,id=vm0,bus=rp0,memdev=m0{text}']
+
+
+def grow_and_shrink(binary, guest, work, check, extra):
+    script = GROW_SCRIPT.replace('@GROWN@', str(GROW // MIB + 200)).replace('@COPIES@', str(FILL_MIB // 16))
+    with Guest(binary, guest, work, script, *extra, memory='512M,slots=1,maxmem=16G') as vm:
+        check('guest takes the first GiB', vm.says('HAS-1G'))
+        check('its size is told', vm.device()['size'] == GIB)
+        vm.resize(GROW)
+        check('guest takes all', vm.says('HAS-ALL'))
+        check('all is plugged', vm.device()['size'] == GROW
+              and vm.command('query-memory-size-summary') == {'base-memory': 512 * MIB, 'plugged-memory': GROW})
+        check('an event told of it', vm.wait_event('MEMORY_DEVICE_SIZE_CHANGE')['data']['qom-path'] == '/machine/peripheral/vm0')
+        check('guest fills and checks its memory', vm.says('FILLED', 600))
+        full = vm.rss_mib()
+        check(f'the host gave it ({full} MiB resident)', full > FILL_MIB)
+        vm.send(work, b'go on')
+        check('guest lets go', vm.says('EMPTIED'))
+        vm.resize(0)
+        check('guest gives all back', vm.says('HAS-NONE', 120))
+        check('nothing is plugged', vm.until(lambda: vm.device()['size'] == 0))
+        shrunk = vm.until(lambda: vm.rss_mib() < full - FILL_MIB)
+        check(f'and the host has it again ({vm.rss_mib()} MiB resident)', shrunk)
+        time.sleep(1.1)
+        vm.command('query-status')
+        sizes = [e['data']['size'] for e in vm.events if e['event'] == 'MEMORY_DEVICE_SIZE_CHANGE']
+        check(f'the last event tells the last size, and there are few ({len(sizes)})', sizes and sizes[-1] == 0 and len(sizes) < 100)
+        check('memory that is gone is not mapped', ' m0' not in vm.hmp('info mtree -f'))
+        vm.send(work, b'end')
+        check('guest ends well', vm.says('QUERN-SCRIPT-STATUS 0'))
+
+
+def reset_and_unplug(binary, guest, work, check, extra):
+    with Guest(binary, guest, work, RESET_SCRIPT, *extra, memory='512M,slots=1,maxmem=4G') as vm:
+        check('guest takes its memory', vm.says('HAS-256M') and vm.device()['size'] == 256 * MIB)
+        check('the device cannot go', "while 'size' != '0'" in vm.error('device_del', {'id': 'vm0'})[1])
+        vm.command('system_reset')
+        vm.wait_event('RESET')
+        check('a reset takes all of it', vm.device()['size'] == 0 and vm.device()['requested-size'] == 256 * MIB)
+        check('which still cannot go', "while 'requested-size' != '0'" in vm.error('device_del', {'id': 'vm0'})[1])
+        check('the guest takes it again', vm.says('HAS-256M', times=2) and vm.device()['size'] == 256 * MIB)
+        vm.resize(0)
+        check('and gives it back', vm.until(lambda: vm.device()['size'] == 0))
+        vm.command('device_del', {'id': 'vm0'})
+        gone = vm.wait_event('DEVICE_DELETED')['data']
+        while 'device' not in gone:         # first what it is made of
+            gone = vm.wait_event('DEVICE_DELETED')['data']
+        check('now it can go', gone['device'] == 'vm0')
+        check('and is told no more', vm.command('query-memory-devices') == [])
+        vm.command('object-del', {'id': 'm0'})
+        vm.command('object-add', {'qom-type': 'memory-backend-ram', 'id': 'm0', 'size': 512 * MIB})
+        vm.command('device_add', {'driver': 'virtio-mem-pci', 'id': 'vm0', 'memdev': 'm0', 'bus': 'rp0', 'requested-size': 128 * MIB})
+        check('another can come', vm.until(lambda: vm.device()['size'] == 128 * MIB))
+
+
+CASES = [
+    ('virtio-mem grows and shrinks, anonymous memory, dynamic slots', grow_and_shrink,
+     devices('8G', more=',reserve=off', requested_size='1G')),
+    ('virtio-mem grows and shrinks, memfd, one slot, readable when unplugged', grow_and_shrink,
+     devices('8G', 'memory-backend-memfd', requested_size='1G', dynamic_memslots='off', unplugged_inaccessible='auto')),
+    ('virtio-mem over reset and device_del', reset_and_unplug, devices('1G', requested_size='256M', prealloc='on')),
+]
+
+
+def main():
+    binary, guest = sys.argv[1], Path(sys.argv[2])
+    only = sys.argv[3] if len(sys.argv) > 3 else ''
+    tap = g.Tap()
+    for name, run, extra in (case for case in CASES if only in case[0]):
+        if not g.have_guest(guest):
+            tap.skip(name, f'no guest in {guest} (scripts/make-guest)')
+            continue
+        failed, start, text = [], time.monotonic(), ''
+        with tempfile.TemporaryDirectory() as d:
+            try:
+                run(binary, guest, Path(d), lambda what, ok: print(f'# {what}: {"yes" if ok else "NO"}', flush=True)
+                    or ok or failed.append(what), extra)
+            except (OSError, EOFError, AssertionError) as e:
+                failed.append(f'{type(e).__name__}: {e}')
+            if failed and (Path(d) / 'console').exists():
+                text = (Path(d) / 'console').read_text(errors='replace')[-2500:]
+        tap.result(not failed, name, '\n'.join('# ' + line for line in failed + text.splitlines()))
+        print(f'# {time.monotonic() - start:.1f} s', flush=True)
+    tap.done()
+
+
+main()
