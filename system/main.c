@@ -42,6 +42,7 @@ static bool setup_process(const Options *o, Error **errp)
         return false;
     }
     log_mask = mask;
+    options_misc_take_effect(o);
     return !o->daemonize || daemon_start(errp);
 }
 

@@ -2,9 +2,9 @@
  * Sources of entropy for devices.
  */
 #include "system/rng.h"
+#include "util/guest-random.h"
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 static void rng_backend_init(Object *obj)
@@ -54,7 +54,12 @@ TYPE_DEFINE(RngBackend, rng_builtin, "rng-builtin", rng_backend,
 
 size_t rng_backend_fill(RngBackend *b, void *buf, size_t len)
 {
-    ssize_t n = b->fd >= 0 ? read(b->fd, buf, len) : getrandom(buf, len, GRND_NONBLOCK);
+    ssize_t n;
 
-    return n > 0 ? n : 0;
+    if (b->fd < 0) {
+        guest_random_fill(GUEST_RANDOM_DEVICES, buf, len);
+        return len;
+    }
+    n = read(b->fd, buf, len);
+    return n > 0 ? (size_t)n : 0;
 }

@@ -357,6 +357,7 @@ static void machine_fini(Object *obj)
     g_free(m->cpu_type);
     g_free(m->dtb);
     g_free(m->boot_order);
+    g_free(m->boot_once);
     value_unref(m->cpu_props);
     if (the_machine == m) {
         the_machine = NULL;

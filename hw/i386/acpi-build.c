@@ -289,9 +289,33 @@ static uint32_t build_srat(const AcpiInfo *info, AcpiTables *t)
     return start;
 }
 
+bool acpi_option_add(const Value *opts, Error **errp)
+{
+    Machine *m = current_machine();
+    X86Machine *x = m && object_is(m, &x86_machine_type) ? X86_MACHINE(m) : NULL;
+    GByteArray *table;
+
+    if (!x || x->acpi == ON_OFF_AUTO_OFF) {
+        error_setg(errp, "the machine has no ACPI tables");
+        return false;
+    }
+    if (!x->acpi_user_tables) {
+        x->acpi_user_tables = g_ptr_array_new_with_free_func((GDestroyNotify)g_byte_array_unref);
+    }
+    if (x->acpi_user_tables->len == ACPI_MAX_USER_TABLES) {
+        error_setg(errp, "at most %d tables can be added", ACPI_MAX_USER_TABLES);
+        return false;
+    }
+    table = acpi_user_table_new(opts, errp);
+    if (table) {
+        g_ptr_array_add(x->acpi_user_tables, table);
+    }
+    return table != NULL;
+}
+
 void acpi_build(const AcpiInfo *info, AcpiTables *out)
 {
-    uint32_t offsets[8], facs, dsdt;
+    uint32_t offsets[8 + ACPI_MAX_USER_TABLES], facs, dsdt;
     unsigned n = 0;
     Aml aml;
     GByteArray *code;
@@ -319,6 +343,9 @@ void acpi_build(const AcpiInfo *info, AcpiTables *out)
     }
     if (info->board != ACPI_BOARD_MICROVM) {
         offsets[n++] = build_waet(out);
+    }
+    for (unsigned i = 0; info->x86->acpi_user_tables && i < info->x86->acpi_user_tables->len; i++) {
+        offsets[n++] = acpi_put_user_table(out, g_ptr_array_index(info->x86->acpi_user_tables, i));
     }
     acpi_finish(out, offsets, n);
 }

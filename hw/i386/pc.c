@@ -57,6 +57,12 @@ static void pc_timers(PcMachine *pc)
     }
 }
 
+/* @order: NULL = the default. */
+static bool pc_cmos_boot_order(X86Machine *x, const char *order, Error **errp)
+{
+    return cmos_set_boot_order(x->mc146818, order ? order : "cad", !PC_MACHINE(x)->fd_bootchk, errp);
+}
+
 static bool pc_cmos(X86Machine *x, Error **errp)
 {
     Machine *m = &x->m;
@@ -64,7 +70,7 @@ static bool pc_cmos(X86Machine *x, Error **errp)
     cmos_set_memory_size(x->mc146818, x->below_4g, x->above_4g);
     cmos_set_cpus(x->mc146818, m->smp.cpus);
     cmos_set_equipment(x->mc146818, 0);
-    return cmos_set_boot_order(x->mc146818, m->boot_order ? m->boot_order : "cad", false, errp);
+    return pc_cmos_boot_order(x, m->boot_once, errp) && pc_cmos_boot_order(x, m->boot_order, errp);
 }
 
 static bool pc_isa_devices(PcMachine *pc, Error **errp)
@@ -178,6 +184,10 @@ static void pc_boot_order(void *opaque, ResetType type)
 
     if (!fw_cfg_modify_file(x->fw_cfg, "bootorder", list ? list : "", len, &err)) {
         warn_report_err(err);
+    }
+    if (type == RESET_COLD && x->m.boot_once) {         /* both were checked when the machine was built */
+        (void)!pc_cmos_boot_order(x, x->m.booted ? x->m.boot_order : x->m.boot_once, NULL);
+        x->m.booted = true;
     }
 }
 
@@ -315,6 +325,7 @@ static bool vmport_changed(Object *obj, const Property *p, Error **errp)
 static const Property pc_machine_properties[] = {
     PROP_BOOL("hpet", PcMachine, hpet, true, .help = "high precision event timer"),
     PROP_ON_OFF_AUTO("vmport", PcMachine, vmport, ON_OFF_AUTO_AUTO, .changed = vmport_changed, .help = "VMware back door port"),
+    PROP_BOOL("fd-bootchk", PcMachine, fd_bootchk, true, .help = "firmware checks that a floppy can be booted from"),
     PROP_BOOL("i8042", PcMachine, i8042, true, .help = "PS/2 keyboard controller"),
 };
 

@@ -11,7 +11,7 @@
 #include "hw/intc/ioapic.h"
 #include "hw/mem/memory-device.h"
 
-#include "config-host.h"
+#include "system/datadir.h"
 
 #define X86_MEMORY_SLOTS_MAX    256
 #define X86_ADDRESS_MAX         BIT_ULL(51)     /* SDM Vol.3 4.1.4: MAXPHYADDR is at most 52 */
@@ -230,7 +230,7 @@ IrqLine x86_a20_line(X86Machine *x, unsigned driver)
 
 bool x86_load_firmware(X86Machine *x, const char *name, Error **errp)
 {
-    g_autofree char *path = firmware_find(name);
+    g_autofree char *path = datadir_find(name);
     g_autoptr(GBytes) bytes = NULL;
     uint64_t size, low;
 
@@ -372,6 +372,7 @@ static void x86_machine_fini(Object *obj)
     boot_images_fini(&x->images);
     g_clear_pointer(&x->smbios, value_unref);
     g_clear_pointer(&x->smbios_files, g_byte_array_unref);
+    g_clear_pointer(&x->acpi_user_tables, g_ptr_array_unref);
 }
 
 static void x86_nmi(Machine *m)

@@ -318,6 +318,10 @@ bool fw_cfg_add_option(FwCfg *s, const Value *opts, Error **errp)
     for (size_t i = 0; i < value_dict_len(opts); i++) {
         const char *key = value_dict_key_at(opts, i);
 
+        if (!strcmp(key, "gen_id")) {
+            error_setg(errp, "object '%s' can't generate fw_cfg contents", value_dict_get_str(opts, key));
+            return false;
+        }
         if (strcmp(key, "name") && strcmp(key, "file") && strcmp(key, "string")) {
             error_setg(errp, "no parameter '%s'", key);
             return false;

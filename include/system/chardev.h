@@ -50,6 +50,8 @@ void char_drop_fds(CharBackend *be);
 Chardev *chardev_new_from_opts(const Value *opts, Error **errp);
 Chardev *chardev_new_legacy(const char *id, const char *text, Error **errp);
 Chardev *chardev_find(const char *id);
+/* -echr: what begins an escape on a multiplexed one. */
+void chardev_mux_set_escape(uint8_t c);
 bool chardev_is_mux(const Chardev *chr);
 bool chardev_remove(const char *id, Error **errp) MUST_USE;
 void chardev_cleanup_all(void);     /* restore the terminal, unlink sockets */

@@ -13,7 +13,13 @@
 
 #define MUX_MAX_FRONT_ENDS 8
 #define MUX_KEPT           4096     /* bytes of input kept for a front end that takes none */
-#define MUX_ESCAPE         0x01     /* Ctrl-A */
+
+static uint8_t mux_escape = 0x01;       /* Ctrl-A; set at start */
+
+void chardev_mux_set_escape(uint8_t c)
+{
+    mux_escape = c;
+}
 
 typedef struct MuxSlot {
     CharBackend *be;                /* borrowed; NULL = free */
@@ -137,8 +143,8 @@ static void do_escape(MuxChardev *m, uint8_t c)
         m->timestamps_from = clock_get_ns(CLOCK_TYPE_REALTIME);
         m->mid_line = false;
         break;
-    case MUX_ESCAPE:
-        if (m->focus >= 0) {
+    default:
+        if (c == mux_escape && m->focus >= 0) {
             slot_receive(&m->slots[m->focus], c);
         }
         break;
@@ -175,7 +181,7 @@ static void mux_receive(void *opaque, const uint8_t *buf, size_t len)
         if (m->escaped) {
             m->escaped = false;
             do_escape(m, buf[i]);
-        } else if (buf[i] == MUX_ESCAPE) {
+        } else if (buf[i] == mux_escape) {
             m->escaped = true;
         } else if (m->focus >= 0) {
             slot_receive(&m->slots[m->focus], buf[i]);

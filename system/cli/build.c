@@ -8,11 +8,13 @@
 #include "system/cli/cli.h"
 
 #include "hw/core/machine.h"
+#include "hw/i386/acpi-build.h"
 #include "hw/i386/smbios.h"
 #include "hw/nvram/fw_cfg.h"
 #include "hw/pci/pci.h"
 #include "hw/rtc/rtc-config.h"
 #include "system/block.h"
+#include "system/datadir.h"
 #include "system/hostmem.h"
 #include "system/monitor.h"
 #include "system/net.h"
@@ -192,6 +194,55 @@ static bool add_drive(Options *o, CliItem *item, Error **errp)
 static bool add_smbios(Options *o, CliItem *item, Error **errp)
 {
     return smbios_option_add(item->dict, errp);
+}
+
+static bool add_acpitable(Options *o, CliItem *item, Error **errp)
+{
+    return acpi_option_add(item->dict, errp);
+}
+
+/* SeaBIOS runs what it finds under this name. */
+static bool add_option_rom(Options *o, CliItem *item, Error **errp)
+{
+    g_autoptr(QapiOptionRomOptions) r = qapi_parse_option_rom_options(item->dict, QAPI_FROM_TEXT, errp);
+    g_autofree char *path = r ? datadir_find(r->romfile) : NULL;
+    g_autofree char *base = path ? g_path_get_basename(path) : NULL;
+    g_autofree char *name = path ? g_strdup_printf("genroms/%s", base) : NULL;
+    Machine *m = current_machine();
+    g_autoptr(GError) gerr = NULL;
+    g_autofree char *data = NULL;
+    gsize len;
+
+    if (!r) {
+        return false;
+    }
+    if (!m->fw_cfg || m->kernel) {
+        error_setg(errp, "option ROMs need firmware, and %s", m->kernel ? "-kernel boots without" : "the machine has none");
+        return false;
+    }
+    if (!path) {
+        error_setg(errp, "'%s' does not exist", r->romfile);
+        return false;
+    }
+    if (!g_file_get_contents(path, &data, &len, &gerr)) {
+        error_setg(errp, "%s", gerr->message);
+        return false;
+    }
+    return fw_cfg_add_file(FW_CFG(m->fw_cfg), name, data, len, errp);
+}
+
+static bool add_debugcon(Options *o, Error **errp)
+{
+    g_autoptr(Value) dict = NULL;
+
+    if (!o->debugcon) {
+        return true;
+    }
+    dict = value_dict();
+    value_dict_set_str(dict, "driver", "isa-debugcon");
+    value_dict_set_str(dict, "iobase", "0xe9");
+    value_dict_set_str(dict, "chardev", "debugcon");
+    return named("-debugcon", chardev_new_legacy("debugcon", o->debugcon, errp) && device_add_from_opts(dict, false, errp), errp);
 }
 
 static bool add_fw_cfg(Options *o, CliItem *item, Error **errp)
@@ -560,28 +611,50 @@ static bool set_cpu(Machine *m, const CliItem *cpu, Error **errp)
     return true;
 }
 
+static bool check_boot_order(const char *key, const char *order, Error **errp)
+{
+    for (const char *s = order; s && *s; s++) {
+        if (*s < 'a' || *s > 'p' || strchr(s + 1, *s)) {
+            error_setg(errp, "%s '%s': '%c' is %s", key, order, *s, *s < 'a' || *s > 'p' ? "no boot device" : "given twice");
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool set_boot(Machine *m, const QapiBootOptions *b, Error **errp)
 {
     if (!b) {
         return true;
     }
-    if (b->once || b->splash) {
-        error_setg(errp, "'%s' is not supported", b->once ? "once" : "splash");
+    if (!check_boot_order("order", b->order, errp) || !check_boot_order("once", b->once, errp)) {
         return false;
     }
-    if (b->order) {
-        for (const char *s = b->order; *s; s++) {
-            if (*s < 'a' || *s > 'p' || strchr(s + 1, *s)) {
-                error_setg(errp, "order '%s': '%c' is %s", b->order, *s,
-                           *s < 'a' || *s > 'p' ? "no boot device" : "given twice");
-                return false;
-            }
-        }
-        m->boot_order = g_strdup(b->order);
-    }
+    m->boot_order = g_strdup(b->order);
+    m->boot_once = g_strdup(b->once);
     m->boot_menu = b->has_menu && b->menu;
     m->boot_strict = b->has_strict && b->strict;
     return true;
+}
+
+/* The picture behind SeaBIOS' menu. */
+static bool add_splash(FwCfg *fw, const char *path, Error **errp)
+{
+    g_autofree char *data = NULL;
+    g_autoptr(GError) gerr = NULL;
+    const char *name;
+    gsize len;
+
+    if (!g_file_get_contents(path, &data, &len, &gerr)) {
+        error_setg(errp, "splash: %s", gerr->message);
+        return false;
+    }
+    name = len > 2 && !memcmp(data, "\xff\xd8", 2) ? "bootsplash.jpg" : len > 2 && !memcmp(data, "BM", 2) ? "bootsplash.bmp" : NULL;
+    if (!name) {
+        error_setg(errp, "splash file '%s' is neither JPEG nor BMP", path);
+        return false;
+    }
+    return fw_cfg_add_file(fw, name, data, len, errp);
 }
 
 /* What SeaBIOS and OVMF read about their menu and about a failed boot. */
@@ -589,6 +662,9 @@ static bool set_boot_times(Machine *m, const QapiBootOptions *b, Error **errp)
 {
     if (!b || !m->fw_cfg) {
         return true;
+    }
+    if (b->splash && !add_splash(FW_CFG(m->fw_cfg), b->splash, errp)) {
+        return false;
     }
     if (b->has_splash_time) {
         uint16_t ms = GUINT16_TO_LE(b->splash_time);
@@ -721,9 +797,10 @@ static bool build_machine(Options *o, Machine *m, Error **errp)
 {
     return set_machine_options(o, m, errp)
         && for_items(o, o->numas, add_numa, errp) && take_memdev(m, errp) && check_numa(m, errp)
-        && for_items(o, o->smbios, add_smbios, errp)
+        && for_items(o, o->smbios, add_smbios, errp) && for_items(o, o->acpitables, add_acpitable, errp)
         && machine_build(m, errp) && add_vga(o, m, errp) && block_drives_create_devices(errp)
-        && for_items(o, o->fw_cfgs, add_fw_cfg, errp) && named(o->boot_where, set_boot_times(m, o->boot, errp), errp)
+        && for_items(o, o->fw_cfgs, add_fw_cfg, errp) && for_items(o, o->option_roms, add_option_rom, errp)
+        && add_debugcon(o, errp) && named(o->boot_where, set_boot_times(m, o->boot, errp), errp)
         && net_legacy_create_devices(machine_info(m)->default_nic, errp)
         && for_items(o, o->devices, add_device, errp);
 }

@@ -27,8 +27,8 @@ typedef struct Options {
     CliItem machine;            /* -machine, merged */
     CliItem cpu, smp, rtc;
     /* of CliItem, in order of appearance */
-    GArray *accels, *audiodevs, *blockdevs, *chardevs, *devices, *drives, *fw_cfgs, *globals, *mons, *monitors,
-        *netdevs, *nets, *nics, *numas, *objects, *parallels, *serials, *smbios;
+    GArray *accels, *acpitables, *blockdevs, *chardevs, *devices, *drives, *fw_cfgs, *globals, *mons, *monitors,
+        *netdevs, *nets, *nics, *numas, *objects, *option_roms, *parallels, *serials, *smbios;
     QapiMemoryOptions *memory;
     char *memory_where, *boot_where, *name_where;
     QapiBootOptions *boot;
@@ -46,6 +46,11 @@ typedef struct Options {
     uint8_t uuid[16];
     bool uuid_set;
     bool done;                  /* an option asked for help, which was printed: nothing is to be started */
+    char *debugcon;
+    GPtrArray *datadirs;        /* of char *: -L */
+    uint64_t seed;
+    int escape;                 /* of the terminal */
+    bool seed_set, escape_set, no_fd_bootchk;
     bool no_new_privileges, msg_guest_name;
     bool mem_prealloc, snapshot, nodefaults, nographic, paused, daemonize;
 } Options;
@@ -85,6 +90,22 @@ bool daemon_leave(Error **errp) MUST_USE;
 void daemon_ready(void);
 bool pidfile_create(const char *path, Error **errp) MUST_USE;
 void pidfile_remove(void);
+
+/* --- options-misc.c, refused.c --- */
+
+bool apply_audio(Options *o, CliItem *item, Error **errp) MUST_USE;
+bool apply_audiodev(Options *o, CliItem *item, Error **errp) MUST_USE;
+bool apply_compat(Options *o, CliItem *item, Error **errp) MUST_USE;
+bool apply_datadir(Options *o, const char *arg, Error **errp) MUST_USE;
+bool apply_debugcon(Options *o, const char *arg, Error **errp) MUST_USE;
+bool apply_echr(Options *o, const char *arg, Error **errp) MUST_USE;
+bool apply_seed(Options *o, const char *arg, Error **errp) MUST_USE;
+bool apply_set(Options *o, const char *arg, Error **errp) MUST_USE;
+void help_audiodevs(void);
+/* What those options changed that is not the machine's. */
+void options_misc_take_effect(const Options *o);
+/* Why an option of QEMU's is refused; NULL if it is none of those. */
+const char *option_refusal(const char *name, bool *takes_arg);
 
 /* --- process.c --- */
 

@@ -169,31 +169,6 @@ static bool apply_mon(Options *o, CliItem *item, Error **errp)
     return true;
 }
 
-static bool apply_audiodev(Options *o, CliItem *item, Error **errp)
-{
-    const char *driver = value_dict_get_str(item->dict, "driver");
-
-    if (!driver || strcmp(driver, "none")) {
-        error_setg(errp, "audio driver '%s' is not available: only 'none' is", driver ? driver : "");
-        return false;
-    }
-    item_append(&o->audiodevs, item);
-    return true;
-}
-
-static bool apply_audio(Options *o, CliItem *item, Error **errp)
-{
-    static const char *const known[] = { "driver", NULL };
-
-    for (size_t i = 0; i < value_dict_len(item->dict); i++) {
-        if (!g_strv_contains(known, value_dict_key_at(item->dict, i))) {
-            error_setg(errp, "Parameter '%s' is not supported: there are no sound devices", value_dict_key_at(item->dict, i));
-            return false;
-        }
-    }
-    return apply_audiodev(o, item, errp);
-}
-
 static bool apply_global(Options *o, CliItem *item, Error **errp)
 {
     const char *driver = value_dict_get_str(item->dict, "driver");
@@ -465,6 +440,11 @@ static bool apply_usb(Options *o, const char *arg, Error **errp)
     return options_apply(o, "machine", "usb=on", errp);
 }
 
+static bool apply_no_fd_bootchk(Options *o, const char *arg, Error **errp)
+{
+    return options_apply(o, "machine", "fd-bootchk=off", errp);
+}
+
 static bool apply_no_user_config(Options *o, const char *arg, Error **errp)
 {
     return true;                    /* there is no user's configuration file that could be read */
@@ -502,6 +482,8 @@ static const OptionDef options[] = {
     { "mem-prealloc", NULL, "touch all guest memory at start", FLAG(mem_prealloc) },
     { "overcommit", "[mem-lock=on|off|on-fault][,cpu-pm=on|off]", "how greedy to be with the host",
       .keys = apply_overcommit, .mode = KEYVAL_FLAT, .schema = &qapi_type_OvercommitOptions },
+    { "acpitable", "[sig=TEXT][,rev=N][,oem_id=TEXT]...[,data=PATHS or file=PATHS]", "one more ACPI table", AT(acpitables),
+      .mode = KEYVAL_FLAT, .schema = &qapi_type_AcpiTableOptions },
     { "numa", "node[,nodeid=N][,mem=SIZE][,memdev=ID][,cpus=A[-B]]", "a NUMA node", AT(numas), .implied = "type",
       .mode = KEYVAL_FLAT },
     { "name", "[guest=]NAME[,process=NAME][,debug-threads=on|off]", "the guest's name", .keys = apply_name,
@@ -510,9 +492,12 @@ static const OptionDef options[] = {
     { "smbios", "type=N[,FIELD=VALUE...] or file=PATH", "what SMBIOS tables tell", AT(smbios), .mode = KEYVAL_FLAT },
     { "fw_cfg", "[name=]NAME,file=PATH or string=TEXT", "a file for the guest's firmware", AT(fw_cfgs), .implied = "name",
       .mode = KEYVAL_FLAT, .schema = &qapi_type_FwCfgOptions },
+    { "option-rom", "FILE", "an option ROM, which firmware runs", AT(option_roms), .implied = "romfile", .mode = KEYVAL_FLAT,
+      .schema = &qapi_type_OptionRomOptions },
+    { "set", "GROUP.ID.KEY=VALUE", "change a key of an option that was given before", apply_set },
     { "global", "DRIVER.PROP=VALUE", "another default for a device property", apply_global_text, .keys = apply_global,
       .mode = KEYVAL_FLAT },
-    { "boot", "[order=]DRIVES[,menu=on|off][,strict=on|off][,splash-time=MS][,reboot-timeout=MS]", "boot order",
+    { "boot", "[order=]DRIVES[,once=DRIVES][,menu=on|off][,splash=FILE][,strict=on|off][,splash-time=MS][,reboot-timeout=MS]", "boot order",
       .keys = apply_boot, .implied = "order", .mode = KEYVAL_FLAT, .group = "boot-opts", .schema = &qapi_type_BootOptions },
     { "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none|slew]", "the real-time clock",
       .keys = apply_rtc, .mode = KEYVAL_FLAT, .schema = &qapi_type_RtcOptions },
@@ -529,6 +514,9 @@ static const OptionDef options[] = {
     { "append", "TEXT", "its command line", STR(append) },
     { "dtb", "FILE", "its device tree", STR(dtb) },
     { "bios", "FILE", "firmware image", STR(firmware) },
+    { "L", "PATH", "a folder with firmware; 'help' lists those that are looked into", apply_datadir },
+    { "no-fd-bootchk", NULL, "the same as -machine fd-bootchk=off", apply_no_fd_bootchk },
+    { "seed", "NUMBER", "give the guest the same random numbers in every run", apply_seed },
     /* devices and back ends */
     { "device", "DRIVER[,PROP=VALUE...] or JSON", "add a device; 'help' lists them, 'DRIVER,help' its properties",
       .keys = apply_device, .print_help = help_devices, .implied = "driver", .mode = KEYVAL_FLAT },
@@ -549,15 +537,16 @@ static const OptionDef options[] = {
       .mode = KEYVAL_FLAT, .schema = &qapi_type_AddFdOptions },
     { "serial", "DEV", "back end of the next serial port", apply_serial },
     { "parallel", "none|null", "back end of the next parallel port", apply_parallel },
+    { "debugcon", "DEV", "back end of port 0xe9, the debug console", apply_debugcon },
     { "netdev", "TYPE,id=ID[,PROP=VALUE...] or JSON", "a network back end; 'help' lists types", apply_netdev_text,
       AT(netdevs), .implied = "type" },
     { "nic", "TYPE[,model=DRIVER][,mac=ADDR][,PROP=VALUE...] or none", "a network back end and a device on it; "
       "'model=help' lists devices", apply_nic_text, AT(nics), .implied = "type" },
     { "net", "nic[,model=DRIVER][,macaddr=ADDR][,netdev=ID] or TYPE[,PROP=VALUE...] or none",
       "a network device, or a back end, at hub 0", apply_net_option_text, AT(nets), .implied = "type" },
-    { "audiodev", "[driver=]none,id=ID", "an audio back end", .keys = apply_audiodev, .implied = "driver",
-      .mode = KEYVAL_NESTED },
-    { "audio", "[driver=]none", "no sound", .keys = apply_audio, .implied = "driver", .mode = KEYVAL_FLAT, .group = "" },
+    { "audiodev", "[driver=]none,id=ID[,PROP=VALUE...]", "an audio back end; 'help' lists drivers", .keys = apply_audiodev,
+      .print_help = help_audiodevs, .implied = "driver", .mode = KEYVAL_NESTED },
+    { "audio", "[driver=]none", "no sound", .keys = apply_audio, .print_help = help_audiodevs, .implied = "driver", .mode = KEYVAL_FLAT, .group = "" },
     { "usb", NULL, "the same as -machine usb=on", apply_usb },
     /* the user's side */
     { "nographic", NULL, "no display; first serial port and monitor on the terminal", FLAG(nographic) },
@@ -569,6 +558,10 @@ static const OptionDef options[] = {
     { "mon", "[chardev=]ID[,mode=readline|control][,pretty=on|off]", "a monitor", .keys = apply_mon,
       .implied = "chardev", .mode = KEYVAL_FLAT, .schema = &qapi_type_MonitorOptions },
     { "nodefaults", NULL, "no default devices", FLAG(nodefaults) },
+    { "echr", "NUMBER", "character that begins an escape on the terminal; 1 = Ctrl-A", apply_echr },
+    { "compat", "[deprecated-input=accept][,deprecated-output=accept][,unstable-input=accept][,unstable-output=accept]",
+      "what is done with deprecated and unstable interfaces", .keys = apply_compat, .mode = KEYVAL_FLAT,
+      .schema = &qapi_type_CompatPolicy },
     { "qtest", "DEV", "let a test on a character device touch the machine in the guest's place (with -accel qtest)",
       STR(qtest) },
     { "qtest-log", "FILE|none", "log of the test's commands; default: standard error", STR(qtest_log) },
@@ -716,6 +709,18 @@ static bool report_at(const char *option, const char *arg, Error **errp)
     return false;
 }
 
+static bool unknown_option(const char *option, const char *name, const char *arg, Error **errp)
+{
+    bool takes_arg = false;
+    const char *why = option_refusal(name, &takes_arg);
+
+    if (why && takes_arg && !arg) {
+        why = "requires an argument";
+    }
+    error_setg(errp, "%s%s%s: %s", option, takes_arg && arg ? " " : "", takes_arg && arg ? arg : "", why ? why : "invalid option");
+    return false;
+}
+
 bool options_parse(Options *o, int argc, char **argv, Error **errp)
 {
     for (int i = 1; i < argc && !o->done; i++) {
@@ -730,8 +735,7 @@ bool options_parse(Options *o, int argc, char **argv, Error **errp)
         }
         d = option_find(name);
         if (!d) {
-            error_setg(errp, "%s: invalid option", option);
-            return false;
+            return unknown_option(option, name, argv[i + 1], errp);
         }
         if (d->arg) {
             if (i + 1 >= argc) {
@@ -759,9 +763,9 @@ static void clear_list(GArray **list)
 
 void options_clear(Options *o)
 {
-    GArray **const lists[] = { &o->accels, &o->audiodevs, &o->chardevs, &o->devices, &o->drives, &o->globals, &o->mons,
+    GArray **const lists[] = { &o->accels, &o->chardevs, &o->devices, &o->drives, &o->globals, &o->mons,
                                &o->monitors, &o->parallels, &o->serials };
-    char **const strings[] = { &o->memory_where, &o->boot_where, &o->name_where, &o->log_items };
+    char **const strings[] = { &o->memory_where, &o->boot_where, &o->name_where, &o->log_items, &o->debugcon };
 
     for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
         if (options[i].list) {
@@ -786,6 +790,7 @@ void options_clear(Options *o)
     qapi_free_name_options(o->name);
     qapi_free_run_with_options(o->run_with);
     run_as_free(o->run_as);
+    g_clear_pointer(&o->datadirs, g_ptr_array_unref);
     object_global_properties_clear();
     *o = (Options){ 0 };
 }

@@ -42,6 +42,10 @@ void acpi_put(AcpiTables *t, uint64_t v, unsigned bytes);
 void acpi_put_pointer(AcpiTables *t, uint32_t target, uint8_t size);
 /* Generic address structure (5.2.3.2). */
 void acpi_put_gas(AcpiTables *t, uint8_t space, uint8_t width, uint8_t access, uint64_t address);
+/* -acpitable's keys into a table; NULL and @errp if they or the files are wrong. */
+GByteArray *acpi_user_table_new(const Value *opts, Error **errp);
+uint32_t acpi_put_user_table(AcpiTables *t, const GByteArray *table);
+#define ACPI_MAX_USER_TABLES 16
 /* RSDT, XSDT and RSDP for the tables at @offsets. */
 void acpi_finish(AcpiTables *t, const uint32_t *offsets, unsigned n);
 

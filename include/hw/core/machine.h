@@ -58,7 +58,8 @@ struct Machine {
     Value *cpu_props;                   /* owned dict of -cpu properties, or NULL */
     char *kernel, *initrd, *append, *firmware, *dtb;
     char *boot_order;                   /* "cad", NULL = default */
-    bool boot_menu, boot_strict, boot_once;
+    char *boot_once;                    /* the same for the first boot; NULL = the same */
+    bool boot_menu, boot_strict, booted;
     MemoryRegion *ram;                  /* from memory-backend= or made by default; mapped by the board */
     Object *memory_backend;             /* -machine memory-backend= */
     NumaNode numa[NUMA_MAX_NODES];

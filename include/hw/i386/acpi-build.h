@@ -26,6 +26,8 @@ typedef struct AcpiInfo {
     uint32_t ged_irq;
 } AcpiInfo;
 
+/* -acpitable, before the machine is built. */
+bool acpi_option_add(const Value *opts, Error **errp) MUST_USE;
 /* All tables, ready for acpi_tables_relocate() or acpi_tables_add_fw_cfg(). */
 void acpi_build(const AcpiInfo *info, AcpiTables *out);
 

@@ -10,7 +10,7 @@
 typedef struct PcMachine {
     X86Machine x86;
     /* options */
-    bool hpet, i8042;
+    bool hpet, i8042, fd_bootchk;
     OnOffAuto vmport;
     /* board's */
     bool q35;

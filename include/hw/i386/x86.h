@@ -40,6 +40,7 @@ typedef struct X86Machine {
 
     /* devices; borrowed */
     ApicBus *apic_bus;
+    GPtrArray *acpi_user_tables;    /* of GByteArray *, owned; -acpitable */
     Device *i8259, *ioapic;             /* i8259 NULL with pic=off */
     IsaBus *isa;
     Mc146818 *mc146818;

@@ -8,10 +8,10 @@
  * because only helpers that may read them do so.
  */
 #include <sched.h>
-#include <sys/random.h>
 
 #include "helper.h"
 #include "target/i386/segment.h"
+#include "util/guest-random.h"
 #include "util/main-loop.h"
 
 /* --- exceptions --- */
@@ -390,9 +390,7 @@ uint64_t helper_rdrand(CPUX86State *env)
 {
     uint64_t v;
 
-    while (getrandom(&v, sizeof(v), 0) != sizeof(v)) {
-        /* interrupted before the pool was ready */
-    }
+    guest_random_fill((uint32_t)x86_env_vcpu(env)->index, &v, sizeof(v));
     return v;
 }
 
