@@ -6,7 +6,7 @@
 enum { OP_NAME = 0x08, OP_BYTE = 0x0a, OP_WORD = 0x0b, OP_DWORD = 0x0c, OP_STRING = 0x0d, OP_QWORD = 0x0e, OP_SCOPE = 0x10,
        OP_BUFFER = 0x11, OP_PACKAGE = 0x12, OP_METHOD = 0x14, OP_DUAL = 0x2e, OP_MULTI = 0x2f, OP_EXT = 0x5b,
        OP_CREATE_DWORD_FIELD = 0x8a, OP_IF = 0xa0, OP_ELSE = 0xa1, OP_ONES = 0xff,
-       EXT_REGION = 0x80, EXT_FIELD = 0x81, EXT_DEVICE = 0x82 };
+       EXT_MUTEX = 0x01, EXT_ACQUIRE = 0x23, EXT_RELEASE = 0x27, EXT_REGION = 0x80, EXT_FIELD = 0x81, EXT_DEVICE = 0x82 };
 
 void aml_init(Aml *a)
 {
@@ -218,6 +218,30 @@ void aml_begin_else(Aml *a)
 {
     put8(a->b, OP_ELSE);
     begin(a);
+}
+
+void aml_mutex(Aml *a, const char *name)
+{
+    put8(a->b, OP_EXT);
+    put8(a->b, EXT_MUTEX);
+    aml_path(a, name);
+    put8(a->b, 0);
+}
+
+void aml_acquire(Aml *a, const char *name)
+{
+    put8(a->b, OP_EXT);
+    put8(a->b, EXT_ACQUIRE);
+    aml_path(a, name);
+    put8(a->b, 0xff);           /* no time-out */
+    put8(a->b, 0xff);
+}
+
+void aml_release(Aml *a, const char *name)
+{
+    put8(a->b, OP_EXT);
+    put8(a->b, EXT_RELEASE);
+    aml_path(a, name);
 }
 
 void aml_buffer(Aml *a, const void *data, size_t len)

@@ -14,6 +14,7 @@ typedef struct Piix4Pm {
     PCIDevice pci;
     AcpiPm pm;
     ApmPorts apm;
+    AcpiPciHotplug pci_hotplug;
     MemoryRegion pmio;
     bool pmio_mapped;
     hwaddr pmio_base;
@@ -65,6 +66,12 @@ static void power_button(void *opaque)
     acpi_pm_power_button(&((Piix4Pm *)opaque)->pm);
 }
 
+/* When all devices are reset: it may remove some. */
+static void hotplug_reset(void *opaque, ResetType type)
+{
+    acpi_pci_hotplug_reset(&((Piix4Pm *)opaque)->pci_hotplug);
+}
+
 static bool pm_realize(Device *dev, Error **errp)
 {
     Piix4Pm *s = PIIX4_PM(dev);
@@ -83,6 +90,10 @@ static bool pm_realize(Device *dev, Error **errp)
     memory_region_add_subregion(&s->pmio, 8, &s->pm.tmr_mr);
     memory_region_add_subregion(io, PIIX4_GPE_BASE, &s->pm.gpe_mr);
     apm_ports_init(&s->apm, s, io, apm_written);
+    if (s->pci_hotplug.root || s->pci_hotplug.bridges) {
+        acpi_pci_hotplug_init(&s->pci_hotplug, s, io, PIIX4_PCI_HOTPLUG_BASE, &s->pm);
+        reset_register(hotplug_reset, s);
+    }
     system_powerdown_notify_add(power_button, s);
     return true;
 }
@@ -110,11 +121,18 @@ static const VMField piix4_pm_fields[] = {
     VMS_STRUCT(Piix4Pm, pm, &vmstate_acpi_pm),
     VMS_U8(Piix4Pm, apm.cmd),
     VMS_U8(Piix4Pm, apm.status),
+    VMS_STRUCT(Piix4Pm, pci_hotplug, &vmstate_acpi_pci_hotplug),
     VMS_END
 };
 
 static const VMState vmstate_piix4_pm = {
     .name = "piix4_pm", .version = 1, .minimum_version = 1, .fields = piix4_pm_fields, .post_load = pm_post_load,
+};
+
+static const Property piix4_pm_properties[] = {
+    PROP_BOOL("acpi-pci-hotplug-with-bridge-support", Piix4Pm, pci_hotplug.bridges, true,
+              .help = "devices behind bridges come and go by ACPI"),
+    PROP_BOOL("acpi-root-pci-hotplug", Piix4Pm, pci_hotplug.root, true, .help = "so do those on the root bus"),
 };
 
 PCI_DEVICE_DEFINE(Piix4Pm, piix4_pm, "PIIX4_PM", pci_device,
@@ -127,6 +145,7 @@ PCI_DEVICE_DEFINE(Piix4Pm, piix4_pm, "PIIX4_PM", pci_device,
     .config_write = pm_write_config,
     .realize      = pm_realize,
     .reset_hold   = pm_reset_hold,
+    .properties   = PROPS(piix4_pm_properties),
     .vmstate      = &vmstate_piix4_pm,
     .not_user_creatable = true,
 );
@@ -138,6 +157,13 @@ PCIDevice *piix4_pm_create(PCIBus *bus, IrqLine sci, Error **errp)
     PIIX4_PM(d)->sci = sci;
     object_add_child(object_container("/machine"), "piix4-pm", d);
     return device_realize_and_unref(DEVICE(d), &bus->bus, errp) ? d : NULL;
+}
+
+AcpiPciHotplug *piix4_pm_pci_hotplug(PCIDevice *pm)
+{
+    AcpiPciHotplug *h = &PIIX4_PM(pm)->pci_hotplug;
+
+    return h->root || h->bridges ? h : NULL;
 }
 
 AcpiPm *piix4_pm_acpi(PCIDevice *pm)

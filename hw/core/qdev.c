@@ -21,6 +21,12 @@ static bool device_type_is(const TypeInfo *type, size_t offset)
     return false;
 }
 
+bool device_is_hotpluggable(const Device *dev)
+{
+    return !device_type_is(dev->obj.type, offsetof(DeviceInfo, not_hotpluggable))
+        && !device_type_is(dev->obj.type, offsetof(DeviceInfo, not_user_creatable));
+}
+
 static void device_fini(Object *obj)
 {
     Device *dev = DEVICE(obj);
@@ -53,7 +59,7 @@ static Value *get_hotpluggable(Object *obj, const Property *p)
 {
     const Device *dev = DEVICE(obj);
 
-    return value_bool(!device_type_is(obj->type, offsetof(DeviceInfo, not_hotpluggable)) && (!dev->parent_bus || dev->parent_bus->hotplug));
+    return value_bool(device_is_hotpluggable(dev) && (!dev->parent_bus || dev->parent_bus->hotplug));
 }
 
 static const Property device_properties[] = {
@@ -414,7 +420,7 @@ bool device_del_by_id(const char *id, Error **errp)
         return false;
     }
     h = hotplug_handler(dev, &opaque);
-    if (!h || !h->unplug_request || !dev->realized || device_type_is(dev->obj.type, offsetof(DeviceInfo, not_hotpluggable))) {
+    if (!h || !h->unplug_request || !dev->realized || !device_is_hotpluggable(dev)) {
         error_setg(errp, "Device '%s' (%s) does not support hotplugging", device_label(dev), dev->obj.type->name);
         return false;
     }
@@ -435,29 +441,50 @@ void device_set_notify(const DeviceNotify *n)
     notify = n;
 }
 
-/* Innermost first: of a PCI form, the virtio device goes before it. */
-static bool announce_parts(Object *child, void *opaque)
-{
-    object_foreach_child(child, false, announce_parts, NULL);
-    if (object_is(child, &device_type)) {
-        g_autofree char *path = object_path(child);
+/* What is told of a device that is gone. */
+typedef struct Obituary {
+    char *id, *path;
+} Obituary;
 
-        notify->deleted(DEVICE(child)->id, path);
+static void obituary_clear(gpointer opaque)
+{
+    Obituary *o = opaque;
+
+    g_free(o->id);
+    g_free(o->path);
+}
+
+/* Innermost first: of a PCI form, the virtio device goes before it. */
+static void write_obituaries(GArray *list, Device *dev)
+{
+    Obituary o = { g_strdup(dev->id), object_path(dev) };
+
+    for (unsigned i = 0; dev->child_buses && i < dev->child_buses->len; i++) {
+        GPtrArray *devices = ((Bus *)g_ptr_array_index(dev->child_buses, i))->devices;
+
+        for (unsigned j = 0; j < devices->len; j++) {
+            write_obituaries(list, g_ptr_array_index(devices, j));
+        }
     }
-    return true;
+    g_array_append_val(list, o);
 }
 
 void device_unplug_done(Device *dev)
 {
+    g_autoptr(GArray) gone = g_array_new(false, false, sizeof(Obituary));
     void *opaque;
     const HotplugHandler *h = hotplug_handler(dev, &opaque);
 
+    g_array_set_clear_func(gone, obituary_clear);
+    write_obituaries(gone, dev);
     if (h && h->unplug) {
         h->unplug(opaque, dev);
     }
     device_unrealize(dev);
-    if (notify) {
-        announce_parts(&dev->obj, NULL);
+    for (unsigned i = 0; notify && i < gone->len; i++) {
+        const Obituary *o = &g_array_index(gone, Obituary, i);
+
+        notify->deleted(o->id, o->path);
     }
     object_unparent(dev);
 }

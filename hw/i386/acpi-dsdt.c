@@ -231,8 +231,8 @@ static void pci_crs(const AcpiInfo *info, Aml *a)
     name_crs(a, "_CRS", r);
 }
 
-/* Native hotplug, PME, AER and the capability structure are the guest's; SHPC is not there. */
-static void pci_osc(Aml *a)
+/* PME, AER, the capability structure and, unless ACPI does it, native hotplug are the guest's; SHPC is not there. */
+static void pci_osc(Aml *a, bool native_hotplug)
 {
     aml_begin_method(a, "_OSC", 4, false);
     aml_create_dword_field(a, NULL, AML_ARG3, 0, "CDW1");
@@ -244,7 +244,7 @@ static void pci_osc(Aml *a)
     aml_create_dword_field(a, NULL, AML_ARG3, 8, "CDW3");
     aml_op(a, AML_AND);
     aml_path(a, "CDW3");
-    aml_int(a, 0x1d);
+    aml_int(a, native_hotplug ? 0x1d : 0x1c);
     aml_op(a, AML_LOCAL0);
     aml_begin_if(a);                    /* unknown revision */
     aml_op(a, AML_LNOT);
@@ -295,9 +295,12 @@ void acpi_dsdt_pci(const AcpiInfo *info, Aml *a)
     pci_crs(info, a);
     pci_prt(info, a);
     if (q35) {
-        pci_osc(a);
+        pci_osc(a, !info->pci_hotplug);
     }
     isa_bridge(info, a);
+    if (info->pci_root) {
+        acpi_dsdt_pci_slots(info, a);
+    }
     aml_end(a);
 }
 
@@ -436,6 +439,9 @@ void acpi_build_dsdt(const AcpiInfo *info, Aml *a)
     }
     aml_end(a);
 
+    if (info->pci_hotplug) {
+        acpi_dsdt_pci_hotplug_event(info, a);
+    }
     aml_name(a, "\\_S5");
     aml_begin_package(a, 4);
     aml_int(a, microvm ? 5 : ACPI_SLP_TYP_S5);

@@ -27,6 +27,7 @@ typedef struct Ich9Lpc {
     MemoryRegion pmio, smi_mr;
     uint32_t smi_en, smi_sts;
     Ich9Tco tco;
+    AcpiPciHotplug pci_hotplug;     /* on the buses behind bridges */
     MemoryRegion *mem;              /* borrowed */
     bool rcrb_mapped;
     hwaddr rcrb_base;
@@ -201,6 +202,12 @@ static void power_button(void *opaque)
     acpi_pm_power_button(&((Ich9Lpc *)opaque)->pm);
 }
 
+/* When all devices are reset: it may remove some. */
+static void hotplug_reset(void *opaque, ResetType type)
+{
+    acpi_pci_hotplug_reset(&((Ich9Lpc *)opaque)->pci_hotplug);
+}
+
 static bool lpc_realize(Device *dev, Error **errp)
 {
     Ich9Lpc *s = ICH9_LPC(dev);
@@ -225,6 +232,10 @@ static bool lpc_realize(Device *dev, Error **errp)
     ich9_tco_init(&s->tco, s, tco_smi, s);
     memory_region_add_subregion(&s->pmio, PMIO_TCO, &s->tco.io);
     apm_ports_init(&s->apm, s, s->io, apm_written);
+    if (s->pci_hotplug.bridges) {
+        acpi_pci_hotplug_init(&s->pci_hotplug, s, s->io, ICH9_PCI_HOTPLUG_BASE, &s->pm);
+        reset_register(hotplug_reset, s);
+    }
     system_powerdown_notify_add(power_button, s);
     return true;
 }
@@ -259,6 +270,7 @@ static const VMField lpc_fields[] = {
     VMS_STRUCT(Ich9Lpc, pm, &vmstate_acpi_pm),
     VMS_U8(Ich9Lpc, apm.cmd),
     VMS_U8(Ich9Lpc, apm.status),
+    VMS_STRUCT(Ich9Lpc, pci_hotplug, &vmstate_acpi_pci_hotplug),
     VMS_U8(Ich9Lpc, rst.value),
     VMS_U32(Ich9Lpc, smi_en),
     VMS_U32(Ich9Lpc, smi_sts),
@@ -272,6 +284,8 @@ static const VMState vmstate_ich9_lpc = {
 };
 
 static const Property lpc_properties[] = {
+    PROP_BOOL("acpi-pci-hotplug-with-bridge-support", Ich9Lpc, pci_hotplug.bridges, true,
+              .help = "devices behind bridges come and go by ACPI; off: by the ports' native hotplug"),
     PROP_BOOL("noreboot", Ich9Lpc, tco.noreboot, false, .help = "strap: the TCO watchdog cannot reset the machine"),
 };
 
@@ -307,6 +321,13 @@ PCIDevice *ich9_lpc_create(PCIHost *host, MemoryRegion *mem, MemoryRegion *io, c
     pci_bus_set_irqs(host->bus, ich9_set_pirq, ich9_map_pirq, s, ICH9_PIRQS);
     *isa = isa_bus_new(DEVICE(d), mem, io, gsi);
     return d;
+}
+
+AcpiPciHotplug *ich9_lpc_pci_hotplug(PCIDevice *lpc)
+{
+    AcpiPciHotplug *h = &ICH9_LPC(lpc)->pci_hotplug;
+
+    return h->bridges ? h : NULL;
 }
 
 AcpiPm *ich9_lpc_acpi(PCIDevice *lpc)

@@ -156,6 +156,7 @@ static AcpiInfo pc_acpi_info(PcMachine *pc)
         .kbd = pc->i8042, .hpet = x->hpet != NULL, .com_mask = isa_serial_present(x->isa),
         .hpet_id = x->hpet ? hpet_event_timer_block_id(x->hpet) : 0,
         .hole64_base = x86_memory_end(x), .hole64_size = PCI_HOLE64_SIZE,
+        .pci_root = pc->host->bus, .pci_hotplug = pc->pci_hotplug,
     };
 }
 
@@ -193,7 +194,12 @@ static void pc_boot_order(void *opaque, ResetType type)
 
 static void pc_done(void *opaque)
 {
-    if (!pc_tables(opaque, &error_fatal)) {
+    PcMachine *pc = opaque;
+
+    if (pc->pci_hotplug) {
+        acpi_pci_hotplug_start(pc->pci_hotplug, pc->host->bus);
+    }
+    if (!pc_tables(pc, &error_fatal)) {
         exit(EXIT_FAILURE);
     }
 }
@@ -258,6 +264,7 @@ static bool q35_setup(Machine *m, Error **errp)
 {
     PcMachine *pc = PC_MACHINE(m);
     X86Machine *x = &pc->x86;
+    PCIDevice *lpc;
     IrqLine gsi[X86_N_GSI];
 
     pc->q35 = true;
@@ -277,7 +284,12 @@ static bool q35_setup(Machine *m, Error **errp)
     }
     x->rom_parent = pc->host->bus->mem;
     x->firmware_setup = q35_boot_setup;
-    return ich9_lpc_create(pc->host, pc->host->bus->mem, system_io(), gsi, &x->isa, errp) && pc_finish(pc, errp);
+    lpc = ich9_lpc_create(pc->host, pc->host->bus->mem, system_io(), gsi, &x->isa, errp);
+    if (!lpc) {
+        return false;
+    }
+    pc->pci_hotplug = x->acpi == ON_OFF_AUTO_OFF ? NULL : ich9_lpc_pci_hotplug(lpc);
+    return pc_finish(pc, errp);
 }
 
 static void i440fx_boot_setup(X86Machine *x)
@@ -285,6 +297,14 @@ static void i440fx_boot_setup(X86Machine *x)
     i440fx_firmware_setup(PC_MACHINE(x)->host);
     /* ELCR: the lines PIRQs and the SCI use are level-triggered. */
     address_space_st(&address_space_io, 0x4d1, 1 << (9 - 8) | 1 << (10 - 8) | 1 << (11 - 8), 1, false, MEMTXATTRS_UNSPECIFIED, NULL);
+}
+
+static bool i440fx_power_management(PcMachine *pc, Error **errp)
+{
+    PCIDevice *pm = piix4_pm_create(pc->host->bus, x86_gsi(&pc->x86, X86_GSI_SCI), errp);
+
+    pc->pci_hotplug = pm ? piix4_pm_pci_hotplug(pm) : NULL;
+    return pm != NULL;
 }
 
 static bool i440fx_setup(Machine *m, Error **errp)
@@ -307,8 +327,7 @@ static bool i440fx_setup(Machine *m, Error **errp)
     x->rom_parent = pc->host->bus->mem;
     x->firmware_setup = i440fx_boot_setup;
     return piix3_create(pc->host, pc->host->bus->mem, system_io(), isa_irqs, &x->isa, errp)
-        && (x->acpi == ON_OFF_AUTO_OFF || piix4_pm_create(pc->host->bus, x86_gsi(x, X86_GSI_SCI), errp))
-        && pc_finish(pc, errp);
+        && (x->acpi == ON_OFF_AUTO_OFF || i440fx_power_management(pc, errp)) && pc_finish(pc, errp);
 }
 
 /* --- types --- */

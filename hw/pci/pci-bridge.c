@@ -179,7 +179,37 @@ PCI_DEVICE_DEFINE_ABSTRACT(PCIBridge, pci_bridge, "base-pci-bridge", pci_device,
 
 /* --- the conventional bridge --- */
 
-PCI_DEVICE_DEFINE(PCIBridge, pci_bridge_dev, "pci-bridge", pci_bridge,
+typedef struct ConventionalBridge {
+    PCIBridge bridge;
+    uint8_t chassis_nr;
+} ConventionalBridge;
+
+OBJECT_DECLARE(ConventionalBridge, CONVENTIONAL_BRIDGE, pci_bridge_dev)
+
+/* Slot numbering (3.2.6.1): the chassis it expands into; 0 = not told. */
+static bool conventional_realize(Device *dev, Error **errp)
+{
+    ConventionalBridge *s = CONVENTIONAL_BRIDGE(dev);
+    PCIDevice *d = &s->bridge.pci;
+    uint8_t cap;
+
+    if (!s->chassis_nr) {
+        return true;
+    }
+    cap = pci_add_capability(d, PCI_CAP_ID_SLOTID, 0, 4, errp);
+    if (!cap) {
+        return false;
+    }
+    d->config[cap + 2] = 0x20;          /* first in chassis */
+    d->config[cap + 3] = s->chassis_nr;
+    return true;
+}
+
+static const Property conventional_properties[] = {
+    PROP_UINT8("chassis_nr", ConventionalBridge, chassis_nr, 0, .help = "number of the chassis behind it; 0 = not told"),
+};
+
+PCI_DEVICE_DEFINE(ConventionalBridge, pci_bridge_dev, "pci-bridge", pci_bridge,
     .desc         = "conventional PCI-to-PCI bridge",
     .category     = DEVICE_CATEGORY_BRIDGE,
     .vendor_id    = PCI_VENDOR_ID_REDHAT,
@@ -187,6 +217,8 @@ PCI_DEVICE_DEFINE(PCIBridge, pci_bridge_dev, "pci-bridge", pci_bridge,
     .class_id     = PCI_CLASS_BRIDGE_PCI,
     .is_bridge    = true,
     .config_write = pci_bridge_write_config,
+    .realize      = conventional_realize,
+    .properties   = PROPS(conventional_properties),
     .vmstate      = &vmstate_none,
     .not_hotpluggable = true,
 );

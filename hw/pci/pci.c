@@ -427,12 +427,43 @@ static void pci_device_fini(Object *obj)
     config_free(d);
 }
 
+typedef struct IndexSearch {
+    const PCIDevice *not;
+    uint32_t index;
+    bool found;
+} IndexSearch;
+
+static void find_index(PCIBus *bus, PCIDevice *d, void *opaque)
+{
+    IndexSearch *s = opaque;
+    PCIBus *below = pci_bridge_secondary_bus(d);
+
+    s->found |= d != s->not && d->acpi_index == s->index;
+    if (below) {
+        pci_for_each_device(below, find_index, s);
+    }
+}
+
+/* An index names one device of the machine. */
+static bool check_acpi_index(const PCIDevice *d, Error **errp)
+{
+    IndexSearch s = { .not = d, .index = d->acpi_index };
+
+    if (s.index) {
+        pci_for_each_device(pci_device_root_bus(d), find_index, &s);
+    }
+    if (s.found) {
+        error_setg(errp, "a PCI device with acpi-index = %" PRIu32 " already exist", s.index);
+    }
+    return !s.found;
+}
+
 static bool pci_device_realize(Device *dev, Error **errp)
 {
     PCIDevice *d = PCI_DEVICE(dev);
     PCIBus *bus = pci_get_bus(d);
 
-    if (!pci_bus_assign_devfn(bus, d, errp)) {
+    if (!check_acpi_index(d, errp) || !pci_bus_assign_devfn(bus, d, errp)) {
         return false;
     }
     config_alloc(d);

@@ -12,6 +12,10 @@
 #include "hw/pci/pci-internal.h"
 
 #include "util/main-loop.h"
+#include "util/timer.h"
+
+/* The guest blinks its indicator for five seconds before it acts on the button (6.7.1.5); it may not have heard it. */
+#define UNPLUG_RETRY_NS (5 * NANOSECONDS_PER_SECOND)
 
 typedef struct PCIERootPort {
     PCIBridge bridge;
@@ -25,7 +29,7 @@ OBJECT_DECLARE(PCIERootPort, PCIE_ROOT_PORT, pcie_root_port)
 
 enum {
     SLTSTA_EVENTS = PCI_EXP_SLTSTA_ABP | PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_CC | PCI_EXP_SLTSTA_DLLSC,
-    PIC_OFF = PCI_EXP_SLTCTL_PIC, PIC_ON = 0x100,
+    PIC_OFF = PCI_EXP_SLTCTL_PIC, PIC_ON = 0x100, PIC_BLINK = 0x200,
 };
 
 static uint8_t *exp_reg(PCIERootPort *rp, unsigned reg)
@@ -90,17 +94,6 @@ static bool bus_occupied(const PCIBus *bus)
 
 /* --- the hotplug handler of the secondary bus --- */
 
-static bool rp_pre_plug(void *opaque, Device *dev, Error **errp)
-{
-    PCIERootPort *rp = opaque;
-
-    if (dev->hotplugged && !rp->hotplug) {
-        error_setg(errp, "Bus '%s' does not support hotplugging: its port has hotplug=off", rp->bridge.sec->bus.obj.name);
-        return false;
-    }
-    return true;
-}
-
 static bool rp_plug(void *opaque, Device *dev, Error **errp)
 {
     PCIERootPort *rp = opaque;
@@ -127,29 +120,33 @@ static void rp_eject(void *opaque)
     while (bus_occupied(sec)) {
         device_unplug_done(g_ptr_array_index(sec->bus.devices, sec->bus.devices->len - 1));
     }
-    slot_set_present(rp, false);
-    slot_event(rp, PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
+}
+
+/* The last function goes: whoever took it out, the slot shows it. */
+static void rp_unplug(void *opaque, Device *dev)
+{
+    PCIERootPort *rp = opaque;
+
+    if (rp->bridge.sec->bus.devices->len == 1) {
+        slot_set_present(rp, false);
+        slot_event(rp, PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
+    }
 }
 
 static bool rp_unplug_request(void *opaque, Device *dev, Error **errp)
 {
     PCIERootPort *rp = opaque;
 
-    if (!rp->hotplug) {
-        error_setg(errp, "device '%s' cannot be unplugged: its port has hotplug=off", dev->id ? dev->id : dev->obj.name);
-        return false;
-    }
     if (!slot_powered(rp)) {
         bh_schedule(rp->eject);         /* the guest is not using it */
         return true;
     }
+    dev->unplug_retry_ns = clock_get_ns(CLOCK_TYPE_VIRTUAL) + UNPLUG_RETRY_NS;
     slot_event(rp, PCI_EXP_SLTSTA_ABP);
     return true;
 }
 
-static const HotplugHandler rp_hotplug = {
-    .pre_plug = rp_pre_plug, .plug = rp_plug, .unplug_request = rp_unplug_request,
-};
+static const HotplugHandler rp_hotplug = { .plug = rp_plug, .unplug_request = rp_unplug_request, .unplug = rp_unplug };
 
 /* --- configuration writes --- */
 
@@ -159,12 +156,39 @@ static bool slot_released(uint16_t ctl)
     return (ctl & PCI_EXP_SLTCTL_PCC) && (ctl & PCI_EXP_SLTCTL_PIC) == PIC_OFF;
 }
 
+static bool unplug_is_pending(const PCIERootPort *rp)
+{
+    GPtrArray *devices = rp->bridge.sec->bus.devices;
+
+    for (unsigned i = 0; i < devices->len; i++) {
+        if (DEVICE(g_ptr_array_index(devices, i))->unplug_pending) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void unplug_refused(PCIERootPort *rp)
+{
+    GPtrArray *devices = rp->bridge.sec->bus.devices;
+
+    for (unsigned i = 0; i < devices->len; i++) {
+        Device *dev = g_ptr_array_index(devices, i);
+
+        if (dev->unplug_pending) {
+            device_unplug_refused(dev);
+        }
+    }
+}
+
 static void slot_control_written(PCIERootPort *rp, uint16_t old_ctl)
 {
     uint16_t ctl = pci_get_word(exp_reg(rp, PCI_EXP_SLTCTL));
 
     if (!slot_released(old_ctl) && slot_released(ctl)) {
         bh_schedule(rp->eject);
+    } else if ((old_ctl & PCI_EXP_SLTCTL_PIC) == PIC_BLINK && (ctl & PCI_EXP_SLTCTL_PIC) == PIC_ON) {
+        unplug_refused(rp);             /* it blinked, as after the button, and goes on (6.7.1.5) */
     }
     set_bits(exp_reg(rp, PCI_EXP_SLTSTA), 0, PCI_EXP_SLTSTA_CC);
 }
@@ -214,6 +238,9 @@ static void rp_reset_hold(Device *dev, ResetType type)
     pci_set_word(exp_reg(rp, PCI_EXP_SLTSTA), 0);
     pci_set_word(exp_reg(rp, PCI_EXP_RTCTL), 0);
     slot_set_present(rp, present);
+    if (unplug_is_pending(rp)) {        /* the guest did not get to it and has forgotten */
+        bh_schedule(rp->eject);
+    }
 }
 
 static void rp_unrealize(Device *dev)
@@ -240,7 +267,9 @@ static bool rp_realize(Device *dev, Error **errp)
     pci_set_word(d->wmask + 0x106, 0x1d);
     rp->bridge.sec->slot_max = 1;
     rp->eject = bh_new(rp_eject, rp);
-    bus_set_hotplug_handler(&rp->bridge.sec->bus, &rp_hotplug, rp);
+    if (rp->hotplug) {                  /* without it, presence is that of the last reset */
+        bus_set_hotplug_handler(&rp->bridge.sec->bus, &rp_hotplug, rp);
+    }
     return true;
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PCI Express native hotplug with a real kernel: plug, use, ask for removal, wait for it, plug again."""
+"""PCI hotplug with a real kernel: plug, use, ask for removal, wait for it, plug again; by ACPI and by PCI Express ports."""
 import json
 import socket
 import subprocess
@@ -11,17 +11,30 @@ from pathlib import Path
 from guest import Tap, command, have_guest
 
 SCRIPT = '''
-D=/sys/bus/pci/devices/0000:01:00.0
+until_() { n=0; until eval "$1"; do sleep 0.1; n=$((n+1)); [ $n = 300 ] && echo "TIMED OUT: $1" && exit 1; done; }
 for round in 1 2; do
-  n=0; until [ -e $D ] || [ $n = 300 ]; do sleep 0.1; n=$((n+1)); done
-  [ -e $D ] || exit 1
-  echo PLUGGED $round
+  until_ '[ -b /dev/vda ] && grep -q virtio_rng /sys/class/misc/hw_random/rng_available'
+  [ $(dd if=/dev/vda bs=4k count=4 2>/dev/null | wc -c) = 16384 ] || exit 2
+  [ $(dd if=/dev/hwrng bs=1 count=16 2>/dev/null | wc -c) = 16 ] || exit 3
+  echo USED $round index=$(cat /sys/block/vda/device/../acpi_index 2>/dev/null) .
   [ $round = 2 ] && exit 0
-  n=0; while [ -e $D ] && [ $n != 300 ]; do sleep 0.1; n=$((n+1)); done
-  [ -e $D ] && exit 2
+  until_ '! [ -e /sys/block/vda ] && ! grep -q virtio_rng /sys/class/misc/hw_random/rng_available'
   echo GONE
 done
 '''
+
+# name, machine, command line, arguments of the disk's and of the generator's device_add, acpi-index seen
+CASES = [
+    ('ACPI, root ports', 'q35', ('-device', 'pcie-root-port,id=rp0,chassis=1,slot=1,addr=3.0,multifunction=on',
+                                 '-device', 'pcie-root-port,id=rp1,chassis=2,slot=2,addr=3.1'),
+     {'bus': 'rp0', 'acpi-index': 7}, {'bus': 'rp1'}, '7'),
+    ('native, root ports', 'q35', ('-device', 'pcie-root-port,id=rp0,chassis=1,slot=1',
+                                   '-device', 'pcie-root-port,id=rp1,chassis=2,slot=2',
+                                   '-global', 'ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off'),
+     {'bus': 'rp0'}, {'bus': 'rp1'}, ''),
+    ('ACPI, root bus and bridge', 'pc', ('-device', 'pci-bridge,id=br0,chassis_nr=1'),
+     {'acpi-index': 3}, {'bus': 'br0', 'addr': '4'}, '3'),
+]
 
 
 class Qmp:
@@ -36,6 +49,7 @@ class Qmp:
         self.sock.settimeout(40)
         self.file = self.sock.makefile('rw')
         self.file.readline()
+        self.events = []
         self.command('qmp_capabilities')
 
     def command(self, name, **arguments):
@@ -45,12 +59,14 @@ class Qmp:
             reply = json.loads(self.file.readline())
             if 'event' not in reply:
                 return reply
+            self.events.append(reply)
 
-    def wait_event(self, name):
-        while True:
-            reply = json.loads(self.file.readline())
-            if reply.get('event') == name:
-                return reply
+    def deleted(self, *devices):
+        """Wait until all of these are gone; the events on the way."""
+        while not set(devices) <= {e['data'].get('device') for e in self.events if e['event'] == 'DEVICE_DELETED'}:
+            self.events.append(json.loads(self.file.readline()))
+        events, self.events = self.events, []
+        return events
 
 
 def read_until(pipe, text):
@@ -58,36 +74,56 @@ def read_until(pipe, text):
     for raw in pipe:
         seen += raw.decode(errors='replace')
         if text in seen:
-            return seen
+            break
     return seen
+
+
+def plug(q, disk, rng):
+    return [q.command('device_add', driver='virtio-blk-pci', id='d', drive='n0', **disk),
+            q.command('device_add', driver='virtio-rng-pci', id='r', **rng)]
+
+
+def run_case(tap, argv, sock, name, disk, rng, index):
+    def check(ok, what, why):
+        tap.result(ok, f'{name}: {what}', f'# {why}')
+
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
+        try:
+            q = Qmp(sock)
+            read_until(p.stdout, 'QUERN-GUEST-UP')
+            replies = plug(q, disk, rng)
+            out = read_until(p.stdout, 'USED 1')
+            check(all('return' in r for r in replies) and f'USED 1 index={index} .' in out, 'the guest uses plugged devices',
+                  f'{replies} {out[-300:]}')
+            replies = [q.command('device_del', id=i) for i in 'dr']
+            events = q.deleted('d', 'r')
+            paths = [e['data']['path'] for e in events if e['data']['path'].startswith('/machine/peripheral/d')]
+            check(all('return' in r for r in replies)
+                  and paths == ['/machine/peripheral/d/virtio-backend', '/machine/peripheral/d'],
+                  'the guest lets them go', f'{replies} {events}')
+            out = read_until(p.stdout, 'GONE')
+            replies = plug(q, disk, rng)
+            out += read_until(p.stdout, 'QUERN-SCRIPT-STATUS')
+            check(all('return' in r for r in replies) and 'GONE' in out and 'QUERN-SCRIPT-STATUS 0' in out,
+                  'the same ids and slots serve again', f'{replies} {out[-300:]}')
+            check(p.wait(timeout=30) == 0, 'powers off', 'status')
+        finally:
+            p.kill()
 
 
 def main():
     quern, guest = sys.argv[1], Path(sys.argv[2])
     tap = Tap()
-    if not have_guest(guest):
-        tap.skip('hotplug', f'no guest in {guest} (scripts/make-guest)')
-        tap.done()
-        return
-    with tempfile.TemporaryDirectory() as d:
-        sock = f'{d}/qmp'
-        argv = command(quern, guest, SCRIPT, smp='2', extra=('-device', 'pcie-root-port,id=rp0,chassis=1,slot=1',
-                                                            '-qmp', f'unix:{sock},server=on,wait=off'))
-        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
-            try:
-                q = Qmp(sock)
-                read_until(p.stdout, 'QUERN-GUEST-UP')
-                r = q.command('device_add', driver='virtio-rng-pci', id='r', bus='rp0')
-                tap.result('return' in r and 'PLUGGED 1' in read_until(p.stdout, 'PLUGGED 1'), 'the guest sees a plugged device', f'# {r}')
-                r = q.command('device_del', id='r')
-                gone = q.wait_event('DEVICE_DELETED')
-                tap.result('return' in r and gone['data'].get('device') == 'r', 'the guest lets it go', f'# {r} {gone}')
-                r = q.command('device_add', driver='virtio-rng-pci', id='r', bus='rp0')
-                out = read_until(p.stdout, 'QUERN-SCRIPT-STATUS 0')
-                tap.result('return' in r and 'PLUGGED 2' in out, 'the same id and slot serve again', f'# {r}')
-                tap.result(p.wait(timeout=30) == 0, 'powers off')
-            finally:
-                p.kill()
+    for name, machine, extra, disk, rng, index in CASES:
+        if not have_guest(guest):
+            tap.skip(name, f'no guest in {guest} (scripts/make-guest)')
+            continue
+        with tempfile.TemporaryDirectory() as d:
+            Path(f'{d}/disk').write_bytes(bytes(1 << 20))
+            argv = command(quern, guest, SCRIPT, machine=machine, smp='2',
+                           extra=(*extra, '-blockdev', f'file,node-name=n0,filename={d}/disk', '-nodefaults',
+                                  '-qmp', f'unix:{d}/qmp,server=on,wait=off'))
+            run_case(tap, argv, f'{d}/qmp', name, disk, rng, index)
     tap.done()
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Plugging and unplugging by QMP, and the tree of objects, without a guest."""
 import sys
+import time
 import unittest
 
 import quern
@@ -91,6 +92,57 @@ class Removing(unittest.TestCase):
             self.assertEqual(q.error('device-sync-config', {'id': 'nosuch'})[0], 'DeviceNotFound')
             self.assertEqual(q.error('device-sync-config', {'id': 'r'})[1],
                              "device-sync-config is not supported for 'virtio-rng-pci'")
+
+
+    def gone(self, q, name):
+        """The events that say so: first of its parts, then of itself."""
+        events = []
+        while not events or events[-1].get('device') != name:
+            events.append(q.wait_event('DEVICE_DELETED')['data'])
+        path = '/machine/peripheral/' + name
+        self.assertEqual(events, [{'path': path + '/virtio-backend'}, {'device': name, 'path': path}])
+
+    def test_reset_finishes_what_the_guest_did_not(self):
+        native = ('-global', 'ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off')
+        for extra, bus in (((*Q35, *PORTS), 'rp0'), ((*Q35, *PORTS, *native), 'rp0'), (('-machine', 'pc', '-S'), 'pci.0')):
+            with self.subTest(extra), quern.Quern(*extra) as q:
+                rng = {'driver': 'virtio-rng-pci', 'bus': bus, 'id': 'r'}
+                for _ in range(2):
+                    q.command('device_add', rng)
+                    q.command('system_reset')           # the slot is found powered
+                    q.wait_event('RESET')
+                    q.command('device_del', {'id': 'r'})
+                    for name in 'r', '/machine/peripheral/r':
+                        self.assertEqual(q.error('device_del', {'id': name})[1], 'Device %s is already in the process of unplug' % name)
+                    self.assertNotIn('DEVICE_DELETED', [e['event'] for e in q.events])
+                    q.command('system_reset')
+                    self.gone(q, 'r')
+                    self.assertEqual(q.error('device_del', {'id': 'r'})[0], 'DeviceNotFound')
+
+    def test_guest_that_does_not_hear_may_be_asked_again(self):
+        with quern.Quern('-machine', 'q35', *PORTS, '-device', 'virtio-rng-pci,id=r,bus=rp0') as q:     # stays in firmware
+            q.command('device_del', {'id': 'r'})
+            self.assertIn('already in the process', q.error('device_del', {'id': 'r'})[1])
+            time.sleep(1.1)
+            q.command('device_del', {'id': 'r'})
+            q.command('system_reset')
+            self.gone(q, 'r')
+
+    def test_what_stays_cannot_be_unplugged(self):
+        with quern.Quern('-machine', 'pc', '-S', '-device', 'pci-bridge,id=br', '-device', 'virtio-rng-pci,id=r') as q:
+            self.assertIn("Device 'br' (pci-bridge) does not support hotplugging", q.error('device_del', {'id': 'br'})[1])
+            path = q.command('qom-get', {'path': '/machine/peripheral/r', 'property': 'parent_bus'})
+            for n, kind in names(q.command('qom-list', {'path': path})).items():
+                if kind in ('link<i440FX>', 'link<PIIX3>', 'link<PIIX4_PM>'):
+                    device = q.command('qom-get', {'path': path, 'property': n})
+                    self.assertIn('does not support hotplugging', q.error('device_del', {'id': device})[1])
+            q.command('device_del', {'id': 'r'})        # plugged at start, yet it can go
+
+    def test_acpi_index_is_unique(self):
+        with quern.Quern(*Q35, *PORTS, '-device', 'virtio-rng-pci,acpi-index=5') as q:
+            rng = {'driver': 'virtio-rng-pci', 'bus': 'rp0', 'id': 'r'}
+            self.assertEqual(q.error('device_add', {**rng, 'acpi-index': 5})[1], 'a PCI device with acpi-index = 5 already exist')
+            q.command('device_add', {**rng, 'acpi-index': 6})
 
 
 class Tree(unittest.TestCase):

@@ -25,7 +25,7 @@ void aml_init(Aml *a);
 GByteArray *aml_finish(Aml *a);
 
 typedef enum AmlOp {
-    AML_STORE = 0x70, AML_ADD = 0x72, AML_AND = 0x7b, AML_OR = 0x7d, AML_LNOT = 0x92, AML_LEQUAL = 0x93, AML_LGREATER = 0x94,
+    AML_STORE = 0x70, AML_ADD = 0x72, AML_SHIFT_LEFT = 0x79, AML_AND = 0x7b, AML_OR = 0x7d, AML_INDEX = 0x88, AML_LOR = 0x91, AML_LNOT = 0x92, AML_LEQUAL = 0x93, AML_LGREATER = 0x94,
     AML_LLESS = 0x95, AML_RETURN = 0xa4, AML_NOTIFY = 0x86,
     AML_LOCAL0 = 0x60, AML_LOCAL1 = 0x61, AML_ARG0 = 0x68, AML_ARG1 = 0x69, AML_ARG2 = 0x6a, AML_ARG3 = 0x6b,
     AML_ZERO = 0x00, AML_ONE = 0x01,
@@ -56,6 +56,10 @@ void aml_begin_package(Aml *a, uint8_t n_elements);
 void aml_begin_if(Aml *a);                              /* the predicate follows, then the body */
 void aml_begin_else(Aml *a);
 void aml_end(Aml *a);
+/* Mutex of sync level 0; Acquire waits for ever. */
+void aml_mutex(Aml *a, const char *name);
+void aml_acquire(Aml *a, const char *name);
+void aml_release(Aml *a, const char *name);
 
 /* Operation regions and fields */
 enum { AML_SYSTEM_MEMORY = 0, AML_SYSTEM_IO = 1, AML_PCI_CONFIG = 2 };

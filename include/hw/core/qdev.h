@@ -169,6 +169,8 @@ void device_unplug_done(Device *dev);
 void device_unplug_refused(Device *dev);
 /* device-sync-config */
 bool device_sync_config(const char *id, Error **errp) MUST_USE;
+/* Can devices of its type come and go while the machine runs?  (Its bus has to agree.) */
+bool device_is_hotpluggable(const Device *dev);
 Device *device_find(const char *id_or_path, Error **errp);
 /* Who is told (the monitor, which makes events of it).  @id is NULL for devices without one. */
 typedef struct DeviceNotify {

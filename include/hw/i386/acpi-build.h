@@ -5,6 +5,7 @@
 #define HW_I386_ACPI_BUILD_H
 
 #include "hw/acpi/aml.h"
+#include "hw/acpi/pci-hotplug.h"
 #include "hw/acpi/tables.h"
 #include "hw/i386/x86.h"
 
@@ -18,6 +19,8 @@ typedef struct AcpiInfo {
     uint32_t com_mask;              /* bit n: COMn+1 exists */
     uint32_t hpet_id;
     uint64_t hole64_base, hole64_size;
+    const PCIBus *pci_root;         /* NULL: nothing is told of its slots */
+    const AcpiPciHotplug *pci_hotplug;      /* NULL: plugging is not ACPI's */
     /* microvm */
     hwaddr virtio_base;             /* of transport n: base + n * size */
     uint32_t virtio_size, virtio_irq_base;
@@ -34,5 +37,7 @@ void acpi_build(const AcpiInfo *info, AcpiTables *out);
 /* Pieces (dsdt-*.c). */
 void acpi_build_dsdt(const AcpiInfo *info, Aml *a);
 void acpi_dsdt_pci(const AcpiInfo *info, Aml *a);
+void acpi_dsdt_pci_slots(const AcpiInfo *info, Aml *a);
+void acpi_dsdt_pci_hotplug_event(const AcpiInfo *info, Aml *a);
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef HW_I386_CHIPSET_H
 #define HW_I386_CHIPSET_H
 
+#include "hw/acpi/pci-hotplug.h"
 #include "hw/acpi/pm.h"
 #include "hw/isa/isa.h"
 #include "hw/pci/pci-host.h"
@@ -40,10 +41,13 @@ PCIDevice *piix3_create(PCIHost *host, MemoryRegion *mem, MemoryRegion *io, cons
 /* "PIIX4_PM" at 01.3. */
 PCIDevice *piix4_pm_create(PCIBus *bus, IrqLine sci, Error **errp) MUST_USE;
 AcpiPm *piix4_pm_acpi(PCIDevice *pm);
+/* NULL if it does not handle plugging (properties acpi-root-pci-hotplug, acpi-pci-hotplug-with-bridge-support). */
+AcpiPciHotplug *piix4_pm_pci_hotplug(PCIDevice *pm);
 /* What firmware would do before a kernel runs: PAM all RAM, PIRQ routes, power management at its address. */
 void i440fx_firmware_setup(PCIHost *host);
 
 enum {
+    PIIX4_PCI_HOTPLUG_BASE = 0xae00,
     PIIX4_PMBASE = 0x600, PIIX4_GPE_BASE = 0xafe0, PIIX4_GPE_LEN = 4, PIIX4_ACPI_ENABLE = 0xf1, PIIX4_ACPI_DISABLE = 0xf0,
 };
 
@@ -59,10 +63,13 @@ PCIHost *q35_create(MemoryRegion *memory, MemoryRegion *io, MemoryRegion *ram, E
 PCIDevice *ich9_lpc_create(PCIHost *host, MemoryRegion *mem, MemoryRegion *io, const IrqLine gsi[24], IsaBus **isa,
                            Error **errp) MUST_USE;
 AcpiPm *ich9_lpc_acpi(PCIDevice *lpc);
+/* NULL if it does not handle plugging (property acpi-pci-hotplug-with-bridge-support). */
+AcpiPciHotplug *ich9_lpc_pci_hotplug(PCIDevice *lpc);
 void q35_firmware_setup(PCIHost *host);
 
 enum {
-    ICH9_RCRB_BASE = 0xfed1c000, ICH9_PMBASE = 0x600, ICH9_GPE_OFFSET = 0x20, ICH9_GPE_LEN = 16, ICH9_ACPI_ENABLE = 0x2, ICH9_ACPI_DISABLE = 0x3,
+    ICH9_RCRB_BASE = 0xfed1c000, ICH9_PCI_HOTPLUG_BASE = 0xcc0,
+    ICH9_PMBASE = 0x600, ICH9_GPE_OFFSET = 0x20, ICH9_GPE_LEN = 16, ICH9_ACPI_ENABLE = 0x2, ICH9_ACPI_DISABLE = 0x3,
 };
 
 #endif

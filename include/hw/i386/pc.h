@@ -15,6 +15,7 @@ typedef struct PcMachine {
     /* board's */
     bool q35;
     PCIHost *host;
+    AcpiPciHotplug *pci_hotplug;        /* of the south bridge; NULL = not by ACPI */
 } PcMachine;
 
 OBJECT_DECLARE(PcMachine, PC_MACHINE, pc_machine)       /* "generic-pc-machine", abstract */
