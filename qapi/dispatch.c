@@ -43,7 +43,7 @@ Value *qapi_error_reply(Error *err, Value *id)
 }
 
 /* The command's name, or NULL and @errp if the request has not the right shape. */
-static const char *check_request(const Value *request, Error **errp)
+static const char *check_request(const Value *request, unsigned flags, Error **errp)
 {
     const char *name = NULL;
 
@@ -55,7 +55,7 @@ static const char *check_request(const Value *request, Error **errp)
         const char *key = value_dict_key_at(request, i);
         const Value *v = value_dict_value_at(request, i);
 
-        if (!strcmp(key, "execute") || !strcmp(key, "exec-oob")) {
+        if (!strcmp(key, "execute") || (!strcmp(key, "exec-oob") && (flags & QAPI_DISPATCH_OOB))) {
             if (value_type(v) != VALUE_STRING) {
                 error_setg(errp, "QMP input member '%s' must be a string", key);
                 return NULL;
@@ -111,9 +111,9 @@ static Value *run_typed(const QapiCommand *c, const Value *args, Error **errp)
     return reply;
 }
 
-static Value *run_request(const QapiCommandTable *t, const Value *request, bool *silent, Error **errp)
+static Value *run_request(const QapiCommandTable *t, const Value *request, unsigned flags, bool *silent, Error **errp)
 {
-    const char *name = check_request(request, errp);
+    const char *name = check_request(request, flags, errp);
     const Value *given = name ? value_dict_get(request, "arguments") : NULL;
     g_autoptr(Value) none = value_dict();
     const QapiCommand *c;
@@ -123,6 +123,10 @@ static Value *run_request(const QapiCommandTable *t, const Value *request, bool 
         return NULL;
     }
     c = qapi_command_find(t, name);
+    if ((flags & QAPI_DISPATCH_NEGOTIATE) && strcmp(name, "qmp_capabilities")) {
+        error_set(errp, ERROR_CLASS_COMMAND_NOT_FOUND, "Expecting capabilities negotiation with 'qmp_capabilities'");
+        return NULL;
+    }
     if (!c) {
         error_set(errp, ERROR_CLASS_COMMAND_NOT_FOUND, "The command %s has not been found", name);
         return NULL;
@@ -131,18 +135,22 @@ static Value *run_request(const QapiCommandTable *t, const Value *request, bool 
         error_setg(errp, "The command %s does not support OOB", name);
         return NULL;
     }
+    if ((flags & QAPI_DISPATCH_PRECONFIG) && !(c->flags & QAPI_CMD_PRECONFIG)) {
+        error_setg(errp, "The command '%s' is permitted only after machine initialization has completed", name);
+        return NULL;
+    }
     ret = c->flags & QAPI_CMD_RAW ? run_raw(c, given ? given : none, errp)
                                   : run_typed(c, given ? given : none, errp);
     *silent = ret && (c->flags & QAPI_CMD_NO_RESPONSE);
     return ret;
 }
 
-Value *qapi_dispatch(const QapiCommandTable *t, const Value *request)
+Value *qapi_dispatch(const QapiCommandTable *t, const Value *request, unsigned flags)
 {
     Value *id = value_type(request) == VALUE_DICT ? value_dict_get(request, "id") : NULL;
     bool silent = false;
     Error *err = NULL;
-    Value *ret = run_request(t, request, &silent, &err);
+    Value *ret = run_request(t, request, flags, &silent, &err);
     Value *reply;
 
     if (!ret) {

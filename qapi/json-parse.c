@@ -64,6 +64,7 @@ struct JsonParser {
     unsigned n_tokens;
     size_t n_bytes;             /* of the present value */
     unsigned line, column;      /* of the byte being looked at, from 1 */
+    bool paused;
 };
 
 static Frame *top(JsonParser *p)
@@ -131,6 +132,7 @@ void json_parser_reset(JsonParser *p)
     forget_token(p);
     p->line = 1;
     p->column = 0;
+    p->paused = true;           /* called by an emit function: what is being fed belongs to the past */
 }
 
 /* Hand @text out as an error at the present place, and begin anew. */
@@ -713,9 +715,17 @@ static void count_bytes(JsonParser *p, size_t n)
     }
 }
 
-void json_parser_feed(JsonParser *p, const char *buf, size_t len)
+void json_parser_pause(JsonParser *p)
 {
-    for (size_t i = 0; i < len;) {
+    p->paused = true;
+}
+
+size_t json_parser_feed_some(JsonParser *p, const char *buf, size_t len)
+{
+    size_t i = 0;
+
+    p->paused = false;
+    while (i < len && !p->paused) {
         size_t n = p->lex == LEX_STRING ? take_plain(p, buf + i, len - i) : 0;
 
         if (n) {
@@ -729,6 +739,17 @@ void json_parser_feed(JsonParser *p, const char *buf, size_t len)
             p->line++;
             p->column = 0;
         }
+    }
+    return i;
+}
+
+void json_parser_feed(JsonParser *p, const char *buf, size_t len)
+{
+    while (len) {
+        size_t n = json_parser_feed_some(p, buf, len);
+
+        buf += n;
+        len -= n;
     }
 }
 

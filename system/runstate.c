@@ -8,7 +8,8 @@
  *  I3  events are sent in the order in which a client must see them: SHUTDOWN before STOP, RESET after
  *      the machine was reset, RESUME after the CPUs run
  *
- * Locks: state under the BQL; `requests` is atomic, so that signal handlers and vCPU threads may ask.
+ * Locks: state under the BQL, but query-status may run out of band: it reads atomically; `requests` is atomic,
+ * so that signal handlers and vCPU threads may ask.
  */
 #include "system/runstate.h"
 
@@ -124,7 +125,7 @@ const char *runstate_name(RunState s)
 void runstate_set(RunState s)
 {
     assert(s < RUN_STATE_MAX);
-    state = s;
+    __atomic_store_n(&state, s, __ATOMIC_RELEASE);
 }
 
 static void notify_state(bool running)
@@ -419,8 +420,8 @@ QapiStatusInfo *qmp_query_status(Error **errp)
 {
     QapiStatusInfo *info = g_new0(QapiStatusInfo, 1);
 
-    info->running = runstate_is_running();
-    info->status = (QapiRunState)state;
+    info->status = (QapiRunState)__atomic_load_n(&state, __ATOMIC_ACQUIRE);
+    info->running = info->status == QAPI_RUN_STATE_RUNNING;
     return info;
 }
 

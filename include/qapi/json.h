@@ -27,6 +27,9 @@ void json_parser_free(JsonParser *p);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(JsonParser, json_parser_free)
 /* Any pieces, cut anywhere.  A byte 0xff is an error after which parsing begins anew, whatever was begun. */
 void json_parser_feed(JsonParser *p, const char *buf, size_t len);
+/* The same, but stops where json_parser_pause() was called from the emit function; gives how much was taken. */
+size_t json_parser_feed_some(JsonParser *p, const char *buf, size_t len);
+void json_parser_pause(JsonParser *p);
 /* The stream ended: a started value is an error. */
 void json_parser_end(JsonParser *p);
 /* Forget a started value, begin again at line 1. */

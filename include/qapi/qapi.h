@@ -126,11 +126,17 @@ typedef struct QapiCommandTable {
 
 const QapiCommand *qapi_command_find(const QapiCommandTable *t, const char *name);
 
+enum {
+    QAPI_DISPATCH_OOB       = 1 << 0,   /* "exec-oob" instead of "execute" is known */
+    QAPI_DISPATCH_PRECONFIG = 1 << 1,   /* only commands that QAPI_CMD_PRECONFIG marks are permitted */
+    QAPI_DISPATCH_NEGOTIATE = 1 << 2,   /* only qmp_capabilities is known */
+};
+
 /*
  * Answer one request {"execute": NAME, "arguments": {...}, "id": ANY}.  Never NULL: a reply with
  * "return" or "error", "id" echoed; except for a command without response that succeeded.
  */
-Value *qapi_dispatch(const QapiCommandTable *t, const Value *request);
+Value *qapi_dispatch(const QapiCommandTable *t, const Value *request, unsigned flags);
 /* The error reply for @err (consumed); @id is borrowed and may be NULL. */
 Value *qapi_error_reply(Error *err, Value *id);
 

@@ -41,6 +41,16 @@ void char_backend_set_handlers(CharBackend *be, const CharHandlers *h, void *opa
 size_t char_write(CharBackend *be, const uint8_t *buf, size_t len);
 void char_accept_input(CharBackend *be);
 void char_set_break(CharBackend *be, bool on);
+/*
+ * Lend the connection to another thread: duplicates (the caller's) of the descriptors it is read from and written
+ * to, both non-blocking.  Until char_return_fds() the front end is given no input, and should write nothing
+ * through char_write().  False = this host end has none, or something stands between (a multiplexer, a log).
+ */
+bool char_can_lend_fds(const CharBackend *be);
+bool char_lend_fds(CharBackend *be, int *in, int *out);
+void char_return_fds(CharBackend *be);
+/* Descriptors that came by a lent connection, for char_take_fd(); consumed. */
+void char_put_fds(CharBackend *be, const int *fds, unsigned n);
 /* The oldest descriptor that the host end's peer sent along (SCM_RIGHTS), now the caller's; -1 = none. */
 int char_take_fd(CharBackend *be);
 /* Close those that nobody took. */

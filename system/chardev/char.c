@@ -134,6 +134,59 @@ void char_set_break(CharBackend *be, bool on)
 {
 }
 
+bool char_can_lend_fds(const CharBackend *be)
+{
+    const Chardev *c = be->chr;
+
+    return c && chardev_class(c)->fds && c->log_fd < 0;
+}
+
+bool char_lend_fds(CharBackend *be, int *in, int *out)
+{
+    Chardev *c = be->chr;
+    int from, to;
+
+    if (!char_can_lend_fds(be) || c->closing || !c->is_open) {
+        return false;
+    }
+    chardev_class(c)->fds(c, &from, &to);
+    *in = fcntl(from, F_DUPFD_CLOEXEC, 3);
+    *out = fcntl(to, F_DUPFD_CLOEXEC, 3);
+    if (*in < 0 || *out < 0) {
+        close(*in);
+        close(*out);
+        return false;
+    }
+    c->lent = true;
+    chardev_class(c)->update(c);
+    return true;
+}
+
+void char_return_fds(CharBackend *be)
+{
+    Chardev *c = be->chr;
+
+    if (c && c->lent) {
+        c->lent = false;
+        if (!c->closing) {
+            chardev_class(c)->update(c);
+        }
+    }
+}
+
+void char_put_fds(CharBackend *be, const int *fds, unsigned n)
+{
+    Chardev *c = be->chr;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (c && c->n_fds < CHARDEV_MAX_FDS) {
+            c->fds[c->n_fds++] = fds[i];
+        } else {
+            close(fds[i]);
+        }
+    }
+}
+
 int char_take_fd(CharBackend *be)
 {
     Chardev *c = be->chr;
@@ -163,7 +216,7 @@ size_t chardev_can_receive(Chardev *c)
 {
     const CharBackend *be = c->fe;
 
-    return be && be->handlers && be->handlers->can_receive ? be->handlers->can_receive(be->opaque) : 0;
+    return be && be->handlers && be->handlers->can_receive && !c->lent ? be->handlers->can_receive(be->opaque) : 0;
 }
 
 void chardev_receive(Chardev *c, const uint8_t *buf, size_t len)

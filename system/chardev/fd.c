@@ -74,6 +74,12 @@ size_t fd_chardev_write(Chardev *c, const uint8_t *buf, size_t len)
     return len;
 }
 
+void fd_chardev_fds(Chardev *c, int *in, int *out)
+{
+    *in = FD_CHARDEV(c)->in;
+    *out = FD_CHARDEV(c)->out;
+}
+
 static int set_nonblocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);

@@ -18,6 +18,7 @@ typedef struct ChardevClass {
     void (*close)(Chardev *c);                  /* copes with a failed open */
     size_t (*write)(Chardev *c, const uint8_t *buf, size_t len);
     void (*update)(Chardev *c);                 /* watch for input or for room, or no longer */
+    void (*fds)(Chardev *c, int *in, int *out);     /* of the connection, to be lent; NULL = none */
     char *(*filename)(Chardev *c);              /* for humans; NULL = the back end's name */
     /* Multiplexers take several front ends. */
     bool (*attach)(Chardev *c, CharBackend *be, Error **errp);
@@ -36,6 +37,7 @@ struct Chardev {
     bool is_open;               /* the host end has somebody */
     bool short_write;           /* the front end waits for room */
     bool closing;
+    bool lent;                  /* another thread reads and writes the connection */
     int log_fd;                 /* -1 = none */
     int fds[CHARDEV_MAX_FDS];   /* sent along by the peer, not yet taken */
     unsigned n_fds;
@@ -73,6 +75,7 @@ void fd_chardev_setup(FdChardev *f, int in, int out, bool owned);
 void fd_chardev_close(Chardev *c);
 size_t fd_chardev_write(Chardev *c, const uint8_t *buf, size_t len);
 void fd_chardev_update(Chardev *c);
+void fd_chardev_fds(Chardev *c, int *in, int *out);
 
 /* --- between files --- */
 

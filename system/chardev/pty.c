@@ -172,6 +172,11 @@ static char *pty_filename(Chardev *c)
     return g_strdup_printf("pty:%s", PTY_CHARDEV(c)->name);
 }
 
+static void pty_fds(Chardev *c, int *in, int *out)
+{
+    *in = *out = PTY_CHARDEV(c)->fd;
+}
+
 CHARDEV_DEFINE(PtyChardev, chardev_pty, "chardev-pty", chardev,
     .desc = "a new pseudo terminal",
     .init = pty_init,
@@ -181,4 +186,5 @@ CHARDEV_DEFINE(PtyChardev, chardev_pty, "chardev-pty", chardev,
     .close = pty_close,
     .write = pty_write,
     .update = pty_update,
+    .fds = pty_fds,
     .filename = pty_filename);

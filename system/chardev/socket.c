@@ -539,6 +539,11 @@ static char *socket_filename(Chardev *c)
     return g_strdup_printf("disconnected:%s", text ? text : s->where);
 }
 
+static void socket_fds(Chardev *c, int *in, int *out)
+{
+    *in = *out = SOCKET_CHARDEV(c)->fd;
+}
+
 CHARDEV_DEFINE(SocketChardev, chardev_socket, "chardev-socket", chardev,
     .desc = "a unix or TCP stream socket",
     .init = socket_init,
@@ -548,4 +553,5 @@ CHARDEV_DEFINE(SocketChardev, chardev_socket, "chardev-socket", chardev,
     .close = socket_close,
     .write = socket_write,
     .update = socket_update,
+    .fds = socket_fds,
     .filename = socket_filename);

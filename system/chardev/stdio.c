@@ -98,4 +98,5 @@ CHARDEV_DEFINE(FdChardev, chardev_stdio, "chardev-stdio", chardev_fd,
     .open = stdio_open,
     .close = stdio_close,
     .write = fd_chardev_write,
-    .update = fd_chardev_update);
+    .update = fd_chardev_update,
+    .fds = fd_chardev_fds);

@@ -6,29 +6,47 @@
 
 #include "qapi/json.h"
 #include "system/monitor.h"
+#include "util/main-loop.h"
 #include "util/value.h"
 
 /*
- * Flow control.  While more than OUTPUT_HIGH bytes wait for the reader, no request is taken, so what
- * waits is bounded by OUTPUT_HIGH, the replies to one buffer of input, and events up to EVENTS_HIGH;
- * events beyond that are dropped.
+ * Flow control: what a client that does not read costs.
+ *
+ * While more than OUTPUT_HIGH bytes wait for the reader, no further request is answered or read, and events are
+ * held, up to EVENTS_HIGH bytes of them: beyond that the oldest one of a kind whose rate is limited (the guest
+ * can cause it at will, and the next one tells the same) is dropped, and when there is none, the oldest one.
+ * So a session never takes more than OUTPUT_HIGH + one reply + 2 * EVENTS_HIGH (the events before that reply, and
+ * those after it) besides what it sent: INPUT_MAX and one request.  Nobody ever waits for the reader.  That events
+ * were dropped is told on stderr, once a session.
  */
 #define OUTPUT_HIGH (64 * KiB)
 #define EVENTS_HIGH (1 * MiB)
+#define INPUT_MAX   (8 * KiB)
 
 #define HMP_LINE_MAX    4095
 #define HMP_HISTORY_MAX 64
 
+typedef struct QmpIo QmpIo;
+
 typedef struct Monitor {
     CharBackend be;
     MonitorKind kind;
+
+    /* Output.  BQL; once there is an I/O thread, its lock */
     GString *out;               /* not yet taken by the back end */
     size_t out_done;            /* of it, already written */
     bool stalled;               /* waiting for .writable */
+    bool corked;                /* more is about to come: written together */
+    GQueue held;                /* of HeldEvent *, oldest first: they wait for room in .out */
+    size_t held_bytes;
+    bool dropped;               /* events, in this session */
 
-    /* QMP */
-    JsonParser *parser;
-    bool negotiated;
+    /* QMP.  BQL */
+    JsonParser *parser;         /* the I/O thread's, once there is one */
+    GByteArray *input;          /* read, not yet parsed: output had no room */
+    BottomHalf *input_bh;       /* output has room again */
+    QmpIo *io;                  /* session with out-of-band commands; NULL = the main loop does it all */
+    bool negotiated, oob;
     bool answered;              /* a request, since this was last cleared */
 
     /* HMP */
@@ -39,18 +57,45 @@ typedef struct Monitor {
     bool shown, focused;        /* the banner was printed; input comes here */
 } Monitor;
 
+/* Any thread that holds what guards the output. */
 void monitor_write(Monitor *m, const char *text, size_t len);
+/* An event: held or dropped when there is no room. */
+void monitor_write_event(Monitor *m, const char *text, size_t len, bool rate_limited);
 /* Text with line feeds, for a terminal. */
 void monitor_puts(Monitor *m, const char *text);
+/* Collect output instead of writing it at once; off writes what was collected. */
+void monitor_cork(Monitor *m, bool on);
 bool monitor_has_room(const Monitor *m);
+/* For who writes it: what waits, at most; and that @n bytes of it are gone. */
+size_t monitor_waiting(const Monitor *m, const uint8_t **at);
+void monitor_written(Monitor *m, size_t n);
 
 void qmp_monitor_init(Monitor *m);
 void qmp_monitor_event(Monitor *m, CharEvent ev);
+void qmp_monitor_receive(Monitor *m, const uint8_t *buf, size_t len);
+/* Answer a request, or tell @err; consumes both.  Main loop. */
+void qmp_answer(Monitor *m, Value *request, Error *err);
+/* The reply's text with its line end. */
+void qmp_send(Monitor *m, const Value *v);
+
+/* qmp-io.c: sessions in which commands may run out of band. */
+
+/* Hand the connection over to a thread; false = it cannot be, and all stays as it is. */
+bool qmp_io_start(Monitor *m);
+/* Back to the main loop; requests not yet answered are dropped. */
+void qmp_io_stop(Monitor *m);
+/* A value or an error came out of the parser, on the thread; consumes both. */
+void qmp_io_request(QmpIo *io, Value *request, Error *err);
+void qmp_io_lock(QmpIo *io);
+/* Also sees to it that what waits is written. */
+void qmp_io_unlock(QmpIo *io);
+
 void hmp_monitor_init(Monitor *m);
 void hmp_monitor_event(Monitor *m, CharEvent ev);
 void hmp_monitor_receive(Monitor *m, const uint8_t *buf, size_t len);
-/* Every QMP session gets the event; @data may be NULL and is consumed. */
+/* events.c: every QMP session gets the event; @data may be NULL and is consumed. */
 void qmp_broadcast(const char *event, Value *data);
+void qmp_events_init(void);
 /* Whose request is being answered; NULL = none. */
 Monitor *monitor_present(void);
 GPtrArray *monitor_list(void);              /* of Monitor * */

@@ -89,6 +89,12 @@ class Quern:
     def hmp(self, line):
         return self.command('human-monitor-command', {'command-line': line})
 
+    @property
+    def sanitized(self):
+        """Built with AddressSanitizer: memory use tells nothing."""
+        with open('/proc/%d/exe' % self.process.pid, 'rb') as f:
+            return b'__asan_init' in f.read()
+
     def last_words(self):
         self.stderr.seek(0)
         return self.stderr.read()[-4000:]

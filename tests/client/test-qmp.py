@@ -32,7 +32,9 @@ class Session(unittest.TestCase):
         with quern.Quern(*EMPTY, negotiate=False) as q:
             self.assertEqual(q.greeting['QMP']['version']['qemu'], {'major': 10, 'minor': 0, 'micro': 2})
             self.assertEqual(q.error('query-status')[0], 'CommandNotFound')
-            self.assertIn('oob', q.error('qmp_capabilities', {'enable': ['oob']})[1])
+            self.assertEqual(q.greeting['QMP']['capabilities'], ['oob'])
+            self.assertEqual(q.error('qmp_capabilities', {'enable': ['nosuch']})[0], 'GenericError')
+            self.assertIn("'x' is unexpected", q.error('qmp_capabilities', {'x': 1})[1])
             self.assertEqual(q.command('qmp_capabilities'), {})
             self.assertEqual(q.error('qmp_capabilities')[0], 'CommandNotFound')
 

@@ -111,7 +111,7 @@ static void run(const char *command, const char *key, const char *value)
     value_dict_set_str(request, "execute", command);
     value_dict_set_str(args, key, value);
     value_dict_set(request, "arguments", args);
-    reply = qapi_dispatch(&qapi_commands, request);
+    reply = qapi_dispatch(&qapi_commands, request, 0);
 }
 
 static bool collect_name(Object *child, void *opaque)
