@@ -27,7 +27,7 @@ def main(argv):
         return 2
     try:
         schema = Schema(argv[1])
-        examples = [{'command': e.name, 'request': request, 'reply': reply}
+        examples = [{'command': e.name, 'request': request, 'reply': reply} if request else {'event': e.name, 'message': reply}
                     for e, request, reply in schema.examples()]
     except (SchemaError, OSError) as error:
         print(error, file=sys.stderr)

@@ -377,7 +377,7 @@ class Schema:
             e.fail("doc comment lacks 'Since:'")
 
     def examples(self):
-        """(command name, request, reply or None) for each documented exchange."""
+        """(command, request, reply) for each documented exchange; (event, None, message) for each documented event."""
         for e in self.order:
             request = None
             for line in (e.doc or '').split('\n'):
@@ -393,6 +393,8 @@ class Schema:
                 elif e.meta == 'command' and request:
                     yield e, request, text
                     request = None
+                elif e.meta == 'event':
+                    yield e, None, text
 
 
 def json_kind(t):

@@ -6,8 +6,11 @@ import subprocess
 import tempfile
 import time
 
+from schema import Schema
+
 BINARY = None           # set by each test from its first argument
 TIMEOUT_S = 30
+SCHEMA = None           # of BINARY, once a session has asked for it; every reply and event is held against it
 
 
 def run(*args, stdin=None):
@@ -46,13 +49,23 @@ class Quern:
         self.greeting = self.receive()
         if negotiate:
             assert self.command('qmp_capabilities') == {}
+            self.learn_schema()
+
+    def learn_schema(self):
+        global SCHEMA
+        if SCHEMA is None:
+            SCHEMA = Schema(self.command('query-qmp-schema'))
+        return SCHEMA
 
     def receive(self):
         line = self.lines.readline()
         if not line:
             raise EOFError('QMP connection closed')
         assert line.endswith(b'\r\n'), line
-        return json.loads(line)
+        message = json.loads(line)
+        if SCHEMA and 'event' in message:
+            SCHEMA.check_event(message)
+        return message
 
     def exchange(self, text):
         """The reply to raw bytes; events on the way are kept."""
@@ -64,8 +77,11 @@ class Quern:
             self.events.append(message)
 
     def request(self, name, arguments=None, **extra):
-        return self.exchange(json.dumps({'execute': name, **({'arguments': arguments} if arguments is not None else {}),
-                                         **extra}).encode() + b'\r\n')
+        reply = self.exchange(json.dumps({'execute': name, **({'arguments': arguments} if arguments is not None else {}),
+                                          **extra}).encode() + b'\r\n')
+        if SCHEMA:
+            SCHEMA.check_reply(name, reply)
+        return reply
 
     def command(self, name, arguments=None):
         reply = self.request(name, arguments)

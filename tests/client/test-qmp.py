@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,15 @@ import unittest
 import quern
 
 EXAMPLES = []
+# Examples that the empty machine cannot follow.
+ON_A_MACHINE = {
+    'add-fd', 'balloon', 'block_resize', 'block_set_io_throttle', 'blockdev-add', 'blockdev-del', 'blockdev-reopen',
+    'chardev-remove', 'chardev-send-break', 'closefd',
+    'device-list-properties', 'device-sync-config', 'device_add', 'device_del', 'getfd', 'inject-nmi', 'migrate',
+    'migrate-incoming', 'object-add', 'object-del', 'qom-get', 'qom-list-properties', 'qom-set', 'query-balloon',
+    'remove-fd', 'system_wakeup'}
+OPEN_ENDED = {'device_add', 'object-add'}       # what else they take depends on a type
+WITHOUT_EXAMPLE = {'quit', 'query-qmp-schema'}  # the one ends it all, the other's answer is long
 EMPTY = ('-machine', 'none')
 
 
@@ -102,12 +112,12 @@ class Session(unittest.TestCase):
         ran = 0
         with quern.Quern(*EMPTY, '-chardev', 'ringbuf,id=ring0', '-name', 'web-01',
                          '-netdev', 'hubport,id=port0,hubid=0', '-netdev', 'hubport,id=port1,hubid=0') as q:
-            for example in EXAMPLES:
-                request = example['request']
-                if request['execute'] in needs_setup:
+            for example in (e for e in EXAMPLES if 'command' in e):
+                request, name = example['request'], example['command']
+                if name in needs_setup | ON_A_MACHINE:
                     continue
-                with self.subTest(example['command']):
-                    reply = q.exchange(json.dumps(request).encode() + b'\r\n')
+                with self.subTest(name):
+                    reply = q.request(**request_of(request))
                     self.assertTrue(same_shape(example['reply'], reply), (example['reply'], reply))
                     ran += 1
             for name, arguments, answer in [
@@ -117,19 +127,92 @@ class Session(unittest.TestCase):
         self.assertGreater(ran, 15)
 
 
+def request_of(message):
+    """Arguments of Quern.request(), which holds the reply against the declared type."""
+    return {'name': message['execute'], **{k: v for k, v in message.items() if k != 'execute'}}
+
+
+class Documentation(unittest.TestCase):
+    """What the manual shows is what the schema says."""
+
+    def test_examples_are_of_their_types(self):
+        with quern.Quern(*EMPTY) as q:
+            schema = q.learn_schema()
+        for example in EXAMPLES:
+            with self.subTest(example.get('command', example.get('event'))):
+                if 'event' in example:
+                    self.assertEqual(example['message']['event'], example['event'])
+                    schema.check_event(example['message'])
+                    continue
+                request, command = example['request'], schema.by_name[example['command']]
+                self.assertEqual(request.get('execute', request.get('exec-oob')), example['command'])
+                arguments = request.get('arguments', {})
+                if example['command'] in OPEN_ENDED:
+                    declared = {m['name'] for m in schema.by_name[command['arg-type']]['members']}
+                    arguments = {k: v for k, v in arguments.items() if k in declared}
+                schema.check(command['arg-type'], arguments, 'arguments')
+                schema.check_reply(example['command'], example['reply'], abridged=True)
+
+    def test_every_command_has_an_example(self):
+        shown = {e.get('command') for e in EXAMPLES}
+        with quern.Quern(*EMPTY) as q:
+            commands = set(q.learn_schema().of('command'))
+        self.assertEqual(commands - shown, WITHOUT_EXAMPLE & commands)
+
+
+class ExamplesWithDevices(unittest.TestCase):
+    """Those that want something to be there: each on a machine of its own, prepared for it."""
+
+    MEMORY = ('object-add', {'qom-type': 'memory-backend-ram', 'id': 'mem0', 'size': 1 << 20})
+    RNG = ('device_add', {'driver': 'virtio-rng-pci', 'id': 'rng0', 'bus': 'port0', 'rng': 'entropy0'})
+    BEFORE = {'object-del': [MEMORY], 'qom-get': [MEMORY], 'qom-set': [MEMORY], 'device_del': [RNG], 'device-sync-config': [RNG]}
+    WITH_DISK = {'blockdev-del', 'blockdev-reopen', 'block_resize', 'block_set_io_throttle'}
+    WITH_DESCRIPTOR = {'getfd', 'add-fd', 'closefd', 'remove-fd'}
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix='quern-')
+        self.addCleanup(self.folder.cleanup)
+        self.disk = os.path.join(self.folder.name, 'disk')
+        with open(self.disk, 'wb') as f:
+            f.truncate(1 << 20)
+
+    def prepare(self, q, name):
+        for command, arguments in self.BEFORE.get(name, []):
+            q.command(command, arguments)
+        if name in self.WITH_DISK:
+            q.command('blockdev-add', {'driver': 'file', 'node-name': 'disk0', 'filename': self.disk})
+        if name == 'block_set_io_throttle':
+            q.command('device_add', {'driver': 'virtio-blk-pci', 'id': 'vda', 'drive': 'disk0', 'bus': 'port0'})
+        if name in self.WITH_DESCRIPTOR:
+            before = {'closefd': ('getfd', {'fdname': 'save'}), 'remove-fd': ('add-fd', {'fdset-id': 1})}.get(name)
+            socket.send_fds(q.socket, [b' '], [0])
+            if before:
+                q.command(*before)
+
+    def run_one(self, example):
+        name = example['command']
+        with quern.Quern('-machine', 'q35', '-S', '-m', '64', '-device', 'virtio-balloon-pci', '-chardev', 'ringbuf,id=ring0',
+                         '-object', 'rng-builtin,id=entropy0', '-device', 'pcie-root-port,id=port0') as q:
+            self.prepare(q, name)
+            request = json.loads(json.dumps(example['request']).replace('/srv/disk.img', self.disk))
+            reply = q.request(**request_of(request))
+            self.assertTrue(same_shape(example['reply'], reply), (example['reply'], reply))
+            if 'error' in reply:
+                self.assertEqual(reply, example['reply'])
+
+    def test_each(self):
+        for example in EXAMPLES:
+            if example.get('command') in ON_A_MACHINE:
+                with self.subTest(example['command']):
+                    self.run_one(example)
+
+
 class Commands(unittest.TestCase):
     def test_commands_are_those_of_the_schema(self):
         with quern.Quern(*EMPTY) as q:
-            schema = q.command('query-qmp-schema')
-            names = [e['name'] for e in schema]
-            self.assertEqual(len(names), len(set(names)))
-            commands = {e['name'] for e in schema if e['meta-type'] == 'command'}
-            self.assertEqual(commands, {c['name'] for c in q.command('query-commands')})
-            for e in schema:                # every type that is used is described
-                for key in ('arg-type', 'ret-type', 'element-type'):
-                    self.assertIn(e.get(key, names[0]), names)
-                for m in e.get('members', []) + e.get('variants', []):
-                    self.assertIn(m.get('type', names[0]), names)
+            schema = q.learn_schema()
+            schema.check_itself()
+            self.assertEqual(set(schema.of('command')), {c['name'] for c in q.command('query-commands')})
 
     def test_stop_and_cont_send_events_first(self):
         with quern.Quern(*EMPTY, '-S') as q:

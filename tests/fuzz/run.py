@@ -58,7 +58,8 @@ class Seeds:
 
     def requests(self):
         for _, request, _ in self.schema.examples():
-            yield request
+            if request:
+                yield request
         for e in self.schema.order:
             for _ in range(3 if e.meta == 'command' else 0):
                 yield {'execute': e.name, **({'arguments': self.value(e.arg)} if e.arg else {}), 'id': 1}
@@ -109,7 +110,7 @@ def prepare(target, folder, schema):
     corpus = folder / target
     corpus.mkdir(parents=True, exist_ok=True)
     rnd = random.Random(1)
-    texts = {'json': lambda: JSON_SEEDS + [json.dumps(r) for _, r, _ in schema.examples()],
+    texts = {'json': lambda: JSON_SEEDS + [json.dumps(r or m) for _, r, m in schema.examples()],
              'options': option_seeds, 'qmp': lambda: qmp_seeds(Seeds(schema, rnd))}[target]()
     for i, text in enumerate(texts):
         (corpus / ('seed-%04d' % i)).write_text(text, encoding='utf-8')
