@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "system/gdbstub.h"
 #include "system/runstate.h"
 #include "util/main-loop.h"
 #include "util/rcu.h"
@@ -85,9 +86,11 @@ static void *vcpu_thread(void *opaque)
         if (cpu->unplug) {
             break;
         }
+        cpu_debug_take_over(cpu);
         accel_info(accel)->cpu_exec(accel, cpu);
         if (cpu->exception_index == EXCP_DEBUG) {
             cpu->exception_index = -1;
+            gdbstub_cpu_stopped(cpu);
             vm_stop_request(RUN_STATE_DEBUG);
             cpu->stop = true;
         }

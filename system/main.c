@@ -9,6 +9,7 @@
 #include "hw/core/machine.h"
 #include "system/block.h"
 #include "system/chardev.h"
+#include "system/gdbstub.h"
 #include "system/memory.h"
 #include "system/monitor.h"
 #include "system/net.h"
@@ -61,11 +62,12 @@ static bool build(Options *o, Error **errp)
         && daemon_leave(errp) && process_confine(o, errp);
 }
 
-static void clean_up(void)
+static void clean_up(int status)
 {
     if (runstate_is_running()) {
         cpus_pause_all();               /* no STOP event: the process ends */
     }
+    gdbstub_exit(status);
     block_close_all();
     net_cleanup();
     monitor_flush_all();
@@ -101,6 +103,6 @@ int main(int argc, char **argv)
     }
     start(&o);
     status = system_main_loop();
-    clean_up();
+    clean_up(status);
     return status;
 }

@@ -178,6 +178,29 @@ static int take(int *request)
     return __atomic_exchange_n(request, 0, __ATOMIC_SEQ_CST);
 }
 
+bool vm_can_run(void)
+{
+    return state != RUN_STATE_SHUTDOWN && state != RUN_STATE_INTERNAL_ERROR && state != RUN_STATE_GUEST_PANICKED
+        && state != RUN_STATE_SUSPENDED && !dump_in_progress();
+}
+
+void vm_start_some(bool (*wanted)(Vcpu *cpu, void *opaque), void *opaque, bool with_clock)
+{
+    Vcpu *cpu;
+
+    assert(!runstate_is_running() && vm_can_run());
+    take(&requests.stop);               /* asked by another CPU that hit something before this start: obsolete */
+    runstate_set(RUN_STATE_RUNNING);
+    clock_virtual_enable(with_clock);
+    notify_state(true);
+    CPU_FOREACH(cpu) {
+        if (wanted(cpu, opaque)) {
+            cpu_resume(cpu);
+        }
+    }
+    qapi_event_send_resume();
+}
+
 void system_reset_request(ShutdownCause cause)
 {
     bool ends = reboot_action == REBOOT_ACTION_SHUTDOWN && cause != SHUTDOWN_CAUSE_SUBSYSTEM_RESET;

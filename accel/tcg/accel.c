@@ -248,6 +248,16 @@ static void tcg_cpu_state_changed(Accel *accel, Vcpu *cpu)
     }
 }
 
+/*
+ * Pages with breakpoints are run an instruction at a time by blocks that no jump cache knows
+ * (block_cflags()); the flush drops what is cached of them from before, and marks watched pages.
+ */
+static void tcg_cpu_debug_changed(Accel *accel, Vcpu *cpu, const CpuWatchpoint *watch, unsigned n_watch)
+{
+    tcg_watch_set_debugger(tcg_state(cpu), watch, n_watch);
+    tcg_tlb_flush(cpu);
+}
+
 static void tcg_info(Accel *accel, FILE *f)
 {
     tcg_print_info(TCG_ACCEL(accel), f);
@@ -308,5 +318,6 @@ ACCEL_DEFINE(TcgAccel, tcg_accel, "tcg-accel",
     .cpu_exec          = tcg_cpu_exec,
     .cpu_kick          = tcg_cpu_kick,
     .cpu_state_changed = tcg_cpu_state_changed,
+    .cpu_debug_changed = tcg_cpu_debug_changed,
     .info              = tcg_info,
 );

@@ -279,12 +279,9 @@ typedef struct PhysCacheEntry {
 } PhysCacheEntry;
 #define PHYS_CACHE_SIZE 64
 
-typedef struct Watchpoint {
-    vaddr va;
-    unsigned len;               /* 0 = unused */
-    bool on_read, on_write;
-} Watchpoint;
-#define TCG_WATCHPOINTS 8
+/* Slots: first the guest's own debug registers, then the debugger's. */
+#define TCG_WATCH_GUEST 4
+#define TCG_WATCHPOINTS (TCG_WATCH_GUEST + CPU_WATCHPOINTS_MAX)
 
 typedef struct TcgStats {
     uint64_t entries;                           /* into generated code from the loop */
@@ -331,9 +328,10 @@ struct TcgCpuState {
     uint64_t pinned[2];         /* pages of the translation in progress; PHYS_NONE = none */
     uint64_t written_addr, written_len;     /* range given out by a probe, to be looked at again */
 
-    Watchpoint watch[TCG_WATCHPOINTS];
+    CpuWatchpoint watch[TCG_WATCHPOINTS];       /* .len 0 = unused */
     unsigned n_watch;
-    struct { bool pending; vaddr va; unsigned len; MmuAccess access; } watch_hit;
+    struct { bool pending; vaddr va; unsigned len; MmuAccess access; } watch_hit;   /* the guest's */
+    unsigned debugger_hit;      /* slot, 0 = none */
 
     /* tables are freed and contexts change under tlb_lock; entries are the owner's, but for TLB_NOTDIRTY */
     GMutex tlb_lock;
@@ -383,6 +381,7 @@ extern const TcgSlowOps tcg_slow_ops;
 /* A write was made through a pointer given out by a probe: look at the range again. */
 void tlb_flush_written(TcgCpuState *t);
 bool tcg_watch_overlaps_page(TcgCpuState *t, vaddr page);
+void tcg_watch_set_debugger(TcgCpuState *t, const CpuWatchpoint *watch, unsigned n);
 
 void tcg_exec(TcgCpuState *t);
 /* Restart the instruction at @ra alone, in a block of its own. */

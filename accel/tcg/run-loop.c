@@ -173,6 +173,15 @@ static void after_fault(TcgCpuState *t)
 
 /* --- what comes before the next block --- */
 
+/* The instruction that was to be stepped is done; what else stopped there counts more. */
+static void stepped(Vcpu *cpu)
+{
+    cpu->exception_index = EXCP_DEBUG;
+    if (cpu->debug_stop == DEBUG_STOP_NONE) {
+        cpu->debug_stop = DEBUG_STOP_STEP;
+    }
+}
+
 /* True: leave the loop. */
 static bool handle_exception(TcgCpuState *t)
 {
@@ -184,7 +193,9 @@ static bool handle_exception(TcgCpuState *t)
     }
     t->last_tb = 0;
     if (e >= EXCP_INTERRUPT) {
-        if (e != EXCP_DEBUG) {
+        if (e == EXCP_HLT && cpu->singlestep) {
+            stepped(cpu);               /* HLT is done; the CPU stays halted */
+        } else if (e != EXCP_DEBUG) {
             cpu->exception_index = -1;
         }
         return true;
@@ -195,10 +206,21 @@ static bool handle_exception(TcgCpuState *t)
         cpu->exception_index = -1;
     }
     if (unlikely(cpu->singlestep)) {
-        cpu->exception_index = EXCP_DEBUG;
+        stepped(cpu);
         return true;
     }
     return false;                       /* a new one is looked at next time round */
+}
+
+/* What is asked of the CPU, but for what a debugger's step holds off. */
+static uint32_t wanted_requests(Vcpu *cpu)
+{
+    uint32_t request = __atomic_load_n(&cpu->interrupt_request, __ATOMIC_SEQ_CST);
+
+    if (unlikely(cpu->singlestep & SSTEP_NOIRQ)) {
+        request &= ~(CPU_INTERRUPT_HARD | CPU_INTERRUPT_NMI | CPU_INTERRUPT_SMI | CPU_INTERRUPT_MCE);
+    }
+    return request;
 }
 
 static void take_interrupt(TcgCpuState *t)
@@ -207,7 +229,7 @@ static void take_interrupt(TcgCpuState *t)
     uint32_t request;
 
     bql_lock();
-    request = __atomic_load_n(&cpu->interrupt_request, __ATOMIC_SEQ_CST);
+    request = wanted_requests(cpu);
     if (request & CPU_INTERRUPT_DEBUG) {
         cpu_reset_interrupt(cpu, CPU_INTERRUPT_DEBUG);
         cpu->exception_index = EXCP_DEBUG;
@@ -242,7 +264,7 @@ static bool handle_requests(TcgCpuState *t)
     if (unlikely(__atomic_load_n(&exclusive_pending, __ATOMIC_RELAXED))) {
         tcg_running_begin(t);
     }
-    request = __atomic_load_n(&cpu->interrupt_request, __ATOMIC_SEQ_CST);
+    request = wanted_requests(cpu);
     /* Something in hardware waiting behind a mask is no reason to take the BQL each time round. */
     if (unlikely(request) && ((request & ~CPU_INTERRUPT_HARD) || vcpu_info(cpu)->has_work(cpu))) {
         take_interrupt(t);
@@ -254,9 +276,21 @@ static bool handle_requests(TcgCpuState *t)
         cpu_work_pending(cpu) || cpu->unplug || tcg_token_wanted(t);
 }
 
+/* The guest's trap, if there is one as well, is delivered first: the request is looked at after it. */
+static void report_debugger_hit(TcgCpuState *t)
+{
+    t->cpu->watch_hit = t->watch[t->debugger_hit];
+    t->cpu->debug_stop = DEBUG_STOP_WATCHPOINT;
+    t->debugger_hit = 0;
+    __atomic_fetch_or(&t->cpu->interrupt_request, CPU_INTERRUPT_DEBUG, __ATOMIC_SEQ_CST);
+}
+
 static void report_watch_hit(TcgCpuState *t)
 {
     t->watch_step = false;
+    if (t->debugger_hit) {
+        report_debugger_hit(t);
+    }
     if (t->watch_hit.pending) {
         t->watch_hit.pending = false;
         t->ops->debug_hit(t->cpu, t->watch_hit.va, t->watch_hit.len, t->watch_hit.access, 0);
@@ -295,13 +329,11 @@ static unsigned block_cflags(TcgCpuState *t, uint64_t linear)
     if (unlikely(log_enabled(LOG_NOCHAIN))) {
         cflags |= TB_NO_CHAIN;
     }
-    if (unlikely(t->cpu->breakpoints->len)) {
-        cflags |= TB_NO_CHAIN;
-        if (breakpoint_in_page(t, linear, &here)) {
-            cflags |= TB_SINGLE_INSN;
-            if (here && !t->cpu->singlestep) {
-                t->cpu->exception_index = EXCP_DEBUG;
-            }
+    if (unlikely(t->cpu->breakpoints->len) && breakpoint_in_page(t, linear, &here)) {
+        cflags |= TB_SINGLE_INSN | TB_NO_CHAIN;
+        if (here && !t->cpu->singlestep) {
+            t->cpu->exception_index = EXCP_DEBUG;
+            t->cpu->debug_stop = DEBUG_STOP_BREAKPOINT;
         }
     }
     return cflags;
@@ -485,7 +517,7 @@ static void run_next(TcgCpuState *t)
     if (unlikely(single || t->cpu->singlestep)) {
         report_watch_hit(t);
         if (t->cpu->singlestep && t->cpu->exception_index < 0) {
-            t->cpu->exception_index = EXCP_DEBUG;
+            stepped(t->cpu);
         }
     }
 }
@@ -493,7 +525,7 @@ static void run_next(TcgCpuState *t)
 static void loop(TcgCpuState *t)
 {
     for (;;) {
-        if (unlikely(t->watch_hit.pending && !t->force_single)) {
+        if (unlikely((t->watch_hit.pending || t->debugger_hit) && !t->force_single)) {
             report_watch_hit(t);
         }
         if (handle_exception(t) || handle_requests(t)) {
@@ -525,6 +557,9 @@ void tcg_exec(TcgCpuState *t)
         after_fault(t);
     }
     loop(t);
+    if (cpu->exception_index == EXCP_DEBUG) {   /* one stop for all that came together */
+        __atomic_fetch_and(&cpu->interrupt_request, ~CPU_INTERRUPT_DEBUG, __ATOMIC_SEQ_CST);
+    }
     if (t->ops->exec_exit) {
         t->ops->exec_exit(cpu);
     }

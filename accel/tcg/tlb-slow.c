@@ -42,12 +42,16 @@ static unsigned bytes_in_page(const TcgCpuState *t, vaddr va)
 
 /* --- watchpoints --- */
 
+/* By distances, so that ranges may end at 2^64. */
+static bool watch_overlaps(const CpuWatchpoint *w, vaddr va, uint64_t len)
+{
+    return w->len && (va - w->va < w->len || w->va - va < len);
+}
+
 bool tcg_watch_overlaps_page(TcgCpuState *t, vaddr page)
 {
     for (unsigned i = 0; i < TCG_WATCHPOINTS; i++) {
-        const Watchpoint *w = &t->watch[i];
-
-        if (w->len && w->va < page + (~t->page_mask + 1) && page < w->va + w->len) {
+        if (watch_overlaps(&t->watch[i], page, ~t->page_mask + 1)) {
             return true;
         }
     }
@@ -61,51 +65,66 @@ bool tcg_watch_overlaps_page(TcgCpuState *t, vaddr page)
 static void watch_access(TcgCpuState *t, vaddr va, unsigned size, MmuAccess access, uintptr_t ra)
 {
     for (unsigned i = 0; i < TCG_WATCHPOINTS; i++) {
-        const Watchpoint *w = &t->watch[i];
+        const CpuWatchpoint *w = &t->watch[i];
 
-        if (!w->len || !(access == MMU_DATA_STORE ? w->on_write : w->on_read) ||
-            va >= w->va + w->len || w->va >= va + size) {
+        if (!(access == MMU_DATA_STORE ? w->on_write : w->on_read) || !watch_overlaps(w, va, size)) {
             continue;
         }
         if (!t->watch_step && ra) {
             t->watch_step = true;
             tcg_restart_single(t, ra);
         }
+        if (i >= TCG_WATCH_GUEST) {
+            t->debugger_hit = i;
+            return;
+        }
         t->watch_hit.pending = true;
         t->watch_hit.va = va;
         t->watch_hit.len = size;
         t->watch_hit.access = access;
-        return;
     }
 }
 
-static void watch_changed(TcgCpuState *t, const Watchpoint *w)
+static void watch_count(TcgCpuState *t)
 {
-    for (vaddr va = w->va & t->page_mask; va < w->va + w->len; va += ~t->page_mask + 1) {
-        tcg_tlb_flush_page(t->cpu, va);
-    }
     t->n_watch = 0;
     for (unsigned i = 0; i < TCG_WATCHPOINTS; i++) {
         t->n_watch += t->watch[i].len != 0;
     }
 }
 
+static void watch_changed(TcgCpuState *t, const CpuWatchpoint *w)
+{
+    for (vaddr va = w->va & t->page_mask; va < w->va + w->len; va += ~t->page_mask + 1) {
+        tcg_tlb_flush_page(t->cpu, va);
+    }
+    watch_count(t);
+}
+
+void tcg_watch_set_debugger(TcgCpuState *t, const CpuWatchpoint *watch, unsigned n)
+{
+    assert(n <= CPU_WATCHPOINTS_MAX);
+    memset(&t->watch[TCG_WATCH_GUEST], 0, sizeof(t->watch) - TCG_WATCH_GUEST * sizeof(t->watch[0]));
+    memcpy(&t->watch[TCG_WATCH_GUEST], watch, n * sizeof(*watch));
+    watch_count(t);
+}
+
 void tcg_watchpoint_set(Vcpu *cpu, unsigned slot, vaddr va, unsigned len, bool on_read, bool on_write)
 {
     TcgCpuState *t = tcg_state(cpu);
 
-    assert(slot < TCG_WATCHPOINTS && len);
+    assert(slot < TCG_WATCH_GUEST && len);
     tcg_watchpoint_clear(cpu, slot);
-    t->watch[slot] = (Watchpoint){ va, len, on_read, on_write };
+    t->watch[slot] = (CpuWatchpoint){ va, len, on_read, on_write };
     watch_changed(t, &t->watch[slot]);
 }
 
 void tcg_watchpoint_clear(Vcpu *cpu, unsigned slot)
 {
     TcgCpuState *t = tcg_state(cpu);
-    Watchpoint old = t->watch[slot];
+    CpuWatchpoint old = t->watch[slot];
 
-    assert(slot < TCG_WATCHPOINTS);
+    assert(slot < TCG_WATCH_GUEST);
     t->watch[slot].len = 0;
     if (old.len) {
         watch_changed(t, &old);

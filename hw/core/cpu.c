@@ -225,6 +225,7 @@ static bool cpu_realize(Device *dev, Error **errp)
         cpu->as = &address_space_memory;
     }
     cpu_list_add(cpu);
+    cpu->debug_changed = cpu_debug_supported();
     if (accel && accel_info(accel)->cpu_realize && !accel_info(accel)->cpu_realize(accel, cpu, errp)) {
         cpu_list_remove(cpu);
         return false;

@@ -31,6 +31,11 @@ void runstate_set(RunState s);
 /* BQL held.  Clock, vCPUs, notifiers. */
 void vm_start(void);
 void vm_stop(RunState s);
+/* May it be started as it is, without reset or wake-up? */
+bool vm_can_run(void);
+/* For debuggers: start, but only the CPUs @wanted says; @with_clock false: guest time stands still.  vm_can_run(), stopped. */
+struct Vcpu;
+void vm_start_some(bool (*wanted)(struct Vcpu *cpu, void *opaque), void *opaque, bool with_clock);
 typedef void VmStateFn(void *opaque, bool running, RunState s);
 void vm_state_notify_add(VmStateFn *fn, void *opaque);
 void vm_state_notify_remove(VmStateFn *fn, void *opaque);      /* not from a notifier */

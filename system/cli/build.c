@@ -15,6 +15,7 @@
 #include "hw/rtc/rtc-config.h"
 #include "system/block.h"
 #include "system/datadir.h"
+#include "system/gdbstub.h"
 #include "system/hostmem.h"
 #include "system/monitor.h"
 #include "system/net.h"
@@ -831,6 +832,7 @@ bool build_all(Options *o, Error **errp)
         || !for_items(o, o->blockdevs, add_blockdev, errp)
         || !for_items(o, o->drives, add_drive, errp)
         || !build_machine(o, m, errp)
+        || (o->gdb && !named("-gdb", gdbstub_start(o->gdb, errp), errp))
         || !named(o->qtest ? "-qtest" : NULL, !o->qtest || qtest_server_new(o->qtest, o->qtest_log, errp), errp)) {
         return false;
     }

@@ -40,7 +40,7 @@ typedef struct Options {
     char *kernel, *initrd, *append, *firmware, *dtb;
     char *mem_path;
     char *pidfile;
-    char *qtest, *qtest_log;
+    char *qtest, *qtest_log, *gdb;
     char *log_items, *log_file, *log_filter;
     char *vga;                  /* -vga */
     uint8_t uuid[16];

@@ -450,6 +450,11 @@ static bool apply_no_user_config(Options *o, const char *arg, Error **errp)
     return true;                    /* there is no user's configuration file that could be read */
 }
 
+static bool apply_s(Options *o, const char *arg, Error **errp)
+{
+    return options_apply(o, "gdb", "tcp::1234", errp);
+}
+
 static bool apply_readconfig(Options *o, const char *arg, Error **errp)
 {
     return options_read_config(o, arg, errp);
@@ -562,6 +567,8 @@ static const OptionDef options[] = {
     { "compat", "[deprecated-input=accept][,deprecated-output=accept][,unstable-input=accept][,unstable-output=accept]",
       "what is done with deprecated and unstable interfaces", .keys = apply_compat, .mode = KEYVAL_FLAT,
       .schema = &qapi_type_CompatPolicy },
+    { "gdb", "DEV", "let a debugger attach at a character device: tcp::PORT, unix:PATH,server=on, stdio, chardev:ID", STR(gdb) },
+    { "s", NULL, "the same as -gdb tcp::1234", apply_s },
     { "qtest", "DEV", "let a test on a character device touch the machine in the guest's place (with -accel qtest)",
       STR(qtest) },
     { "qtest-log", "FILE|none", "log of the test's commands; default: standard error", STR(qtest_log) },

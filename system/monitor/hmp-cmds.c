@@ -8,6 +8,7 @@
 #include "hw/core/cpu.h"
 #include "qapi/keyval.h"
 #include "qapi/qapi-commands.h"
+#include "system/gdbstub.h"
 #include "system/net.h"
 #include "util/log.h"
 
@@ -182,6 +183,22 @@ static bool hmp_watchdog_action(FILE *out, const char *args, Error **errp)
     return qmp_watchdog_set_action(&(QapiWatchdogSetActionArgs){ .action = (QapiWatchdogAction)action }, errp);
 }
 
+static bool hmp_gdbserver(FILE *out, const char *args, Error **errp)
+{
+    const char *device = *args ? args : "tcp::1234";
+
+    if (!gdbstub_start(device, errp)) {
+        error_prepend(errp, "Could not open gdbserver on device '%s': ", device);
+        return false;
+    }
+    if (!strcmp(device, "none")) {
+        fprintf(out, "Disabled gdbserver\n");
+    } else {
+        fprintf(out, "Waiting for gdb connection on device '%s'\n", device);
+    }
+    return true;
+}
+
 static bool hmp_info_command(FILE *out, const char *args, Error **errp)
 {
     g_auto(GStrv) parts = g_strsplit(args, " ", 2);
@@ -241,6 +258,7 @@ static const HmpCommand commands[] = {
     { "mouse_move", NULL, "DX DY [DZ]", "move the mouse", .run = hmp_mouse_move },
     { "mouse_button", NULL, "STATE", "buttons held: 1 left, 2 middle, 4 right", .run = hmp_mouse_button },
     { "mouse_set", NULL, "INDEX", "choose the mouse that gets events", .run = hmp_mouse_set },
+    { "gdbserver", NULL, "[DEVICE|none]", "wait for a debugger there; default tcp::1234", .run = hmp_gdbserver },
     { "x", NULL, "/FMT ADDR", "dump virtual memory; FMT is [count][xduoc][bhwg]" },
     { "xp", NULL, "/FMT ADDR", "dump physical memory" },
     { "print", "p", "/FMT EXPRESSION", "print a sum of numbers" },
@@ -316,7 +334,7 @@ static void run(FILE *out, const char *name, const char *format, const char *arg
     }
 }
 
-char *hmp_run_line(const char *line, int cpu_index)
+char *monitor_run_line(const char *line, int cpu_index)
 {
     g_autofree char *copy = g_strstrip(g_strdup(line));
     size_t name_len = strcspn(copy, " /");

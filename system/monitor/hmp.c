@@ -129,7 +129,7 @@ static void enter(Monitor *m)
     g_string_truncate(m->line, 0);
     monitor_puts(m, "\n");
     history_add(m, line);
-    output = hmp_run_line(line, -1);
+    output = monitor_run_line(line, -1);
     monitor_puts(m, output);
     prompt(m);
 }

@@ -106,9 +106,6 @@ void hmp_info_blockstats(FILE *out, const char *args, int cpu_index);
 bool hmp_block_resize(FILE *out, const char *args, Error **errp);
 bool hmp_block_set_io_throttle(FILE *out, const char *args, Error **errp);
 
-/* One line of the human monitor; its output with line feeds.  @cpu_index -1 = the monitor's present CPU. */
-char *hmp_run_line(const char *line, int cpu_index);
-
 /* hmp-info.c: "info WHAT". */
 void hmp_info(FILE *out, const char *what, const char *args, int cpu_index);
 void hmp_info_list(FILE *out);

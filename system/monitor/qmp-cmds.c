@@ -49,7 +49,7 @@ char *qmp_human_monitor_command(const QapiHumanMonitorCommandArgs *args, Error *
         error_setg(errp, "Parameter 'cpu-index' expects a CPU number");
         return NULL;
     }
-    text = hmp_run_line(args->command_line, args->has_cpu_index ? (int)args->cpu_index : -1);
+    text = monitor_run_line(args->command_line, args->has_cpu_index ? (int)args->cpu_index : -1);
     lines = g_strsplit(text, "\n", -1);
     return g_strjoinv("\r\n", lines);
 }

@@ -459,6 +459,7 @@ TYPE_DEFINE_FAMILY(VcpuInfo, X86CPU, x86_cpu, "x86_64-cpu", x86_cpu_features, tr
         .dump_notes = x86_core_notes,                                                         \
         .memory_mappings = x86_memory_mappings,                                               \
         .translate_debug = x86_translate_debug,                                               \
+        .gdb = &x86_gdb_arch,                                                                 \
         .get_arch_id = x86_get_arch_id,                                                       \
         .arch = "x86_64",                                                                     \
         .model = &ident##_model,                                                              \

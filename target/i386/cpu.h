@@ -264,6 +264,7 @@ static inline bool x86_has(const CPUX86State *env, FeatureWord w, unsigned bit)
 }
 void x86_cpu_reset(X86CPU *cpu);                        /* power-on/RESET state, SDM Vol.3 table 9-1 */
 void x86_cpu_init_reset(X86CPU *cpu);                   /* INIT: the same but FPU, caches and most MSRs */
+uint64_t x86_cr4_allowed(const CPUX86State *env);       /* CR4 bits that the CPU has (tcg/helper-system.c) */
 uint64_t x86_xcr0_supported(const CPUX86State *env);    /* XCR0 bits that XSETBV may set */
 
 /* --- FPU (tcg/fpu-state.c) --- */

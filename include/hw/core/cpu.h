@@ -9,6 +9,7 @@
 
 typedef struct Vcpu Vcpu;
 typedef struct VcpuInfo VcpuInfo;
+typedef struct GdbArch GdbArch;         /* hw/core/gdb-arch.h */
 typedef struct TcgCpuOps TcgCpuOps;     /* accel/tcg/cpu-ops.h */
 typedef struct TcgCpuState TcgCpuState; /* accel/tcg, private */
 
@@ -46,11 +47,24 @@ struct VcpuInfo {
     /* Debugger's view: gva -> gpa, ~0 if unmapped; no side effects. */
     hwaddr (*translate_debug)(Vcpu *cpu, vaddr va);
     int64_t (*get_arch_id)(Vcpu *cpu);
+    const GdbArch *gdb;                 /* registers as a debugger sees them; NULL = it cannot attach */
     /* For core files: append ELF notes that describe the CPU, and its CpuMappings.  NULL: cannot be dumped. */
     void (*dump_notes)(Vcpu *cpu, GByteArray *out);
     void (*memory_mappings)(Vcpu *cpu, GArray *mappings);
     const char *arch;                   /* "x86_64" as query-target says */
 };
+
+/* How to step: with interrupts held off, with guest time standing still. */
+enum { SSTEP_ENABLE = 1, SSTEP_NOIRQ = 2, SSTEP_NOTIMER = 4 };
+
+typedef enum DebugStop { DEBUG_STOP_NONE, DEBUG_STOP_STEP, DEBUG_STOP_BREAKPOINT, DEBUG_STOP_WATCHPOINT } DebugStop;
+
+/* Linear addresses [@va, @va + @len). */
+typedef struct CpuWatchpoint {
+    vaddr va;
+    uint64_t len;
+    bool on_read, on_write;
+} CpuWatchpoint;
 
 struct Vcpu {
     Device dev;
@@ -83,11 +97,14 @@ struct Vcpu {
 
     /* owner thread */
     int32_t exception_index;            /* -1 none; EXCP_* for run-loop exits */
-    bool singlestep;
     TcgCpuState *tcg;
 
-    /* debugger */
-    GArray *breakpoints;                /* of vaddr */
+    /* debugger; written while the CPU stands still, or by its own thread */
+    unsigned singlestep;                /* SSTEP_* bits, 0 = run */
+    GArray *breakpoints;                /* of vaddr: this CPU's copy */
+    bool debug_changed;                 /* BQL: take the debugger's list over before running */
+    DebugStop debug_stop;               /* why it stopped with EXCP_DEBUG */
+    CpuWatchpoint watch_hit;            /* DEBUG_STOP_WATCHPOINT: which */
 };
 
 OBJECT_DECLARE(Vcpu, VCPU, vcpu)        /* "cpu", abstract */
@@ -130,11 +147,27 @@ void async_run_on_cpu(Vcpu *cpu, CpuWorkFn *fn, void *opaque);
 bool cpu_work_pending(Vcpu *cpu);               /* owner thread: leave guest code for it */
 void cpu_process_work(Vcpu *cpu);               /* owner thread, BQL held */
 
+/*
+ * The debugger's breakpoints and watchpoints, the same for every CPU, also for those plugged later
+ * (cpu-debug.c).  BQL; a CPU takes a change over before it runs again.  Inserting twice needs removing
+ * twice.  False: too many, not there, or the accelerator has none.
+ */
+#define CPU_BREAKPOINTS_MAX 1024
+#define CPU_WATCHPOINTS_MAX 32
+bool cpu_debug_supported(void);
+bool cpu_breakpoint_insert(vaddr va);
+bool cpu_breakpoint_remove(vaddr va);
+bool cpu_watchpoint_insert(const CpuWatchpoint *w);
+bool cpu_watchpoint_remove(const CpuWatchpoint *w);
+void cpu_debug_remove_all(void);
+/* Owner thread, before it runs: take over what changed. */
+void cpu_debug_take_over(Vcpu *cpu);
+
 /* Threads: made by the accelerator when a CPU is realized; all start stopped. */
 void cpu_thread_create(Vcpu *cpu);
 void cpu_thread_join(Vcpu *cpu);                /* BQL held, dropped meanwhile */
 void cpus_resume_all(void);                     /* BQL */
-void cpu_resume(Vcpu *cpu);                     /* BQL; one CPU, after hotplug */
+void cpu_resume(Vcpu *cpu);                     /* BQL; one CPU: after hotplug, or for the debugger */
 void cpus_pause_all(void);                      /* BQL; returns when every vCPU has stopped */
 
 /*
@@ -152,6 +185,8 @@ typedef struct AccelInfo {
     void (*cpu_kick)(Accel *accel, Vcpu *cpu);
     /* Register state may have been changed from outside (reset, debugger). */
     void (*cpu_state_changed)(Accel *accel, Vcpu *cpu);
+    /* cpu->breakpoints and the debugger's watchpoints changed; owner thread.  NULL = no debugging. */
+    void (*cpu_debug_changed)(Accel *accel, Vcpu *cpu, const CpuWatchpoint *watch, unsigned n_watch);
     void (*info)(Accel *accel, FILE *f);        /* `info jit`, `info kvm` */
     /* Memory slots there are, and of them in use.  NULL: memory is not mapped in slots. */
     void (*memory_slots)(Accel *accel, unsigned *max, unsigned *used);

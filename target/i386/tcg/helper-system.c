@@ -206,7 +206,7 @@ static void write_cr3(CPUX86State *env, uint64_t v, uintptr_t ra)
     x86_set_cr3(env, v);
 }
 
-static uint64_t cr4_allowed(const CPUX86State *env)
+uint64_t x86_cr4_allowed(const CPUX86State *env)
 {
     static const struct { uint32_t bits; FeatureWord word; uint8_t bit; } by_feature[] = {
         { CR4_VME | CR4_PVI, FEAT_1_EDX, 1 }, { CR4_TSD, FEAT_1_EDX, 4 }, { CR4_DE, FEAT_1_EDX, 2 },
@@ -227,7 +227,7 @@ static void write_cr4(CPUX86State *env, uint64_t v, uintptr_t ra)
 {
     uint64_t set = v & ~env->cr[4], cleared = env->cr[4] & ~v;
 
-    if ((v & ~cr4_allowed(env)) || (x86_in_lma(env) && (cleared & CR4_PAE)) ||
+    if ((v & ~x86_cr4_allowed(env)) || (x86_in_lma(env) && (cleared & CR4_PAE)) ||
         ((set & CR4_PCIDE) && (!x86_in_lma(env) || (env->cr[3] & 0xfff)))) {
         x86_raise_err(env, EXCP0D_GPF, 0, ra);
     }
