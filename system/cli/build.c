@@ -13,6 +13,7 @@
 #include "hw/nvram/fw_cfg.h"
 #include "hw/pci/pci.h"
 #include "hw/rtc/rtc-config.h"
+#include "system/vnc.h"
 #include "system/block.h"
 #include "system/datadir.h"
 #include "system/gdbstub.h"
@@ -794,6 +795,23 @@ static bool add_vga(const Options *o, Machine *m, Error **errp)
     return device_add_from_opts(device, false, errp) != NULL;
 }
 
+/* Audio back ends have no sound, so a server that names one has nothing to do but to name it rightly. */
+static bool has_audiodev(const Options *o, const char *id)
+{
+    return o->audiodev_ids && g_ptr_array_find_with_equal_func(o->audiodev_ids, id, g_str_equal, NULL);
+}
+
+static bool add_vnc(Options *o, CliItem *item, Error **errp)
+{
+    g_autoptr(QapiVncOptions) vnc = qapi_parse_vnc_options(item->dict, QAPI_FROM_TEXT, errp);
+
+    if (vnc && vnc->audiodev && !has_audiodev(o, vnc->audiodev)) {
+        error_setg(errp, "there is no audiodev '%s'", vnc->audiodev);
+        return false;
+    }
+    return vnc && vnc_server_start(vnc, errp);
+}
+
 static bool build_machine(Options *o, Machine *m, Error **errp)
 {
     return set_machine_options(o, m, errp)
@@ -803,7 +821,8 @@ static bool build_machine(Options *o, Machine *m, Error **errp)
         && for_items(o, o->fw_cfgs, add_fw_cfg, errp) && for_items(o, o->option_roms, add_option_rom, errp)
         && add_debugcon(o, errp) && named(o->boot_where, set_boot_times(m, o->boot, errp), errp)
         && net_legacy_create_devices(machine_info(m)->default_nic, errp)
-        && for_items(o, o->devices, add_device, errp);
+        && for_items(o, o->devices, add_device, errp)
+        && for_items(o, o->vncs, add_vnc, errp);
 }
 
 bool build_all(Options *o, Error **errp)

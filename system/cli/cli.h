@@ -28,7 +28,7 @@ typedef struct Options {
     CliItem cpu, smp, rtc;
     /* of CliItem, in order of appearance */
     GArray *accels, *acpitables, *blockdevs, *chardevs, *devices, *drives, *fw_cfgs, *globals, *mons, *monitors,
-        *netdevs, *nets, *nics, *numas, *objects, *option_roms, *parallels, *serials, *smbios;
+        *netdevs, *nets, *nics, *numas, *objects, *option_roms, *parallels, *serials, *smbios, *vncs;
     QapiMemoryOptions *memory;
     char *memory_where, *boot_where, *name_where;
     QapiBootOptions *boot;
@@ -42,6 +42,7 @@ typedef struct Options {
     char *pidfile;
     char *qtest, *qtest_log, *gdb;
     char *log_items, *log_file, *log_filter;
+    GPtrArray *audiodev_ids;    /* of char *; NULL = none */
     char *vga;                  /* -vga */
     uint8_t uuid[16];
     bool uuid_set;

@@ -98,7 +98,13 @@ bool apply_audiodev(Options *o, CliItem *item, Error **errp)
         return false;
     }
     a = qapi_parse_audiodev(item->dict, QAPI_FROM_TEXT, errp);
-    return a != NULL;                   /* nothing uses it yet: there is no sound device */
+    if (a) {                            /* no sound device uses it; a VNC server may name it */
+        if (!o->audiodev_ids) {
+            o->audiodev_ids = g_ptr_array_new();
+        }
+        g_ptr_array_add(o->audiodev_ids, g_strdup(a->id));
+    }
+    return a != NULL;
 }
 
 bool apply_audio(Options *o, CliItem *item, Error **errp)

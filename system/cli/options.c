@@ -382,10 +382,26 @@ static bool apply_uuid(Options *o, const char *arg, Error **errp)
     return true;
 }
 
+static bool apply_vnc(Options *o, CliItem *item, Error **errp)
+{
+    g_autoptr(QapiVncOptions) check = qapi_parse_vnc_options(item->dict, QAPI_FROM_TEXT, errp);
+
+    if (!check) {
+        return false;
+    }
+    if (strcmp(check->vnc, "none")) {
+        item_append(&o->vncs, item);
+    }
+    return true;
+}
+
 static bool apply_display(Options *o, const char *arg, Error **errp)
 {
+    if (g_str_has_prefix(arg, "vnc=")) {
+        return options_apply(o, "vnc", arg + strlen("vnc="), errp);
+    }
     if (strcmp(arg, "none")) {
-        error_setg(errp, "display '%s' is not available: only 'none' is", arg);
+        error_setg(errp, "display '%s' is not available: 'none' and 'vnc=' are", arg);
         return false;
     }
     return true;
@@ -555,7 +571,9 @@ static const OptionDef options[] = {
     { "usb", NULL, "the same as -machine usb=on", apply_usb },
     /* the user's side */
     { "nographic", NULL, "no display; first serial port and monitor on the terminal", FLAG(nographic) },
-    { "display", "none", "no display", apply_display },
+    { "display", "none|vnc=ADDRESS", "no display, or a VNC server", apply_display },
+    { "vnc", "HOST:DISPLAY|unix:PATH|none[,password=on][,to=LAST][,...]", "a VNC server", .keys = apply_vnc, .implied = "vnc",
+      .mode = KEYVAL_FLAT, .schema = &qapi_type_VncOptions },
     { "vga", "std|none", "the display adapter; the PCs have the standard VGA by default", apply_vga },
     { "monitor", "DEV", "human monitor on a character device", apply_monitor },
     { "qmp", "DEV", "QMP on a character device", apply_qmp },
@@ -770,7 +788,7 @@ static void clear_list(GArray **list)
 
 void options_clear(Options *o)
 {
-    GArray **const lists[] = { &o->accels, &o->chardevs, &o->devices, &o->drives, &o->globals, &o->mons,
+    GArray **const lists[] = { &o->accels, &o->chardevs, &o->devices, &o->drives, &o->globals, &o->mons, &o->vncs,
                                &o->monitors, &o->parallels, &o->serials };
     char **const strings[] = { &o->memory_where, &o->boot_where, &o->name_where, &o->log_items, &o->debugcon };
 

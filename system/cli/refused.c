@@ -41,7 +41,6 @@ static const RefusedOption refused[] = {
     { "trace",                true,  "tracing is not available" },
     { "usbdevice",            true,  "USB controllers are not available" },
     { "virtfs",               true,  "9p file systems are not available" },
-    { "vnc",                  true,  "VNC is not available" },
     { "win2k-hack",           false, "IDE disks are not available" },
     { "xen-attach",           false, "Xen is not available" },
     { "xen-domid",            true,  "Xen is not available" },

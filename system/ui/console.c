@@ -3,6 +3,8 @@
  */
 #include "system/console.h"
 
+#include "qapi/qapi-commands.h"
+
 struct Console {
     Device *device;             /* borrowed */
     unsigned head;
@@ -31,6 +33,11 @@ Console *console_new(Device *device, unsigned head, const ConsoleOps *ops, void 
     g_ptr_array_add(consoles, c);
     console_resize(c, 640, 480);
     return c;
+}
+
+QapiDisplayOptions *qmp_query_display_options(Error **errp)
+{
+    return g_new0(QapiDisplayOptions, 1);       /* none: there is no other */
 }
 
 void console_free(Console *c)
