@@ -320,4 +320,6 @@ ACCEL_DEFINE(TcgAccel, tcg_accel, "tcg-accel",
     .cpu_state_changed = tcg_cpu_state_changed,
     .cpu_debug_changed = tcg_cpu_debug_changed,
     .info              = tcg_info,
+    .counters          = tcg_counters,
+    .count             = tcg_count,
 );

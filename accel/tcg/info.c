@@ -1,5 +1,5 @@
 /*
- * What `info jit` prints: the cache's state and the sums of all vCPUs' counters.
+ * What `info jit` prints, the cache's state and the sums of all vCPUs' counters; and the same for query-stats.
  */
 #include "accel/tcg/internal.h"
 
@@ -90,4 +90,68 @@ void tcg_print_info(TcgAccel *a, FILE *f)
         fprintf(f, "%-30s %" PRIu64 "\n", rows[i].name, sum_of(c, rows[i].offset));
     }
     g_mutex_unlock(&c->lock);
+}
+
+/* --- query-stats --- */
+
+#define CPU_COUNTER(field, ...)   { #field, .of_vcpu = true, .offset = offsetof(TcgStats, field), ##__VA_ARGS__ }
+#define CACHE_COUNTER(field, ...) { #field, .offset = offsetof(CodeCacheStats, field), ##__VA_ARGS__ }
+const AccelCounter tcg_counters[] = {
+    CPU_COUNTER(entries),
+    CPU_COUNTER(lookups_jc),
+    CPU_COUNTER(lookups_hash),
+    CPU_COUNTER(translations),
+    CPU_COUNTER(exits_direct),
+    CPU_COUNTER(exits_lookup),
+    CPU_COUNTER(exits_loop),
+    CPU_COUNTER(exits_poll),
+    CPU_COUNTER(exits_fault),
+    CPU_COUNTER(interrupts),
+    CPU_COUNTER(exceptions),
+    CPU_COUNTER(tlb_fills),
+    CPU_COUNTER(tlb_flush_all),
+    CPU_COUNTER(tlb_flush_context),
+    CPU_COUNTER(tlb_flush_page),
+    CPU_COUNTER(tlb_switches),
+    CPU_COUNTER(tlb_switch_miss),
+    CPU_COUNTER(tlb_resizes),
+    CPU_COUNTER(slow_loads),
+    CPU_COUNTER(slow_stores),
+    CPU_COUNTER(slow_atomics),
+    CPU_COUNTER(mmio),
+    CPU_COUNTER(notdirty),
+    CPU_COUNTER(smc_restarts),
+    CPU_COUNTER(translate_ns, .unit = ACCEL_COUNT_NANOSECONDS),
+    CACHE_COUNTER(blocks),
+    CACHE_COUNTER(code_bytes, .unit = ACCEL_COUNT_BYTES),
+    CACHE_COUNTER(guest_bytes, .unit = ACCEL_COUNT_BYTES),
+    CACHE_COUNTER(insns),
+    CACHE_COUNTER(live_blocks, .instant = true),
+    CACHE_COUNTER(evicted_units),
+    CACHE_COUNTER(evicted_blocks),
+    CACHE_COUNTER(moved_blocks),
+    CACHE_COUNTER(evict_waits),
+    CACHE_COUNTER(smc_writes),
+    CACHE_COUNTER(smc_blocks),
+    CACHE_COUNTER(page_protects),
+    CACHE_COUNTER(links),
+    CACHE_COUNTER(unlinks),
+    { 0 }
+};
+
+uint64_t tcg_count(Accel *accel, Vcpu *cpu, const AccelCounter *c)
+{
+    CodeCache *cache = &TCG_ACCEL(accel)->cache;
+    uint64_t n;
+
+    if (c->of_vcpu) {
+        return __atomic_load_n((const uint64_t *)((const char *)&tcg_state(cpu)->stats + c->offset), __ATOMIC_RELAXED);
+    }
+    if (!TCG_ACCEL(accel)->cache_ready) {
+        return 0;
+    }
+    g_mutex_lock(&cache->lock);
+    n = *(const uint64_t *)((const char *)&cache->stats + c->offset);
+    g_mutex_unlock(&cache->lock);
+    return n;
 }

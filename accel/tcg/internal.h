@@ -422,5 +422,7 @@ void tcg_token_give(TcgCpuState *t);
 bool tcg_token_wanted(TcgCpuState *t);
 size_t tcg_default_cache_size(void);    /* cache-size.c */
 void tcg_print_info(TcgAccel *a, FILE *f);
+extern const AccelCounter tcg_counters[];
+uint64_t tcg_count(Accel *accel, Vcpu *cpu, const AccelCounter *c);
 
 #endif

@@ -5,7 +5,7 @@
 
 enum { OP_NAME = 0x08, OP_BYTE = 0x0a, OP_WORD = 0x0b, OP_DWORD = 0x0c, OP_STRING = 0x0d, OP_QWORD = 0x0e, OP_SCOPE = 0x10,
        OP_BUFFER = 0x11, OP_PACKAGE = 0x12, OP_METHOD = 0x14, OP_DUAL = 0x2e, OP_MULTI = 0x2f, OP_EXT = 0x5b,
-       OP_CREATE_DWORD_FIELD = 0x8a, OP_IF = 0xa0, OP_ELSE = 0xa1, OP_ONES = 0xff,
+       OP_CREATE_DWORD_FIELD = 0x8a, OP_IF = 0xa0, OP_ELSE = 0xa1, OP_WHILE = 0xa2, OP_ONES = 0xff,
        EXT_MUTEX = 0x01, EXT_ACQUIRE = 0x23, EXT_RELEASE = 0x27, EXT_REGION = 0x80, EXT_FIELD = 0x81, EXT_DEVICE = 0x82 };
 
 void aml_init(Aml *a)
@@ -208,6 +208,12 @@ void aml_begin_package(Aml *a, uint8_t n_elements)
     put8(a->b, n_elements);
 }
 
+void aml_begin_while(Aml *a)
+{
+    put8(a->b, OP_WHILE);
+    begin(a);
+}
+
 void aml_begin_if(Aml *a)
 {
     put8(a->b, OP_IF);
@@ -284,7 +290,7 @@ void aml_begin_field(Aml *a, const char *region, uint8_t access)
     put8(a->b, EXT_FIELD);
     begin(a);
     aml_path(a, region);
-    put8(a->b, access);         /* no lock, preserve */
+    put8(a->b, access);         /* no lock; preserve unless AML_WRITE_AS_ZEROS */
 }
 
 void aml_field_unit(Aml *a, const char *name, unsigned bits)

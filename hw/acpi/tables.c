@@ -198,3 +198,10 @@ bool acpi_tables_add_fw_cfg(const AcpiTables *t, FwCfg *fw_cfg, Error **errp)
         && fw_cfg_add_file(fw_cfg, FILE_RSDP, t->rsdp, ACPI_RSDP_SIZE, errp)
         && fw_cfg_add_file(fw_cfg, "etc/table-loader", script->data, script->len, errp);
 }
+
+void acpi_tables_update_fw_cfg(const AcpiTables *t, FwCfg *fw_cfg)
+{
+    bool ok = fw_cfg_modify_file(fw_cfg, FILE_TABLES, t->tables->data, t->tables->len, &error_abort);
+
+    assert(ok);
+}

@@ -9,7 +9,7 @@
  *
  * Locks: BQL, then Vcpu.work_lock (innermost).
  */
-#include "hw/core/cpu.h"
+#include "hw/core/machine.h"
 
 #include "util/main-loop.h"
 
@@ -30,9 +30,21 @@ unsigned cpu_count(void)
     return __atomic_load_n(&cpu_list.n, __ATOMIC_ACQUIRE);
 }
 
-Vcpu *cpu_by_index(unsigned i)
+Vcpu *cpu_at(unsigned position)
 {
-    return i < CPU_LIST_MAX ? __atomic_load_n(&cpu_list.cpu[i], __ATOMIC_ACQUIRE) : NULL;
+    return position < CPU_LIST_MAX ? __atomic_load_n(&cpu_list.cpu[position], __ATOMIC_ACQUIRE) : NULL;
+}
+
+Vcpu *cpu_by_index(unsigned index)
+{
+    Vcpu *cpu;
+
+    CPU_FOREACH(cpu) {
+        if (cpu->index == index) {
+            return cpu;
+        }
+    }
+    return NULL;
 }
 
 Vcpu *cpu_current(void)
@@ -58,10 +70,16 @@ static unsigned free_index(void)
 
 void cpu_list_add(Vcpu *cpu)
 {
-    unsigned pos = free_index();
+    unsigned pos = 0;
 
     assert(bql_locked() && cpu_list.n < CPU_LIST_MAX);
-    cpu->index = pos;
+    if (cpu->index == CPU_NO_INDEX) {
+        cpu->index = free_index();
+    }
+    while (pos < cpu_list.n && cpu_list.cpu[pos]->index < cpu->index) {
+        pos++;
+    }
+    assert(pos == cpu_list.n || cpu_list.cpu[pos]->index != cpu->index);
     for (unsigned i = cpu_list.n; i > pos; i--) {
         __atomic_store_n(&cpu_list.cpu[i], cpu_list.cpu[i - 1], __ATOMIC_RELEASE);
     }
@@ -194,6 +212,7 @@ static void cpu_init(Object *obj)
 {
     Vcpu *cpu = VCPU(obj);
 
+    cpu->index = CPU_NO_INDEX;
     cpu->exception_index = -1;
     cpu->stopped = true;
     g_mutex_init(&cpu->work_lock);
@@ -219,7 +238,12 @@ static bool cpu_realize(Device *dev, Error **errp)
 {
     Vcpu *cpu = VCPU(dev);
     Accel *accel = current_accel();
+    const Machine *m = current_machine();
 
+    if (m && !machine_info(m)->hotplug_handler) {
+        error_setg(errp, "machine '%s' takes no CPUs", machine_info(m)->machine_name);
+        return false;
+    }
     cpu->env = (char *)cpu + vcpu_info(cpu)->env_offset;
     if (!cpu->as) {
         cpu->as = &address_space_memory;

@@ -1,10 +1,10 @@
 /*
  * The abstract machine type: options every board has, the running instance, and the "none" board.
  *
- * Sizes and CPU topology are checked here, once, before any board's setup runs; a board may
- * rely on them.  Locks: everything under the BQL.
+ * Sizes are checked here, CPU topology in smp.c and nodes in numa.c, once, before any board's setup
+ * runs; a board may rely on them.  Locks: everything under the BQL.
  */
-#include "hw/core/machine.h"
+#include "hw/core/numa.h"
 #include "system/hostmem.h"
 
 static Machine *the_machine;
@@ -66,132 +66,6 @@ const TypeInfo *machine_type_default(const char *arch)
     return f.found;
 }
 
-/* --- CPU topology --- */
-
-typedef struct SmpKey {
-    const char *name;
-    size_t offset;
-} SmpKey;
-
-static const SmpKey smp_keys[] = {
-    { "cpus",     offsetof(SmpConfig, cpus) },
-    { "sockets",  offsetof(SmpConfig, sockets) },
-    { "dies",     offsetof(SmpConfig, dies) },
-    { "clusters", offsetof(SmpConfig, clusters) },
-    { "cores",    offsetof(SmpConfig, cores) },
-    { "threads",  offsetof(SmpConfig, threads) },
-    { "maxcpus",  offsetof(SmpConfig, max_cpus) },
-};
-
-/* A dict value as number; command-line text arrives as strings. */
-static bool smp_value(const Value *v, uint64_t *out)
-{
-    if (value_type(v) == VALUE_STRING) {
-        const char *s = value_get_string(v);
-        char *end;
-
-        errno = 0;
-        *out = g_ascii_strtoull(s, &end, 10);
-        return g_ascii_isdigit(*s) && *end == '\0' && errno == 0;
-    }
-    return value_get_uint(v, out);
-}
-
-static bool smp_read(SmpConfig *c, const Value *opts, Error **errp)
-{
-    for (size_t i = 0; i < value_dict_len(opts); i++) {
-        const char *key = value_dict_key_at(opts, i);
-        const SmpKey *k = NULL;
-        uint64_t n;
-
-        for (size_t j = 0; j < ARRAY_SIZE(smp_keys) && !k; j++) {
-            k = strcmp(smp_keys[j].name, key) == 0 ? &smp_keys[j] : NULL;
-        }
-        if (!k) {
-            error_setg(errp, "-smp has no option '%s'", key);
-            return false;
-        }
-        if (!smp_value(value_dict_value_at(opts, i), &n) || n == 0 || n > 65535) {
-            error_setg(errp, "-smp %s must be a number 1..65535", key);
-            return false;
-        }
-        *(unsigned *)((char *)c + k->offset) = (unsigned)n;
-    }
-    return true;
-}
-
-/* What is missing follows from what is given; cores are preferred, then sockets, then threads. */
-static void smp_complete(SmpConfig *c)
-{
-    unsigned inner;
-
-    c->dies = MAX(c->dies, 1);
-    c->clusters = MAX(c->clusters, 1);
-    inner = c->dies * c->clusters;
-    if (!c->cpus && !c->max_cpus) {
-        c->sockets = MAX(c->sockets, 1);
-        c->cores = MAX(c->cores, 1);
-        c->threads = MAX(c->threads, 1);
-    } else {
-        unsigned total = c->max_cpus ? c->max_cpus : c->cpus;
-
-        if (!c->cores) {
-            c->sockets = MAX(c->sockets, 1);
-            c->threads = MAX(c->threads, 1);
-            c->cores = total / MAX((uint64_t)inner * c->sockets * c->threads, 1);
-        } else if (!c->sockets) {
-            c->threads = MAX(c->threads, 1);
-            c->sockets = total / MAX((uint64_t)inner * c->cores * c->threads, 1);
-        }
-        if (!c->threads) {
-            c->threads = total / MAX((uint64_t)inner * c->sockets * c->cores, 1);
-        }
-    }
-    if (!c->max_cpus) {
-        uint64_t product = (uint64_t)inner * c->sockets * c->cores * c->threads;
-
-        c->max_cpus = product > 65535 ? 65536 : (unsigned)product;
-    }
-    if (!c->cpus) {
-        c->cpus = c->max_cpus;
-    }
-}
-
-bool machine_set_smp(Machine *m, const Value *opts, Error **errp)
-{
-    const MachineInfo *mi = machine_info(m);
-    SmpConfig c = { 0 };
-    uint64_t product;
-
-    if (!smp_read(&c, opts, errp)) {
-        return false;
-    }
-    if (c.dies > 1024 || c.clusters > 1024) {
-        error_setg(errp, "-smp dies and clusters must be at most 1024");
-        return false;
-    }
-    smp_complete(&c);
-    product = (uint64_t)c.dies * c.clusters * c.sockets;
-    product = product > 65535 ? 65536 : product * c.cores;
-    product = product > 65535 ? 65536 : product * c.threads;
-    if (product != c.max_cpus) {
-        error_setg(errp, "-smp sockets (%u) * dies (%u) * clusters (%u) * cores (%u) * threads (%u) must be maxcpus (%u)",
-                   c.sockets, c.dies, c.clusters, c.cores, c.threads, c.max_cpus);
-        return false;
-    }
-    if (c.cpus > c.max_cpus) {
-        error_setg(errp, "-smp cpus (%u) exceeds maxcpus (%u)", c.cpus, c.max_cpus);
-        return false;
-    }
-    if (mi->max_cpus && c.max_cpus > mi->max_cpus) {
-        error_setg(errp, "machine '%s' has at most %u CPUs, -smp asks for %u", mi->machine_name, mi->max_cpus,
-                   c.max_cpus);
-        return false;
-    }
-    m->smp = c;
-    return true;
-}
-
 /* --- building --- */
 
 static bool machine_check_ram(Machine *m, Error **errp)
@@ -239,6 +113,9 @@ static bool machine_make_ram(Machine *m, Error **errp)
     if (m->ram || !mi->default_ram_id || !m->ram_size) {
         return true;
     }
+    if (numa_has_memdev(m)) {
+        return numa_make_ram(m, mi->default_ram_id, errp);
+    }
     value_dict_set_str(props, "qom-type", memory_backend_ram_type.name);
     value_dict_set_str(props, "id", mi->default_ram_id);
     value_dict_set(props, "size", value_uint(m->ram_size));
@@ -281,7 +158,7 @@ bool machine_build(Machine *m, Error **errp)
     if (m->memory_backend && !m->ram && !machine_take_backend(m, errp)) {
         return false;
     }
-    return machine_check_ram(m, errp) && machine_make_ram(m, errp) && mi->setup(m, errp);
+    return machine_check_ram(m, errp) && numa_complete(m, m->ram_size, errp) && machine_make_ram(m, errp) && mi->setup(m, errp);
 }
 
 void machine_reset(Machine *m, ResetType type)
@@ -344,16 +221,18 @@ static void machine_init(Object *obj)
 {
     Machine *m = MACHINE(obj);
 
-    m->smp = (SmpConfig){ 1, 1, 1, 1, 1, 1, 1 };
+    m->smp = (SmpConfig){ 1, 1, 1, 1, 1, 1, 1, 1 };
+    machine_make_cpu_slots(m);
 }
 
 static void machine_fini(Object *obj)
 {
     Machine *m = MACHINE(obj);
 
-    for (unsigned i = 0; i < m->n_numa; i++) {
+    for (unsigned i = 0; i < NUMA_MAX_NODES; i++) {
         g_clear_pointer(&m->numa[i].memdev, object_unref);
     }
+    g_free(m->cpu_slots);
     g_free(m->cpu_type);
     g_free(m->dtb);
     g_free(m->boot_order);

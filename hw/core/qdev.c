@@ -185,6 +185,9 @@ static bool do_realize(Device *dev, Bus *bus, Error **errp)
         return false;
     }
     if (!realize_chain(dev, dev->obj.type, errp)) {
+        if (h && h->undo_pre_plug) {
+            h->undo_pre_plug(opaque, dev);
+        }
         return false;
     }
     dev->realized = true;
@@ -193,6 +196,9 @@ static bool do_realize(Device *dev, Bus *bus, Error **errp)
         dev->realized = false;
         dev->obj.frozen = false;
         unrealize_chain(dev, NULL);
+        if (h->undo_pre_plug) {
+            h->undo_pre_plug(opaque, dev);
+        }
         return false;
     }
     return true;

@@ -133,23 +133,13 @@ static uint32_t build_fadt(const AcpiInfo *info, AcpiTables *t, uint32_t facs, u
     return start;
 }
 
-/* 5.2.12.2 and 5.2.12.12: one structure for each possible CPU; those not there yet are "online capable" only when they can be plugged. */
-static void madt_cpu(AcpiTables *t, uint32_t uid, uint32_t apic_id)
+/* One structure for each possible CPU; those that are not there are not enabled. */
+static void madt_cpu(AcpiTables *t, uint32_t uid, const CpuSlot *slot)
 {
-    if (apic_id < 255) {
-        acpi_put(t, 0, 1);
-        acpi_put(t, 8, 1);
-        acpi_put(t, uid, 1);
-        acpi_put(t, apic_id, 1);
-        acpi_put(t, 1, 4);
-    } else {
-        acpi_put(t, 9, 1);
-        acpi_put(t, 16, 1);
-        acpi_put(t, 0, 2);
-        acpi_put(t, apic_id, 4);
-        acpi_put(t, 1, 4);
-        acpi_put(t, uid, 4);
-    }
+    uint8_t entry[16];
+    size_t len = acpi_madt_cpu(uid, slot->arch_id, slot->cpu != NULL, entry);
+
+    g_byte_array_append(t->tables, entry, (guint)len);
 }
 
 /* 5.2.12.5: ISA interrupt @irq is @gsi; active high and level, or as the bus has it. */
@@ -166,13 +156,15 @@ static void madt_override(AcpiTables *t, uint8_t irq, uint32_t gsi, bool level)
 static uint32_t build_madt(const AcpiInfo *info, AcpiTables *t)
 {
     static const uint8_t level_irqs[] = { 5, 9, 10, 11 };
-    const SmpConfig *smp = &info->x86->m.smp;
+    const Machine *m = &info->x86->m;
     uint32_t start = acpi_table_begin(t, "APIC", 3, OEM_ID);
 
     acpi_put(t, APIC_DEFAULT_BASE, 4);
     acpi_put(t, info->x86->i8259 != NULL, 4);   /* PC-AT compatible: the 8259 pair is there */
-    for (unsigned i = 0; i < smp->cpus; i++) {
-        madt_cpu(t, i, x86_apic_id_for_cpu(smp, i));
+    for (unsigned i = 0; i < m->smp.max_cpus; i++) {
+        if (m->cpu_slots[i].cpu || info->cpu_hotplug_port) {
+            madt_cpu(t, i, &m->cpu_slots[i]);
+        }
     }
     acpi_put(t, 1, 1);                  /* IOAPIC, 5.2.12.3 */
     acpi_put(t, 12, 1);
@@ -265,10 +257,8 @@ static uint32_t build_srat(const AcpiInfo *info, AcpiTables *t)
 
     acpi_put(t, 1, 4);
     acpi_put(t, 0, 8);
-    for (unsigned i = 0; i < x->m.smp.cpus; i++) {
-        Vcpu *cpu = cpu_by_index(i);
-
-        srat_cpu(t, cpu ? cpu->node_id : 0, x86_apic_id_for_cpu(&x->m.smp, i));
+    for (unsigned i = 0; i < x->m.smp.max_cpus; i++) {
+        srat_cpu(t, (uint32_t)MAX(x->m.cpu_slots[i].node, 0), x->m.cpu_slots[i].arch_id);
     }
     for (unsigned n = 0; n < n_nodes; n++) {
         uint64_t len = x->m.n_numa ? x->m.numa[n].mem_bytes : x->m.ram_size, low = at < x->below_4g ? MIN(len, x->below_4g - at) : 0;
@@ -313,6 +303,21 @@ bool acpi_option_add(const Value *opts, Error **errp)
     return table != NULL;
 }
 
+/* 5.2.17 */
+static uint32_t build_slit(const Machine *m, AcpiTables *t)
+{
+    uint32_t start = acpi_table_begin(t, "SLIT", 1, OEM_ID);
+
+    acpi_put(t, m->n_numa, 8);
+    for (unsigned i = 0; i < m->n_numa; i++) {
+        for (unsigned j = 0; j < m->n_numa; j++) {
+            acpi_put(t, m->numa[i].distance[j], 1);
+        }
+    }
+    acpi_table_end(t, start);
+    return start;
+}
+
 void acpi_build(const AcpiInfo *info, AcpiTables *out)
 {
     uint32_t offsets[8 + ACPI_MAX_USER_TABLES], facs, dsdt;
@@ -340,6 +345,9 @@ void acpi_build(const AcpiInfo *info, AcpiTables *out)
     }
     if (info->x86->m.n_numa || info->x86->m.device_memory) {
         offsets[n++] = build_srat(info, out);
+    }
+    if (info->x86->m.numa_distances_given) {
+        offsets[n++] = build_slit(&info->x86->m, out);
     }
     if (info->board != ACPI_BOARD_MICROVM) {
         offsets[n++] = build_waet(out);

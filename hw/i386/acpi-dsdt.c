@@ -343,19 +343,6 @@ static void fw_cfg_device(Aml *a)
     aml_end(a);
 }
 
-static void processors(const AcpiInfo *info, Aml *a)
-{
-    for (unsigned i = 0; i < info->x86->m.smp.cpus; i++) {
-        char name[5];
-
-        snprintf(name, sizeof(name), "C%03X", i & 0xfff);
-        aml_begin_device(a, name);
-        aml_name_string(a, "_HID", "ACPI0007");
-        aml_name_int(a, "_UID", i);
-        aml_end(a);
-    }
-}
-
 static void virtio_transports(const AcpiInfo *info, Aml *a)
 {
     for (unsigned i = 0; i < info->n_virtio; i++) {
@@ -422,7 +409,7 @@ void acpi_build_dsdt(const AcpiInfo *info, Aml *a)
     aml_end(a);
 
     aml_begin_scope(a, "\\_SB");
-    processors(info, a);
+    acpi_dsdt_cpus(info, a);
     fw_cfg_device(a);
     if (microvm) {
         isa_devices(info, a);

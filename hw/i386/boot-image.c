@@ -47,6 +47,21 @@ void boot_images_add_take(BootImages *b, const char *what, hwaddr addr, uint8_t 
     add(b, what, addr, bytes, 0, len, false);
 }
 
+bool boot_images_replace(BootImages *b, hwaddr addr, uint8_t *data, uint64_t len)
+{
+    for (unsigned i = 0; i < b->images->len; i++) {
+        BootImage *im = &g_array_index(b->images, BootImage, i);
+
+        if (im->addr == addr && im->len == len && !im->in_file) {
+            g_ptr_array_add(b->keep, g_bytes_new_take(data, len));
+            im->data = data;
+            return true;
+        }
+    }
+    g_free(data);
+    return false;
+}
+
 void boot_images_add_zero(BootImages *b, const char *what, hwaddr addr, uint64_t len)
 {
     BootImage im = { what, addr, NULL, len, false };

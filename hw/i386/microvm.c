@@ -229,5 +229,7 @@ MACHINE_DEFINE(Microvm, microvm, "microvm-machine", x86_machine,
     .no_floppy        = true,
     .no_cdrom         = true,
     .properties       = PROPS(microvm_properties),
+    .has_numa         = true,
+    .hotplug_handler  = x86_hotplug_handler,
     .setup            = microvm_setup,
 );

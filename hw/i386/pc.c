@@ -8,6 +8,7 @@
  *   i440FX     3.5 GiB, or 3 GiB when larger    0xe0000000 / 0xc0000000  -
  *   Q35        2.75 GiB, or 2 GiB when larger   0xc0000000               0xb0000000, 256 MiB
  */
+#include "hw/acpi/cpu-hotplug.h"
 #include "hw/char/serial.h"
 #include "hw/core/bootorder.h"
 #include "hw/i386/acpi-build.h"
@@ -108,8 +109,8 @@ static void pc_fw_cfg_numa(X86Machine *x)
     g_autofree uint8_t *data = g_malloc0(len);
 
     st64_le(data, x->m.n_numa);
-    for (unsigned i = 0; i < x->m.smp.cpus; i++) {
-        st64_le(data + 8 * (1 + x86_apic_id_for_cpu(&x->m.smp, i)), cpu_by_index(i)->node_id);
+    for (unsigned i = 0; i < x->m.smp.max_cpus; i++) {
+        st64_le(data + 8 * (1 + x->m.cpu_slots[i].arch_id), (uint64_t)MAX(x->m.cpu_slots[i].node, 0));
     }
     for (unsigned i = 0; i < x->m.n_numa; i++) {
         st64_le(data + 8 * (1 + n_cpus + i), x->m.numa[i].mem_bytes);
@@ -155,6 +156,7 @@ static AcpiInfo pc_acpi_info(PcMachine *pc)
         .board = pc->q35 ? ACPI_BOARD_Q35 : ACPI_BOARD_I440FX, .x86 = x, .pit = x->i8254 != NULL, .rtc = true,
         .kbd = pc->i8042, .hpet = x->hpet != NULL, .com_mask = isa_serial_present(x->isa),
         .hpet_id = x->hpet ? hpet_event_timer_block_id(x->hpet) : 0,
+        .cpu_hotplug_port = x->cpu_hotplug ? pc->q35 ? ICH9_CPU_HOTPLUG_PORT : PIIX4_CPU_HOTPLUG_PORT : 0,
         .hole64_base = x86_memory_end(x), .hole64_size = PCI_HOLE64_SIZE,
         .pci_root = pc->host->bus, .pci_hotplug = pc->pci_hotplug,
     };
@@ -192,6 +194,26 @@ static void pc_boot_order(void *opaque, ResetType type)
     }
 }
 
+/* CPUs came or went: what the next start of the guest reads must say so.  Sizes stay. */
+static void pc_tables_reset(void *opaque, ResetType type)
+{
+    PcMachine *pc = opaque;
+    X86Machine *x = &pc->x86;
+    AcpiInfo info = pc_acpi_info(pc);
+    AcpiTables t;
+
+    if (type == RESET_COLD && x->cpus_changed && x->acpi != ON_OFF_AUTO_OFF) {
+        acpi_build(&info, &t);
+        if (x->direct_boot) {
+            x86_replace_acpi(x, &t);
+        } else {
+            acpi_tables_update_fw_cfg(&t, x->fw_cfg);
+        }
+        acpi_tables_fini(&t);
+    }
+    x->cpus_changed = false;
+}
+
 static void pc_done(void *opaque)
 {
     PcMachine *pc = opaque;
@@ -202,6 +224,20 @@ static void pc_done(void *opaque)
     if (!pc_tables(pc, &error_fatal)) {
         exit(EXIT_FAILURE);
     }
+    pc->x86.cpus_changed = false;
+}
+
+/* CPUs come and go with an event that ACPI tells: no ACPI, no hotplug. */
+static bool pc_cpu_hotplug(PcMachine *pc, AcpiPm *pm, Error **errp)
+{
+    X86Machine *x = &pc->x86;
+
+    if (x->acpi == ON_OFF_AUTO_OFF) {
+        return true;
+    }
+    x->cpu_hotplug = acpi_cpu_hotplug_create(&x->m, system_io(), pc->q35 ? ICH9_CPU_HOTPLUG_PORT : PIIX4_CPU_HOTPLUG_PORT, pm,
+                                             x86_cpu_ejected, x, errp);
+    return x->cpu_hotplug != NULL;
 }
 
 /* --- the boards --- */
@@ -251,6 +287,7 @@ static bool pc_finish(PcMachine *pc, Error **errp)
     }
     machine_done_notify(pc_done, pc);
     reset_register(pc_boot_order, x);
+    reset_register(pc_tables_reset, pc);
     x86_register_boot_reset(x);
     return true;
 }
@@ -289,7 +326,7 @@ static bool q35_setup(Machine *m, Error **errp)
         return false;
     }
     pc->pci_hotplug = x->acpi == ON_OFF_AUTO_OFF ? NULL : ich9_lpc_pci_hotplug(lpc);
-    return pc_finish(pc, errp);
+    return pc_cpu_hotplug(pc, ich9_lpc_acpi(lpc), errp) && pc_finish(pc, errp);
 }
 
 static void i440fx_boot_setup(X86Machine *x)
@@ -299,12 +336,17 @@ static void i440fx_boot_setup(X86Machine *x)
     address_space_st(&address_space_io, 0x4d1, 1 << (9 - 8) | 1 << (10 - 8) | 1 << (11 - 8), 1, false, MEMTXATTRS_UNSPECIFIED, NULL);
 }
 
-static bool i440fx_power_management(PcMachine *pc, Error **errp)
+static bool i440fx_power(PcMachine *pc, Error **errp)
 {
-    PCIDevice *pm = piix4_pm_create(pc->host->bus, x86_gsi(&pc->x86, X86_GSI_SCI), errp);
+    X86Machine *x = &pc->x86;
+    PCIDevice *pm;
 
+    if (x->acpi == ON_OFF_AUTO_OFF) {
+        return true;
+    }
+    pm = piix4_pm_create(pc->host->bus, x86_gsi(x, X86_GSI_SCI), errp);
     pc->pci_hotplug = pm ? piix4_pm_pci_hotplug(pm) : NULL;
-    return pm != NULL;
+    return pm && pc_cpu_hotplug(pc, piix4_pm_acpi(pm), errp);
 }
 
 static bool i440fx_setup(Machine *m, Error **errp)
@@ -327,7 +369,7 @@ static bool i440fx_setup(Machine *m, Error **errp)
     x->rom_parent = pc->host->bus->mem;
     x->firmware_setup = i440fx_boot_setup;
     return piix3_create(pc->host, pc->host->bus->mem, system_io(), isa_irqs, &x->isa, errp)
-        && (x->acpi == ON_OFF_AUTO_OFF || i440fx_power_management(pc, errp)) && pc_finish(pc, errp);
+        && i440fx_power(pc, errp) && pc_finish(pc, errp);
 }
 
 /* --- types --- */
@@ -365,6 +407,11 @@ MACHINE_DEFINE(PcMachine, pc_i440fx_10_0, "pc-i440fx-10.0-machine", pc_machine,
     .default_cpu_type = PC_DEFAULT_CPU,
     .default_ram_id   = "pc.ram",
     .has_memory_hotplug = true,
+    .has_hotpluggable_cpus = true,
+    .has_dies         = true,
+    .has_modules      = true,
+    .has_numa         = true,
+    .hotplug_handler  = x86_hotplug_handler,
     .default_ram_size = 128 * MiB,
     .default_display  = "std",
     .no_parallel      = true,
@@ -382,6 +429,11 @@ MACHINE_DEFINE(PcMachine, pc_q35_10_0, "pc-q35-10.0-machine", pc_machine,
     .default_cpu_type = PC_DEFAULT_CPU,
     .default_ram_id   = "pc.ram",
     .has_memory_hotplug = true,
+    .has_hotpluggable_cpus = true,
+    .has_dies         = true,
+    .has_modules      = true,
+    .has_numa         = true,
+    .hotplug_handler  = x86_hotplug_handler,
     .default_ram_size = 128 * MiB,
     .default_display  = "std",
     .no_parallel      = true,

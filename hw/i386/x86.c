@@ -82,94 +82,6 @@ bool x86_map_ram(X86Machine *x, uint64_t split, Error **errp)
     return map_device_memory(x, errp);
 }
 
-/* --- CPUs --- */
-
-/* Bits that number @n things. */
-static unsigned field_width(unsigned n)
-{
-    return n > 1 ? 32 - (unsigned)__builtin_clz(n - 1) : 0;
-}
-
-static void topology(const SmpConfig *smp, unsigned index, uint32_t *thread, uint32_t *core, uint32_t *die, uint32_t *socket)
-{
-    unsigned cores = smp->cores * smp->clusters;
-
-    *thread = index % smp->threads;
-    *core = index / smp->threads % cores;
-    *die = index / (smp->threads * cores) % smp->dies;
-    *socket = index / (smp->threads * cores * smp->dies);
-}
-
-uint32_t x86_apic_id_for_cpu(const SmpConfig *smp, unsigned index)
-{
-    unsigned tw = field_width(smp->threads), cw = field_width(smp->cores * smp->clusters), dw = field_width(smp->dies);
-    uint32_t thread, core, die, socket;
-
-    topology(smp, index, &thread, &core, &die, &socket);
-    return thread | core << tw | die << (tw + cw) | socket << (tw + cw + dw);
-}
-
-uint32_t x86_apic_id_limit(const SmpConfig *smp)
-{
-    return x86_apic_id_for_cpu(smp, smp->max_cpus - 1) + 1;
-}
-
-static unsigned numa_node_of_cpu(const Machine *m, unsigned index)
-{
-    for (unsigned i = 0; i < m->n_numa; i++) {
-        if (index < 64 && (m->numa[i].cpus >> index & 1)) {
-            return i;
-        }
-    }
-    return 0;
-}
-
-static bool create_cpu(X86Machine *x, const TypeInfo *type, unsigned index, Error **errp)
-{
-    Machine *m = &x->m;
-    Device *dev = device_new(type);
-    Vcpu *cpu = VCPU(dev);
-    Device *lapic = NULL;
-    bool ok;
-
-    cpu->index = index;
-    cpu->start_powered_off = index != 0;
-    topology(&m->smp, index, &cpu->thread_id, &cpu->core_id, &cpu->die_id, &cpu->socket_id);
-    cpu->node_id = numa_node_of_cpu(m, index);
-    if ((m->cpu_props && !object_set_properties_dict(cpu, m->cpu_props, NULL, errp))
-        || !object_property_set_uint(cpu, "apic-id", x86_apic_id_for_cpu(&m->smp, index), errp)
-        || !(lapic = apic_create_for_cpu(cpu, errp))) {
-        object_unref(dev);
-        return false;
-    }
-    ok = device_realize(dev, NULL, errp);
-    if (!ok) {
-        device_unrealize(lapic);
-    }
-    object_unref(dev);
-    return ok;
-}
-
-bool x86_create_cpus(X86Machine *x, Error **errp)
-{
-    const TypeInfo *type = type_by_name(x->m.cpu_type);
-
-    if (!type || type->abstract || !type_is_a(type, &vcpu_type)) {
-        error_setg(errp, "unable to find CPU model '%s'", x->m.cpu_type);
-        return false;
-    }
-    x->apic_bus = apic_bus_create(system_memory(), errp);
-    if (!x->apic_bus) {
-        return false;
-    }
-    for (unsigned i = 0; i < x->m.smp.cpus; i++) {
-        if (!create_cpu(x, type, i, errp)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* --- interrupts --- */
 
 static void gsi_set(void *opaque, unsigned n, int level)
@@ -281,9 +193,10 @@ bool x86_load_kernel(X86Machine *x, Error **errp)
     return boot_load(&t, &x->images, &x->boot_state, errp);
 }
 
+enum { TABLES_AT = X86_RSDP_ADDR + 0x40 };          /* 64-byte aligned, for the FACS */
+
 bool x86_place_acpi(X86Machine *x, struct AcpiTables *t, Error **errp)
 {
-    enum { TABLES_AT = X86_RSDP_ADDR + 0x40 };          /* 64-byte aligned, for the FACS */
     uint8_t *tables = g_memdup2(t->tables->data, t->tables->len);
 
     if (TABLES_AT + t->tables->len > X86_SMBIOS_ADDR) {
@@ -296,6 +209,15 @@ bool x86_place_acpi(X86Machine *x, struct AcpiTables *t, Error **errp)
     boot_images_add_take(&x->images, "ACPI tables", TABLES_AT, tables, t->tables->len);
     boot_images_add_take(&x->images, "RSDP", X86_RSDP_ADDR, g_memdup2(t->rsdp, ACPI_RSDP_SIZE), ACPI_RSDP_SIZE);
     return true;
+}
+
+void x86_replace_acpi(X86Machine *x, struct AcpiTables *t)
+{
+    bool same;
+
+    acpi_tables_relocate(t, TABLES_AT);
+    same = boot_images_replace(&x->images, TABLES_AT, g_memdup2(t->tables->data, t->tables->len), t->tables->len);
+    assert(same && "ACPI tables changed their size");
 }
 
 /*

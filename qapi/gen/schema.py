@@ -305,7 +305,7 @@ class Schema:
         e.prefix = e.expr.get('prefix')
         for value in e.expr['data']:
             spec = value if isinstance(value, dict) else {'name': value}
-            if not re.match(r'[a-z0-9][A-Za-z0-9_.-]*$', str(spec.get('name'))) or spec['name'] in e.values:
+            if not re.match(r'[a-z0-9][A-Za-z0-9_.-]*$|[A-Z]+$', str(spec.get('name'))) or spec['name'] in e.values:
                 e.fail("bad or repeated value '%s'" % spec.get('name'))
             e.values.append(spec['name'])
             e.value_features[spec['name']] = spec.get('features', [])

@@ -7,7 +7,7 @@
  */
 #include "system/cli/cli.h"
 
-#include "hw/core/machine.h"
+#include "hw/core/numa.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/smbios.h"
 #include "hw/nvram/fw_cfg.h"
@@ -428,116 +428,95 @@ static bool make_backend(Options *o, Machine *m, Error **errp)
 
 /* --- NUMA --- */
 
-/* "3" or "0-7" into a mask of CPU indexes. */
-static bool parse_cpu_range(const char *text, uint64_t *mask, Error **errp)
+/* "3" or "0-7" */
+static bool numa_cpu_range(Machine *m, unsigned node, const char *text, Error **errp)
 {
     g_auto(GStrv) ends = g_strsplit(text, "-", 2);
     guint64 first, last;
 
-    if (!g_ascii_string_to_unsigned(ends[0] ? ends[0] : "", 10, 0, 63, &first, NULL)
-        || !g_ascii_string_to_unsigned(ends[0] && ends[1] ? ends[1] : ends[0] ? ends[0] : "", 10, first, 63, &last, NULL)) {
-        error_setg(errp, "Parameter 'cpus' expects a range within 0-63, got '%s'", text);
+    if (!g_ascii_string_to_unsigned(ends[0] ? ends[0] : "", 10, 0, UINT32_MAX, &first, NULL)
+        || !g_ascii_string_to_unsigned(ends[0] && ends[1] ? ends[1] : ends[0] ? ends[0] : "", 10, first, UINT32_MAX, &last, NULL)) {
+        error_setg(errp, "Parameter 'cpus' expects a uint64 value or range");
         return false;
     }
-    *mask |= (~UINT64_C(0) >> (63 - last)) & (~UINT64_C(0) << first);
+    for (; first <= last; first++) {
+        if (!numa_set_cpu_index(m, node, first, errp)) {
+            return false;
+        }
+    }
     return true;
 }
 
-static bool numa_node_fill(Machine *m, NumaNode *node, const QapiNumaNodeOptions *n, Error **errp)
+static bool numa_find_memdev(const char *id, Object **memdev, Error **errp)
 {
-    for (size_t i = 0; n->cpus && i < n->cpus->len; i++) {
-        if (!parse_cpu_range(n->cpus->at[i], &node->cpus, errp)) {
-            return false;
-        }
-    }
-    if (n->has_initiator) {
-        error_setg(errp, "initiator is not supported");
+    *memdev = id ? object_child(object_container("/objects"), id) : NULL;
+    if (id && (!*memdev || !object_is(*memdev, &host_memory_backend_type))) {
+        error_setg(errp, "memdev=%s is no memory backend", id);
         return false;
-    }
-    if (n->memdev && n->has_mem) {
-        error_setg(errp, "'mem' and 'memdev' exclude each other");
-        return false;
-    }
-    node->mem_bytes = n->mem;
-    if (n->memdev) {
-        Object *backend = object_child(object_container("/objects"), n->memdev);
-
-        if (!backend || !object_is(backend, &host_memory_backend_type)) {
-            error_setg(errp, "memdev=%s is no memory backend", n->memdev);
-            return false;
-        }
-        node->memdev = object_ref(backend);
-        node->mem_bytes = HOST_MEMORY_BACKEND(backend)->size;
     }
     return true;
+}
+
+static bool numa_node(Machine *m, const QapiNumaNodeOptions *n, Error **errp)
+{
+    unsigned id = n->has_nodeid ? n->nodeid : m->n_numa;
+    Object *memdev;
+
+    if (n->has_mem) {
+        error_setg(errp, "Parameter -numa node,mem is not supported by this machine type");
+        error_append_hint(errp, "Use -numa node,memdev instead\n");
+        return false;
+    }
+    if (n->has_initiator) {
+        error_setg(errp, "ACPI Heterogeneous Memory Attribute Table (HMAT) is not available: 'initiator' does not apply");
+        return false;
+    }
+    if (!numa_find_memdev(n->memdev, &memdev, errp) || !numa_add_node(m, (int)id, memdev, errp)) {
+        return false;
+    }
+    for (size_t i = 0; n->cpus && i < n->cpus->len; i++) {
+        if (!numa_cpu_range(m, id, n->cpus->at[i], errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool numa_cpu(Machine *m, const QapiNumaCpuOptions *c, Error **errp)
+{
+    NumaCpuMatch want = {
+        .has_socket = c->has_socket_id, .has_die = c->has_die_id, .has_module = c->has_module_id, .has_core = c->has_core_id,
+        .has_thread = c->has_thread_id, .socket = (uint64_t)c->socket_id, .die = (uint64_t)c->die_id,
+        .module = (uint64_t)c->module_id, .core = (uint64_t)c->core_id, .thread = (uint64_t)c->thread_id,
+    };
+
+    if (!c->has_node_id) {
+        error_setg(errp, "Missing mandatory node-id property");
+        return false;
+    }
+    if (c->node_id < 0 || c->node_id >= NUMA_MAX_NODES) {
+        error_setg(errp, "Invalid node-id=%" PRId64 ", must be 0..%d", c->node_id, NUMA_MAX_NODES - 1);
+        return false;
+    }
+    return numa_set_cpus(m, (unsigned)c->node_id, &want, errp);
 }
 
 static bool add_numa(Options *o, CliItem *item, Error **errp)
 {
     Machine *m = current_machine();
-    const char *type = value_dict_get_str(item->dict, "type");
-    g_autoptr(QapiNumaNodeOptions) n = NULL;
-    unsigned id;
+    g_autoptr(QapiNumaOptions) n = qapi_parse_numa_options(item->dict, QAPI_FROM_TEXT, errp);
 
-    if (!type || strcmp(type, "node")) {
-        error_setg(errp, "'%s' is not supported: only 'node' is", type ? type : "");
-        return false;
-    }
-    value_dict_remove(item->dict, "type");
-    n = qapi_parse_numa_node_options(item->dict, QAPI_FROM_TEXT, errp);
     if (!n) {
         return false;
     }
-    id = n->has_nodeid ? n->nodeid : m->n_numa;
-    if (id != m->n_numa || id >= NUMA_MAX_NODES) {
-        error_setg(errp, "nodes must be given in order 0, 1, ..., up to %d; got %u after %u", NUMA_MAX_NODES - 1, id,
-                   m->n_numa);
-        return false;
+    switch (n->type) {
+    case QAPI_NUMA_OPTIONS_TYPE_NODE:
+        return numa_node(m, &n->u.node, errp);
+    case QAPI_NUMA_OPTIONS_TYPE_DIST:
+        return numa_set_distance(m, n->u.dist.src, n->u.dist.dst, n->u.dist.val, errp);
+    default:
+        return numa_cpu(m, &n->u.cpu, errp);
     }
-    return numa_node_fill(m, &m->numa[m->n_numa++], n, errp);
-}
-
-/* A node's memdev becomes the machine's RAM; RAM made of several backends is not supported. */
-static bool take_memdev(Machine *m, Error **errp)
-{
-    for (unsigned i = 0; i < m->n_numa; i++) {
-        if (!m->numa[i].memdev) {
-            continue;
-        }
-        if (m->n_numa > 1) {
-            error_setg(errp, "-numa: memdev= is supported with one node only; use mem= for several");
-            return false;
-        }
-        if (m->memory_backend) {
-            error_setg(errp, "-numa: memdev= and the machine's memory-backend= exclude each other");
-            return false;
-        }
-        return object_property_set_link(m, "memory-backend", m->numa[i].memdev, errp);
-    }
-    return true;
-}
-
-/* Nodes without sizes share the RAM evenly; sizes must add up to it. */
-static bool check_numa(Machine *m, Error **errp)
-{
-    uint64_t total = 0, ram = m->ram_size ? m->ram_size : machine_info(m)->default_ram_size;
-
-    for (unsigned i = 0; i < m->n_numa; i++) {
-        total += m->numa[i].mem_bytes;
-    }
-    if (m->n_numa && !total) {
-        for (unsigned i = 0; i < m->n_numa; i++) {
-            m->numa[i].mem_bytes = ROUND_DOWN(ram / m->n_numa, 8 * MiB);
-            total += m->numa[i].mem_bytes;
-        }
-        m->numa[m->n_numa - 1].mem_bytes += ram - total;
-        total = ram;
-    }
-    if (m->n_numa && total != ram) {
-        error_setg(errp, "total memory for NUMA nodes (%" PRIu64 ") should equal RAM size (%" PRIu64 ")", total, ram);
-        return false;
-    }
-    return true;
 }
 
 /* --- the machine --- */
@@ -815,7 +794,7 @@ static bool add_vnc(Options *o, CliItem *item, Error **errp)
 static bool build_machine(Options *o, Machine *m, Error **errp)
 {
     return set_machine_options(o, m, errp)
-        && for_items(o, o->numas, add_numa, errp) && take_memdev(m, errp) && check_numa(m, errp)
+        && for_items(o, o->numas, add_numa, errp)
         && for_items(o, o->smbios, add_smbios, errp) && for_items(o, o->acpitables, add_acpitable, errp)
         && machine_build(m, errp) && add_vga(o, m, errp) && block_drives_create_devices(errp)
         && for_items(o, o->fw_cfgs, add_fw_cfg, errp) && for_items(o, o->option_roms, add_option_rom, errp)

@@ -5,6 +5,7 @@
 
 #include "config-host.h"
 #include "hw/core/machine.h"
+#include "target/i386/cpu-models.h"
 
 const char *cli_arch(void)
 {
@@ -55,24 +56,73 @@ char *cli_cpu_type_name(const char *model)
     return t && !t->abstract && type_is_a(t, &vcpu_type) ? g_strdup(t->name) : NULL;
 }
 
-static bool print_cpu(const TypeInfo *type, void *opaque)
+typedef struct CpuListing {
+    const char *suffix;
+    GPtrArray *types;           /* of const TypeInfo */
+} CpuListing;
+
+/* base, host and max stand at the end. */
+static bool is_special(const char *type_name)
 {
-    const char *suffix = opaque;
+    return g_str_has_prefix(type_name, "base-") || g_str_has_prefix(type_name, "host-") || g_str_has_prefix(type_name, "max-");
+}
 
-    if (g_str_has_suffix(type->name, suffix) && !type->info->hidden) {
-        g_autofree char *model = g_strndup(type->name, strlen(type->name) - strlen(suffix));
+static bool collect_cpu(const TypeInfo *type, void *opaque)
+{
+    const CpuListing *l = opaque;
 
-        printf("  %-22s %s\n", model, type->info->desc ? type->info->desc : "");
+    if (g_str_has_suffix(type->name, l->suffix) && !type->info->hidden) {
+        g_ptr_array_add(l->types, (void *)type);
     }
     return true;
+}
+
+/* By model: the suffix that all have must not count, "Haswell" is before "Haswell-v1". */
+static gint compare_cpus(const void *a, const void *b, void *opaque)
+{
+    const char *x = (*(const TypeInfo *const *)a)->name, *y = (*(const TypeInfo *const *)b)->name;
+    size_t suffix = strlen(opaque), nx = strlen(x) - suffix, ny = strlen(y) - suffix;
+    int order = memcmp(x, y, MIN(nx, ny));
+
+    if (is_special(x) != is_special(y)) {
+        return is_special(x) - is_special(y);
+    }
+    return order ? order : (nx > ny) - (nx < ny);
+}
+
+#define FLAGS_WIDTH 75
+
+static void print_flags(void)
+{
+    g_auto(GStrv) names = x86_feature_names();
+    size_t column = 1;
+
+    printf("\nRecognized CPUID flags:\n ");
+    for (unsigned i = 0; names[i]; i++) {
+        if (column + strlen(names[i]) + 1 > FLAGS_WIDTH) {
+            printf("\n ");
+            column = 1;
+        }
+        column += (size_t)printf(" %s", names[i]);
+    }
+    printf("\n");
 }
 
 void help_cpus(void)
 {
     g_autofree char *suffix = cpu_suffix();
+    g_autoptr(GPtrArray) types = g_ptr_array_new();
+    CpuListing l = { suffix, types };
 
+    type_foreach(&vcpu_type, false, collect_cpu, &l);
+    g_ptr_array_sort_with_data(types, compare_cpus, suffix);
     printf("Available CPUs:\n");
-    type_foreach(&vcpu_type, false, print_cpu, suffix);
+    for (unsigned i = 0; i < types->len; i++) {
+        const TypeInfo *t = g_ptr_array_index(types, i);
+
+        printf("  %-20.*s  %s\n", (int)(strlen(t->name) - strlen(suffix)), t->name, t->info->desc ? t->info->desc : "");
+    }
+    print_flags();
 }
 
 /* --- accelerators --- */

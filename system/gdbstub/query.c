@@ -59,7 +59,7 @@ static void transfer(GdbStub *s, char *p)
 
 static void next_thread(GdbStub *s, char *p)
 {
-    Vcpu *cpu = cpu_by_index(s->next_thread);
+    Vcpu *cpu = cpu_at(s->next_thread);
     g_autofree char *name = cpu ? gdb_thread_name(s, cpu) : NULL;
 
     if (!cpu) {
@@ -135,7 +135,7 @@ static void monitor_command(GdbStub *s, char *p)
         gdb_reply_error(s, GDB_EINVAL);
         return;
     }
-    while (cpu_by_index(position) && cpu_by_index(position) != gdb_cpu(s->g_cpu)) {
+    while (cpu_at(position) && cpu_at(position) != gdb_cpu(s->g_cpu)) {
         position++;
     }
     output = monitor_run_line(line, (int)position);

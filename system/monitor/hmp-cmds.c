@@ -55,7 +55,7 @@ static bool hmp_cpu(FILE *out, const char *args, Error **errp)
     if (!qapi_parse_uint("index", args, &n, errp)) {
         return false;
     }
-    if (n >= cpu_count()) {
+    if (n > INT_MAX || !cpu_by_index((unsigned)n)) {
         error_setg(errp, "invalid CPU index %" PRIu64, n);
         return false;
     }

@@ -45,7 +45,7 @@ char *qmp_human_monitor_command(const QapiHumanMonitorCommandArgs *args, Error *
     g_autofree char *text = NULL;
     g_auto(GStrv) lines = NULL;
 
-    if (args->has_cpu_index && (args->cpu_index < 0 || args->cpu_index >= cpu_count())) {
+    if (args->has_cpu_index && (args->cpu_index < 0 || args->cpu_index > INT_MAX || !cpu_by_index((unsigned)args->cpu_index))) {
         error_setg(errp, "Parameter 'cpu-index' expects a CPU number");
         return NULL;
     }
@@ -89,31 +89,13 @@ static bool add_machine(const TypeInfo *type, void *opaque)
     return true;
 }
 
-QapiMachineInfoList *qmp_query_machines(Error **errp)
+QapiMachineInfoList *qmp_query_machines(const QapiQueryMachinesArgs *args, Error **errp)
 {
     QapiMachineInfoList *list = g_new0(QapiMachineInfoList, 1);
 
     type_foreach(&machine_type, false, add_machine, list);
-    return list;
-}
-
-QapiCpuInfoFastList *qmp_query_cpus_fast(Error **errp)
-{
-    QapiCpuInfoFastList *list = g_new0(QapiCpuInfoFastList, 1);
-    Vcpu *cpu;
-
-    CPU_FOREACH(cpu) {
-        QapiCpuInfoFast *info = QAPI_LIST_APPEND(list);
-
-        info->cpu_index = cpu->index;
-        info->qom_path = object_path(cpu);
-        info->thread_id = cpu->host_tid;
-        info->target = QAPI_SYS_EMU_TARGET_X86_64;
-        info->props = g_new0(QapiCpuInstanceProperties, 1);
-        info->props->has_socket_id = info->props->has_core_id = info->props->has_thread_id = true;
-        info->props->socket_id = cpu->socket_id;
-        info->props->core_id = cpu->core_id;
-        info->props->thread_id = cpu->thread_id;
+    for (size_t i = 0; args->has_compat_props && args->compat_props && i < list->len; i++) {
+        list->at[i].compat_props = g_new0(QapiCompatPropertyList, 1);
     }
     return list;
 }

@@ -1,48 +1,20 @@
 /*
- * x86 CPU objects: types and properties, realize, reset, and what boards may ask of a CPU.
- *
- * Types: abstract "x86_64-cpu"; one "<model>-x86_64-cpu" per row of models.def; "max" has all that
- * translated code implements, "base" nothing, "host" is KVM's alone.
+ * x86 CPU objects: from model and properties to a CPU, realize, reset, and what boards may ask of one.
  *
  * Reference: SDM Vol.3 table 9-1 (state after power-up, RESET, INIT).
  */
-#include "hw/core/machine.h"
-#include "target/i386/features.h"
-#include "target/i386/segment.h"
-#include "target/i386/core-notes.h"
 #include "target/i386/cpu-internal.h"
+#include "target/i386/models.h"
+#include "target/i386/segment.h"
 #include "util/log.h"
 #include "util/main-loop.h"
 
 #define X86_TSC_HZ        NANOSECONDS_PER_SECOND    /* one tick per nanosecond of guest time */
-#define X86_UNSET         UINT32_MAX
 #define X86_MIN_LEVEL     0x16                      /* so that leaves 15H and 16H tell frequencies */
-#define X86_DEFAULT_PHYS_BITS 40
+#define X86_TOPOLOGY_LEVEL 0x1f
+#define X86_TOPOEXT_XLEVEL 0x8000001e
 #define X86_MCE_BANKS     10
 #define MCG_CTL_P         (1u << 8)
-
-/* What every model gets from running here: cheap timekeeping and interrupt delivery, no workarounds. */
-#define PARAVIRT_FEATURES \
-    "hypervisor x2apic tsc-deadline tsc-adjust arat invtsc kvmclock kvmclock-stable-bit kvm-nopiodelay " \
-    "spec-ctrl arch-capabilities"
-
-typedef enum ModelKind { MODEL_NAMED, MODEL_MAX, MODEL_BASE, MODEL_HOST } ModelKind;
-
-typedef struct X86Model {
-    ModelKind kind;
-    const char *name;
-    uint32_t level, xlevel;
-    const char *vendor;
-    uint32_t family, model, stepping;
-    const char *model_id;
-    const char *features;
-} X86Model;
-
-/* Family data of a CPU type: begins as a VcpuInfo. */
-typedef struct X86CpuInfo {
-    struct VcpuInfo;
-    const X86Model *model;
-} X86CpuInfo;
 
 /* --- realize --- */
 
@@ -53,82 +25,104 @@ static uint32_t version_word(uint32_t family, uint32_t model, uint32_t stepping)
     return family > 15 ? v | 15 << 8 | (family - 15) << 20 : v | family << 8;
 }
 
-static uint32_t choose(uint32_t property, uint32_t from_model)
+/* Highest leaves: the model's, or as many as there is something to say in. */
+static void levels_init(X86CPU *cpu, X86ModelKind kind)
 {
-    return property != X86_UNSET ? property : from_model;
+    uint32_t level = cpu->min_level, xlevel = cpu->min_xlevel;
+
+    if (kind != MODEL_BASE) {
+        bool modules_or_dies = cpu->topo.n[X86_LEVEL_MODULE] > 1 || cpu->topo.n[X86_LEVEL_DIE] > 1;
+
+        level = MAX(level, modules_or_dies ? X86_TOPOLOGY_LEVEL : X86_MIN_LEVEL);
+        xlevel = MAX(xlevel, x86_has(&cpu->env, FEAT_8000_0001_ECX, 22) ? X86_TOPOEXT_XLEVEL : 0x80000008);
+    }
+    cpu->env.cpuid_level = cpu->level != X86_UNSET ? cpu->level : level;
+    cpu->env.cpuid_xlevel = cpu->xlevel != X86_UNSET ? cpu->xlevel : xlevel;
 }
 
-static bool identity_init(X86CPU *cpu, const X86Model *m, Error **errp)
+static bool identity_init(X86CPU *cpu, Error **errp)
 {
     CPUX86State *env = &cpu->env;
-    const char *vendor = cpu->vendor ? cpu->vendor : m->vendor;
-    const char *model_id = cpu->model_id ? cpu->model_id : m->model_id;
     char padded[48] = "";
 
-    if (strlen(vendor) != 12) {
-        error_setg(errp, "CPU vendor must be 12 characters, got '%s'", vendor);
+    if (strlen(cpu->vendor) != 12 && *cpu->vendor) {
+        error_setg(errp, "CPU vendor must be 12 characters, got '%s'", cpu->vendor);
         return false;
     }
-    memcpy(env->cpuid_vendor, vendor, 12);
-    env->cpuid_version = version_word(choose(cpu->family, m->family), choose(cpu->model, m->model),
-                                      choose(cpu->stepping, m->stepping));
-    env->cpuid_level = choose(cpu->level, MAX(m->level, m->kind == MODEL_BASE ? 0 : X86_MIN_LEVEL));
-    env->cpuid_xlevel = choose(cpu->xlevel, MAX(m->xlevel, m->kind == MODEL_BASE ? 0 : 0x80000008));
-    memcpy(padded, model_id, MIN(strlen(model_id), sizeof(padded)));
+    memset(env->cpuid_vendor, 0, 12);
+    memcpy(env->cpuid_vendor, cpu->vendor, strlen(cpu->vendor));
+    env->cpuid_version = version_word(cpu->family, cpu->model, cpu->stepping);
+    memcpy(padded, cpu->model_id, MIN(strlen(cpu->model_id), sizeof(padded)));
     memcpy(env->cpuid_model, padded, sizeof(padded));
     return true;
 }
 
-static void features_of_model(const X86Model *m, uint64_t *words)
+static X86Topology machine_topology(void)
 {
-    for (FeatureWord w = 0; m->kind == MODEL_MAX && w < FEATURE_WORDS; w++) {
-        words[w] = x86_tcg_features(w);
+    const Machine *m = current_machine();
+    const SmpConfig one = { 1, 1, 1, 1, 1, 1, 1, 1 };
+
+    return x86_topology(m && m->smp.cpus ? &m->smp : &one);
+}
+
+bool x86_cpu_expand(X86CPU *cpu, bool warn, Error **errp)
+{
+    const X86Model *m = x86_model_of_type(cpu->parent.dev.obj.type);
+
+    if (!cpu->expose_kvm) {
+        cpu->env.features[FEAT_KVM] = cpu->env.features[FEAT_KVM_HINTS] = 0;
     }
-    if (m->kind != MODEL_BASE) {
-        x86_features_parse(PARAVIRT_FEATURES, words);
-    }
-    x86_features_parse(m->features, words);
-    words[FEAT_1_EDX] &= ~(uint64_t)(1u << 28);         /* HT follows from the topology */
-    if (m->kind == MODEL_MAX) {
-        words[FEAT_1_ECX] &= ~(uint64_t)(1u << 3);      /* MONITOR only when asked for */
+    cpu->topo = machine_topology();
+    x86_features_drop_dependents(cpu, warn);
+    levels_init(cpu, m->kind);
+    return identity_init(cpu, errp);
+}
+
+/* AMD tells of threads in a leaf that comes with topoext: without it a guest takes them for cores. */
+static void check_threads(const X86CPU *cpu)
+{
+    unsigned threads = cpu->topo.n[X86_LEVEL_THREAD];
+
+    if (threads > 1 && !strcmp(cpu->vendor, "AuthenticAMD") && !x86_has(&cpu->env, FEAT_8000_0001_ECX, 22)) {
+        warn_report("This family of AMD CPU doesn't support hyperthreading(%u). Please configure -smp options properly or try "
+                    "enabling topoext feature.", threads);
     }
 }
 
-static void topology_init(X86CPU *cpu)
+static bool any_filtered(const X86CPU *cpu)
 {
-    const Machine *machine = current_machine();
-
-    cpu->nr_threads = cpu->nr_cores = cpu->nr_dies = cpu->nr_sockets = 1;
-    if (machine && machine->smp.cpus) {
-        cpu->nr_threads = MAX(machine->smp.threads, 1);
-        cpu->nr_cores = MAX(machine->smp.cores, 1) * MAX(machine->smp.clusters, 1);
-        cpu->nr_dies = MAX(machine->smp.dies, 1);
-        cpu->nr_sockets = MAX(machine->smp.sockets, 1);
+    for (FeatureWord w = 0; w < FEATURE_WORDS; w++) {
+        if (cpu->filtered_features[w]) {
+            return true;
+        }
     }
+    return false;
 }
 
 static bool x86_cpu_realize(Device *dev, Error **errp)
 {
     X86CPU *cpu = X86_CPU(dev);
-    const X86Model *m = ((const X86CpuInfo *)dev->obj.type->info)->model;
-    uint64_t words[FEATURE_WORDS] = { 0 };
-    bool warn = cpu->check && cpu->parent.index == 0;   /* one message per feature, not one per CPU */
+    /* one message per feature, not one per CPU */
+    bool warn = (cpu->check || cpu->enforce) && cpu->parent.index == 0;
 
-    if (m->kind == MODEL_HOST) {
+    if (x86_model_of_type(dev->obj.type)->kind == MODEL_HOST) {
         error_setg(errp, "CPU model 'host' requires KVM");
         return false;
     }
-    features_of_model(m, words);
-    if (!cpu->expose_kvm) {
-        words[FEAT_KVM] = 0;
-        cpu->requested_features[FEAT_KVM] = 0;
-    }
-    if (!identity_init(cpu, m, errp) || !x86_features_resolve(cpu, words, warn, cpu->enforce, errp)) {
+    if (!x86_cpu_expand(cpu, warn, errp)) {
         return false;
     }
-    if (cpu->phys_bits < 32 || cpu->phys_bits > 52) {
-        error_setg(errp, "phys-bits must be 32..52, got %u", cpu->phys_bits);
+    x86_features_filter(cpu, warn);
+    if (cpu->enforce && any_filtered(cpu)) {
+        error_setg(errp, "TCG doesn't support requested features");
         return false;
+    }
+    if (cpu->tsc_hz && cpu->tsc_hz != X86_TSC_HZ) {
+        error_setg(errp, "tsc-frequency must be %llu Hz under TCG, got %" PRIu64, (unsigned long long)X86_TSC_HZ, cpu->tsc_hz);
+        return false;
+    }
+    if (warn) {
+        check_threads(cpu);
     }
     if (!x86_has(&cpu->env, FEAT_8000_0001_EDX, 29)) {
         cpu->phys_bits = MIN(cpu->phys_bits, 36);
@@ -136,15 +130,26 @@ static bool x86_cpu_realize(Device *dev, Error **errp)
     if (cpu->apic_id == X86_UNSET) {
         cpu->apic_id = cpu->parent.index;
     }
-    topology_init(cpu);
     x86_cpu_reset(cpu);
     return true;
 }
 
+/* The model is loaded into the properties, which -cpu's come on top of. */
 static void x86_cpu_init(Object *obj)
 {
     X86CPU *cpu = X86_CPU(obj);
+    X86ModelData model;
 
+    x86_model_load(x86_model_of_type(obj->type), &model);
+    memcpy(cpu->env.features, model.features, sizeof(model.features));
+    cpu->vendor = g_strdup(model.vendor);
+    cpu->model_id = g_strdup(model.model_id);
+    cpu->family = model.family;
+    cpu->model = model.model;
+    cpu->stepping = model.stepping;
+    cpu->min_level = model.level;
+    cpu->min_xlevel = model.xlevel;
+    cpu->level = cpu->xlevel = X86_UNSET;
     cpu->parent.env = &cpu->env;
     cpu->env.a20_mask = ~0ULL;
     cpu->env.old_exception = -1;
@@ -293,13 +298,13 @@ uint64_t x86_get_linear_pc(Vcpu *cpu)
     return env->hflags & HF_CS64 ? pc : (env->segs[R_CS].base + pc) & 0xffffffff;
 }
 
-static void x86_set_linear_pc(Vcpu *cpu, uint64_t pc)
+void x86_set_linear_pc(Vcpu *cpu, uint64_t pc)
 {
     CPUX86State *env = cpu->env;
     env->tcg.pc = env->hflags & HF_CS64 ? pc : (pc - env->segs[R_CS].base) & 0xffffffff;
 }
 
-static hwaddr x86_translate_debug(Vcpu *cpu, vaddr va)
+hwaddr x86_translate_debug(Vcpu *cpu, vaddr va)
 {
     X86Translation tr;
     int error_code;
@@ -310,7 +315,7 @@ static hwaddr x86_translate_debug(Vcpu *cpu, vaddr va)
     return tr.pa;
 }
 
-static int64_t x86_get_arch_id(Vcpu *cpu)
+int64_t x86_get_arch_id(Vcpu *cpu)
 {
     return X86_CPU(cpu)->apic_id;
 }
@@ -326,7 +331,7 @@ void x86_cpu_set_intc(Vcpu *vcpu, const X86IntcOps *ops, void *opaque)
 uint32_t x86_cpu_apic_id(Vcpu *vcpu)
 {
     X86CPU *cpu = X86_CPU(vcpu);
-    return cpu->apic_id == X86_UNSET ? vcpu->index : cpu->apic_id;
+    return cpu->apic_id == X86_UNSET && vcpu->index != CPU_NO_INDEX ? vcpu->index : cpu->apic_id;
 }
 
 bool x86_cpu_is_bsp(Vcpu *vcpu)
@@ -387,97 +392,18 @@ bool x86_cpu_has_feature(Vcpu *vcpu, const char *name)
     return x86_feature_find(name, &w, &bit) && x86_has(&X86_CPU(vcpu)->env, w, bit);
 }
 
-/* --- types --- */
-
-/* CPUID 1 EAX holds an extended family (8 bits, added to 15), 8 bits of model and 4 of stepping. */
-static bool signature_changed(Object *obj, const Property *p, Error **errp)
-{
-    static const struct { const char *name; uint32_t max; } limits[] = {
-        { "family", 0xff + 0xf }, { "model", 0xff }, { "stepping", 0xf },
-    };
-    uint32_t v = *(uint32_t *)((char *)obj + p->offset);
-
-    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-        if (!strcmp(p->name, limits[i].name) && v > limits[i].max) {
-            error_setg(errp, "must be 0..%u, got %u", limits[i].max, v);
-            return false;
-        }
-    }
-    return true;
-}
-
-static const Property x86_cpu_own_properties[] = {
-    PROP_UINT32("apic-id", X86CPU, apic_id, X86_UNSET, .help = "local APIC id; default: from the topology"),
-    PROP_UINT32("phys-bits", X86CPU, phys_bits, X86_DEFAULT_PHYS_BITS, .unit = "bits", .help = "width of a physical address, 32..52"),
-    PROP_UINT32("level", X86CPU, level, X86_UNSET, .help = "highest basic CPUID leaf"),
-    PROP_UINT32("xlevel", X86CPU, xlevel, X86_UNSET, .help = "highest extended CPUID leaf"),
-    PROP_UINT32("family", X86CPU, family, X86_UNSET, .changed = signature_changed, .help = "CPUID family"),
-    PROP_UINT32("model", X86CPU, model, X86_UNSET, .changed = signature_changed, .help = "CPUID model"),
-    PROP_UINT32("stepping", X86CPU, stepping, X86_UNSET, .changed = signature_changed, .help = "CPUID stepping"),
-    PROP_STRING("vendor", X86CPU, vendor, .help = "CPUID vendor, 12 characters"),
-    PROP_STRING("model-id", X86CPU, model_id, .help = "CPUID brand string"),
-    PROP_BOOL("kvm", X86CPU, expose_kvm, true, .help = "show KVM's signature and paravirtual features"),
-    PROP_BOOL("check", X86CPU, check, true, .help = "warn about features that cannot be had"),
-    PROP_BOOL("enforce", X86CPU, enforce, false, .help = "refuse to start without every feature asked for"),
-    PROP_UINT32("socket-id", X86CPU, parent.socket_id, 0, .help = "place in the topology"),
-    PROP_UINT32("die-id", X86CPU, parent.die_id, 0, .help = "place in the topology"),
-    PROP_UINT32("core-id", X86CPU, parent.core_id, 0, .help = "place in the topology"),
-    PROP_UINT32("thread-id", X86CPU, parent.thread_id, 0, .help = "place in the topology"),
-    PROP_UINT32("node-id", X86CPU, parent.node_id, 0, .help = "NUMA node"),
-};
+/* --- the type --- */
 
 /* Common parent that carries the feature properties, so that the CPU's own stay a table of their own. */
 TYPE_DEFINE_FAMILY(VcpuInfo, X86CPU, x86_cpu_features, "x86_64-cpu-features", vcpu, true,
     .properties = x86_feature_properties, .n_properties = X86_N_FEATURE_PROPERTIES,
     .hidden = true,
-    .not_user_creatable = true,
 )
 
 TYPE_DEFINE_FAMILY(VcpuInfo, X86CPU, x86_cpu, "x86_64-cpu", x86_cpu_features, true,
     .desc = "x86 CPU",
-    .properties = PROPS(x86_cpu_own_properties),
+    .properties = x86_cpu_properties, .n_properties = X86_N_CPU_PROPERTIES,
     .init = x86_cpu_init,
     .realize = x86_cpu_realize,
     .reset_hold = x86_cpu_reset_hold,
-    .not_user_creatable = true,
 )
-
-#define X86_CPU_TYPE(ident, type_name, description, ...)                                      \
-    static const X86Model ident##_model = { __VA_ARGS__ };                                    \
-    extern const TypeInfo x86_cpu_##ident##_type;                                             \
-    TYPE_DEFINE_FAMILY(X86CpuInfo, X86CPU, x86_cpu_##ident, type_name "-x86_64-cpu", x86_cpu, false, \
-        .desc = description,                                                                  \
-        .category = DEVICE_CATEGORY_CPU,                                                      \
-        .not_user_creatable = true,                                                           \
-        .vmstate = &x86_cpu_vmstate,                                                          \
-        .env_offset = offsetof(X86CPU, env),                                                  \
-        .tcg = &x86_tcg_ops,                                                                  \
-        .has_work = x86_has_work,                                                             \
-        .get_pc = x86_get_linear_pc,                                                          \
-        .set_pc = x86_set_linear_pc,                                                          \
-        .dump_state = x86_dump_state,                                                         \
-        .dump_notes = x86_core_notes,                                                         \
-        .memory_mappings = x86_memory_mappings,                                               \
-        .translate_debug = x86_translate_debug,                                               \
-        .gdb = &x86_gdb_arch,                                                                 \
-        .get_arch_id = x86_get_arch_id,                                                       \
-        .arch = "x86_64",                                                                     \
-        .model = &ident##_model,                                                              \
-    )
-
-#define MODEL(ident, name_, desc_, level_, xlevel_, vendor_, family_, model_, stepping_, model_id_, features_) \
-    X86_CPU_TYPE(ident, name_, desc_, .kind = MODEL_NAMED, .name = name_, .level = level_, .xlevel = xlevel_,  \
-                 .vendor = vendor_, .family = family_, .model = model_, .stepping = stepping_,                 \
-                 .model_id = model_id_, .features = features_);
-#include "models.def"
-#undef MODEL
-
-#define VIRTUAL_IDENTITY \
-    .vendor = "AuthenticAMD", .family = 15, .model = 107, .stepping = 1, .model_id = "QEMU TCG CPU version 2.5+"
-
-X86_CPU_TYPE(max, "max", "Enables all features supported by the accelerator in the current host",
-             .kind = MODEL_MAX, .name = "max", .level = 0x1f, .xlevel = 0x8000000a, .features = "", VIRTUAL_IDENTITY);
-X86_CPU_TYPE(base, "base", "base CPU model type with no features enabled",
-             .kind = MODEL_BASE, .name = "base", .features = "", VIRTUAL_IDENTITY);
-X86_CPU_TYPE(host, "host", "processor with all supported host features (KVM only)",
-             .kind = MODEL_HOST, .name = "host", .features = "", VIRTUAL_IDENTITY);

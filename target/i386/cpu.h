@@ -139,10 +139,15 @@ typedef union FpuReg {
     uint64_t mm;
 } FpuReg;
 
-/* CPUID-described features, one word per register the SDM lists; rows in features.def. */
+/* Features, one word per CPUID register or MSR that lists them; rows in features.def. */
 typedef enum FeatureWord {
     FEAT_1_EDX, FEAT_1_ECX, FEAT_7_0_EBX, FEAT_7_0_ECX, FEAT_7_0_EDX, FEAT_7_1_EAX, FEAT_8000_0001_EDX,
     FEAT_8000_0001_ECX, FEAT_8000_0007_EDX, FEAT_8000_0008_EBX, FEAT_KVM, FEAT_6_EAX, FEAT_XSAVE,
+    FEAT_7_1_EDX, FEAT_7_2_EDX, FEAT_12_0_EAX, FEAT_12_0_EBX, FEAT_12_1_EAX, FEAT_14_0_ECX, FEAT_24_0_EBX, FEAT_KVM_HINTS,
+    FEAT_8000_0007_EBX, FEAT_SVM, FEAT_8000_0021_EAX, FEAT_8000_0022_EAX, FEAT_C000_0001_EDX,
+    /* the rest are MSRs, of 64 bits */
+    FEAT_CORE_CAPABILITY, FEAT_ARCH_CAPABILITIES, FEAT_PERF_CAPABILITIES, FEAT_VMX_BASIC, FEAT_VMX_MISC, FEAT_VMX_SECONDARY,
+    FEAT_VMX_EPT_VPID, FEAT_VMX_PINBASED, FEAT_VMX_PROCBASED, FEAT_VMX_EXIT, FEAT_VMX_ENTRY, FEAT_VMX_VMFUNC,
     FEATURE_WORDS,
 } FeatureWord;
 
@@ -195,7 +200,7 @@ typedef struct CPUX86State {
     uint8_t sipi_vector;
 
     /* constant after realize */
-    uint32_t features[FEATURE_WORDS];
+    uint64_t features[FEATURE_WORDS];
     uint32_t cpuid_level, cpuid_xlevel, cpuid_version, cpuid_vendor[3], cpuid_model[12];
 } CPUX86State;
 
@@ -206,14 +211,18 @@ typedef struct X86CPU {
     uint32_t apic_id;
     const X86IntcOps *intc;
     void *intc_opaque;
-    uint64_t requested_features[FEATURE_WORDS];     /* +feat, by property */
-    uint64_t dropped_features[FEATURE_WORDS];       /* -feat */
+    uint64_t user_features[FEATURE_WORDS];          /* bits set or cleared by property: env->features has the value */
+    uint64_t filtered_features[FEATURE_WORDS];      /* wanted, and not to be had; after expansion */
     bool expose_kvm;                /* CPUID 0x40000000 answers as KVM does */
+    bool expose_tcg;                /* else, as TCG */
+    bool migratable, leaf_0b, l3_cache, leaf_freq;
     bool check, enforce;            /* report, or refuse, features that cannot be had */
     uint32_t phys_bits;
     char *vendor, *model_id;
-    uint32_t family, model, stepping, level, xlevel;    /* by property; ~0: the model's */
-    uint32_t nr_threads, nr_cores, nr_dies, nr_sockets; /* of the machine, for CPUID */
+    uint32_t family, model, stepping, level, xlevel;    /* level, xlevel: ~0 = as features need */
+    uint32_t min_level, min_xlevel; /* the model's */
+    uint64_t tsc_hz;                /* by property; 0 = whatever runs it */
+    X86Topology topo;               /* of the machine, for CPUID */
 } X86CPU;
 
 OBJECT_DECLARE(X86CPU, X86_CPU, x86_cpu)        /* "x86_64-cpu", abstract */

@@ -1,5 +1,5 @@
 /*
- * CPUID features: names, what translated code implements, how a model's set becomes the CPU's.
+ * CPU features: names, what translated code implements, how a model's set becomes the CPU's.
  */
 #ifndef TARGET_I386_FEATURES_H
 #define TARGET_I386_FEATURES_H
@@ -21,20 +21,30 @@ enum {
 
 /* Where a feature word is found: "CPUID.01H:EDX". */
 const char *x86_feature_word_name(FeatureWord w);
+/* The CPUID leaf and register of a word; false for MSRs.  @subleaf is -1 where the leaf has none. */
+bool x86_feature_word_cpuid(FeatureWord w, uint32_t *leaf, int *subleaf, const char **reg);
 /* First name of a bit; NULL if it has none. */
 const char *x86_feature_name(FeatureWord w, unsigned bit);
+/* By name, other spellings included; for a name of two bits the first. */
 bool x86_feature_find(const char *name, FeatureWord *w, unsigned *bit);
+/* Every name that is no other spelling, in the order of features.def. */
+void x86_feature_foreach(void (*fn)(const char *name, FeatureWord w, unsigned bit, void *opaque), void *opaque);
+/* Names of the bits in @words; the caller owns the list. */
+GStrv x86_feature_names_of(const uint64_t *words);
 
 /* What translated code implements. */
-uint32_t x86_tcg_features(FeatureWord w);
+uint64_t x86_tcg_features(FeatureWord w);
 /* Set in @words the bits of the space-separated @names (which must be known). */
 void x86_features_parse(const char *names, uint64_t *words);
+/* All bits of @word that go by @name. */
+uint64_t x86_feature_bits(FeatureWord word, const char *name);
 
 /*
- * env->features from the model's set, what the user asked for and dropped, and what can be done.
- * A feature that was asked for (by model or user) and cannot be done is warned about, once per
- * bit and process run of realize (@warn), or refused (@enforce).
+ * Drop features that are nothing without others that are off.  What the user had asked for by name
+ * goes into filtered_features, warned about if @warn.
  */
-bool x86_features_resolve(X86CPU *cpu, const uint64_t *model, bool warn, bool enforce, Error **errp) MUST_USE;
+void x86_features_drop_dependents(X86CPU *cpu, bool warn);
+/* Drop what cannot be done into filtered_features, each warned about if @warn. */
+void x86_features_filter(X86CPU *cpu, bool warn);
 
 #endif

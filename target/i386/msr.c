@@ -300,20 +300,9 @@ static bool write_pred_cmd(CPUX86State *env, uint32_t msr, uint64_t v)
     return x86_has(env, FEAT_7_0_EDX, 26) && !(v & ~1ULL);
 }
 
-/*
- * Translated code speculates across no privilege boundary of the guest's that the host does not
- * guard, so the guest need not: without these it pays for retpolines and page-table isolation.
- */
-#define ARCH_CAPABILITIES                                                                     \
-    (BIT_ULL(0) /* RDCL_NO */ | BIT_ULL(1) /* IBRS_ALL */ | BIT_ULL(3) /* SKIP_L1DFL_VMENTRY */ | \
-     BIT_ULL(4) /* SSB_NO */ | BIT_ULL(5) /* MDS_NO */ | BIT_ULL(6) /* IF_PSCHANGE_MC_NO */ | \
-     BIT_ULL(8) /* TAA_NO */ | BIT_ULL(13) /* SBDR_SSDP_NO */ | BIT_ULL(14) /* FBSDP_NO */ |  \
-     BIT_ULL(15) /* PSDP_NO */ | BIT_ULL(20) /* BHI_NO */ | BIT_ULL(24) /* PBRSB_NO */ |      \
-     BIT_ULL(26) /* GDS_NO */ | BIT_ULL(27) /* RFDS_NO */)
-
 static bool read_arch_capabilities(CPUX86State *env, uint32_t msr, uint64_t *v)
 {
-    *v = ARCH_CAPABILITIES;
+    *v = env->features[FEAT_ARCH_CAPABILITIES];
     return x86_has(env, FEAT_7_0_EDX, 29);
 }
 

@@ -21,8 +21,8 @@ ON_A_MACHINE = {
     'add-fd', 'balloon', 'block_resize', 'block_set_io_throttle', 'blockdev-add', 'blockdev-del', 'blockdev-reopen',
     'chardev-remove', 'chardev-send-break', 'closefd',
     'device-list-properties', 'device-sync-config', 'device_add', 'device_del', 'getfd', 'inject-nmi', 'migrate',
-    'migrate-incoming', 'object-add', 'object-del', 'qom-get', 'qom-list-properties', 'qom-set', 'query-balloon',
-    'remove-fd', 'system_wakeup'}
+    'migrate-incoming', 'object-add', 'object-del', 'qom-get', 'qom-list-properties', 'qom-set', 'query-acpi-ospm-status',
+    'query-balloon', 'query-cpus-fast', 'query-hotpluggable-cpus', 'query-stats', 'query-stats-schemas', 'remove-fd', 'system_wakeup'}
 OPEN_ENDED = {'device_add', 'object-add'}       # what else they take depends on a type
 WITHOUT_EXAMPLE = {'quit', 'query-qmp-schema'}  # the one ends it all, the other's answer is long
 EMPTY = ('-machine', 'none')

@@ -25,7 +25,7 @@ void aml_init(Aml *a);
 GByteArray *aml_finish(Aml *a);
 
 typedef enum AmlOp {
-    AML_STORE = 0x70, AML_ADD = 0x72, AML_SHIFT_LEFT = 0x79, AML_AND = 0x7b, AML_OR = 0x7d, AML_INDEX = 0x88, AML_LOR = 0x91, AML_LNOT = 0x92, AML_LEQUAL = 0x93, AML_LGREATER = 0x94,
+    AML_STORE = 0x70, AML_ADD = 0x72, AML_INCREMENT = 0x75, AML_SHIFT_LEFT = 0x79, AML_AND = 0x7b, AML_OR = 0x7d, AML_INDEX = 0x88, AML_LOR = 0x91, AML_LNOT = 0x92, AML_LEQUAL = 0x93, AML_LGREATER = 0x94,
     AML_LLESS = 0x95, AML_RETURN = 0xa4, AML_NOTIFY = 0x86,
     AML_LOCAL0 = 0x60, AML_LOCAL1 = 0x61, AML_ARG0 = 0x68, AML_ARG1 = 0x69, AML_ARG2 = 0x6a, AML_ARG3 = 0x6b,
     AML_ZERO = 0x00, AML_ONE = 0x01,
@@ -55,7 +55,9 @@ void aml_begin_method(Aml *a, const char *name, unsigned n_args, bool serialized
 void aml_begin_package(Aml *a, uint8_t n_elements);
 void aml_begin_if(Aml *a);                              /* the predicate follows, then the body */
 void aml_begin_else(Aml *a);
+void aml_begin_while(Aml *a);                           /* as If */
 void aml_end(Aml *a);
+
 /* Mutex of sync level 0; Acquire waits for ever. */
 void aml_mutex(Aml *a, const char *name);
 void aml_acquire(Aml *a, const char *name);
@@ -63,7 +65,7 @@ void aml_release(Aml *a, const char *name);
 
 /* Operation regions and fields */
 enum { AML_SYSTEM_MEMORY = 0, AML_SYSTEM_IO = 1, AML_PCI_CONFIG = 2 };
-enum { AML_BYTE_ACC = 1, AML_DWORD_ACC = 3 };
+enum { AML_BYTE_ACC = 1, AML_DWORD_ACC = 3, AML_WRITE_AS_ZEROS = 0x40 /* or-ed: other bits of a unit, which would be preserved */ };
 void aml_op_region(Aml *a, const char *name, uint8_t space, uint64_t offset, uint64_t len);
 void aml_begin_field(Aml *a, const char *region, uint8_t access);
 void aml_field_unit(Aml *a, const char *name, unsigned bits);   /* NULL name: reserved bits */

@@ -53,5 +53,7 @@ void acpi_finish(AcpiTables *t, const uint32_t *offsets, unsigned n);
 void acpi_tables_relocate(AcpiTables *t, uint64_t base);
 /* As files for firmware. */
 bool acpi_tables_add_fw_cfg(const AcpiTables *t, FwCfg *fw_cfg, Error **errp) MUST_USE;
+/* The same tables with other contents: what firmware reads at the next reset. */
+void acpi_tables_update_fw_cfg(const AcpiTables *t, FwCfg *fw_cfg);
 
 #endif

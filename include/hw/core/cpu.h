@@ -70,10 +70,10 @@ struct Vcpu {
     Device dev;
 
     /* constant after realize */
-    unsigned index;
+    unsigned index;                     /* of the CPU's slot; CPU_NO_INDEX before realize: the lowest free one */
     AddressSpace *as;
     void *env;                          /* points into this object */
-    unsigned core_id, socket_id, thread_id, die_id, node_id;
+    int32_t socket_id, die_id, module_id, core_id, thread_id, node_id;      /* -1 = not said */
     bool start_powered_off;             /* an AP: waits for its start-up message */
 
     /* BQL */
@@ -107,6 +107,8 @@ struct Vcpu {
     CpuWatchpoint watch_hit;            /* DEBUG_STOP_WATCHPOINT: which */
 };
 
+#define CPU_NO_INDEX UINT_MAX
+
 OBJECT_DECLARE(Vcpu, VCPU, vcpu)        /* "cpu", abstract */
 static inline const VcpuInfo *vcpu_info(const Vcpu *cpu)
 {
@@ -124,11 +126,12 @@ enum {
     EXCP_YIELD,
 };
 
-/* Every vCPU of the machine in index order. */
+/* Every vCPU of the machine in index order; indexes have gaps where a CPU could be plugged. */
 unsigned cpu_count(void);
-Vcpu *cpu_by_index(unsigned i);                 /* NULL if none */
+Vcpu *cpu_at(unsigned position);                /* position 0..cpu_count()-1; NULL beyond */
+Vcpu *cpu_by_index(unsigned index);             /* NULL if none */
 #define CPU_FOREACH(cpu) \
-    for (unsigned cpu_i_ = 0; ((cpu) = cpu_by_index(cpu_i_)) != NULL; cpu_i_++)
+    for (unsigned cpu_i_ = 0; ((cpu) = cpu_at(cpu_i_)) != NULL; cpu_i_++)
 Vcpu *cpu_current(void);                        /* of the calling thread; NULL elsewhere */
 void cpu_current_set(Vcpu *cpu);                /* by the thread that is to run it */
 void cpu_list_add(Vcpu *cpu);
@@ -174,6 +177,16 @@ void cpus_pause_all(void);                      /* BQL; returns when every vCPU 
  * Accelerators: "tcg", "kvm", "qtest".  One is chosen per process; it owns vCPU threads.
  */
 typedef struct Accel Accel;
+
+/* Something an accelerator counts, as query-stats names it. */
+typedef struct AccelCounter {
+    const char *name;
+    bool of_vcpu;                               /* else of the whole machine */
+    bool instant;                               /* what is now; else it only grows */
+    enum { ACCEL_COUNT_PLAIN, ACCEL_COUNT_BYTES, ACCEL_COUNT_NANOSECONDS } unit;
+    size_t offset;                              /* the accelerator's */
+} AccelCounter;
+
 typedef struct AccelInfo {
     struct ObjectInfo;
     const char *accel_name;                     /* what -accel says */
@@ -190,6 +203,8 @@ typedef struct AccelInfo {
     void (*info)(Accel *accel, FILE *f);        /* `info jit`, `info kvm` */
     /* Memory slots there are, and of them in use.  NULL: memory is not mapped in slots. */
     void (*memory_slots)(Accel *accel, unsigned *max, unsigned *used);
+    const AccelCounter *counters;               /* ends with a nameless one; NULL = none */
+    uint64_t (*count)(Accel *accel, Vcpu *cpu, const AccelCounter *c);      /* @cpu NULL for those of the machine */
 } AccelInfo;
 
 struct Accel {

@@ -26,6 +26,8 @@ struct MachineInfo {
     bool no_serial, no_parallel, no_floppy, no_cdrom;   /* default devices it does not have */
     const char *default_nic, *default_display;
     bool has_hotpluggable_cpus;
+    bool has_dies, has_modules, has_clusters;   /* levels of -smp that may be other than 1 */
+    bool has_numa;                      /* -numa means something */
     bool has_memory_hotplug;            /* -m slots=,maxmem= mean something */
     /* Who handles plugging of @dev, which sits on no bus (memory, CPUs); NULL: it cannot be plugged while running. */
     const HotplugHandler *(*hotplug_handler)(Machine *m, Device *dev);
@@ -36,17 +38,33 @@ struct MachineInfo {
     /* Where -device without bus= of this bus type goes is found by walking the tree. */
 };
 
+/* All at least 1; sockets * dies * clusters * modules * cores * threads == max_cpus >= cpus. */
 typedef struct SmpConfig {
-    unsigned cpus, sockets, dies, clusters, cores, threads, max_cpus;
+    unsigned cpus, sockets, dies, clusters, modules, cores, threads, max_cpus;
 } SmpConfig;
+
+/* Where a CPU sits: each number counts within the one before. */
+typedef struct CpuPlace {
+    unsigned socket, die, module, core, thread;
+} CpuPlace;
+
+/* A CPU that the machine has or could have; its index in Machine.cpu_slots is the CPU's. */
+typedef struct CpuSlot {
+    CpuPlace place;
+    int node;                           /* NUMA node; -1 = none was said */
+    uint32_t arch_id;                   /* x86: the APIC id; set by the board */
+    Vcpu *cpu;                          /* borrowed; NULL = empty */
+} CpuSlot;
+
+#define NUMA_MAX_NODES 128
 
 /* One -numa node; @mem_bytes of all nodes add up to the RAM size. */
 typedef struct NumaNode {
+    bool present;
     uint64_t mem_bytes;
-    uint64_t cpus;                      /* bit mask over CPU indexes, 0..63 */
-    Object *memdev;                     /* counted; NULL = a part of the machine's RAM */
+    Object *memdev;                     /* counted; NULL = no memory */
+    uint8_t distance[NUMA_MAX_NODES];   /* to others; complete when the board is built */
 } NumaNode;
-#define NUMA_MAX_NODES 64
 
 struct Machine {
     Object obj;
@@ -54,6 +72,7 @@ struct Machine {
     uint64_t ram_size, maxram_size;
     unsigned ram_slots;
     SmpConfig smp;
+    CpuSlot *cpu_slots;                 /* owned; [smp.max_cpus] */
     char *cpu_type;                     /* full type name */
     Value *cpu_props;                   /* owned dict of -cpu properties, or NULL */
     char *kernel, *initrd, *append, *firmware, *dtb;
@@ -64,6 +83,7 @@ struct Machine {
     Object *memory_backend;             /* -machine memory-backend= */
     NumaNode numa[NUMA_MAX_NODES];
     unsigned n_numa;
+    bool numa_distances_given;
     bool dump_guest_core, mem_merge, usb, graphics, suppress_vmdesc;
     uint8_t uuid[16];                   /* -uuid, in text order */
     bool uuid_set;
@@ -87,10 +107,17 @@ const TypeInfo *machine_type_find(const char *name);
 const TypeInfo *machine_type_default(const char *arch);
 
 /*
- * -smp as a dict of cpus, sockets, dies, clusters, cores, threads, maxcpus (each optional): fill what is
- * missing, prefer cores over sockets over threads, check the product and the machine's maximum.
+ * -smp as a dict of cpus, sockets, dies, clusters, modules, cores, threads, maxcpus (each optional): fill what is
+ * missing, prefer cores over sockets over threads, check the product and the machine's maximum.  Makes the
+ * table of CPUs.
  */
 bool machine_set_smp(Machine *m, const Value *opts, Error **errp) MUST_USE;
+/* The table of CPUs for m->smp, all empty, in index order: threads first. */
+void machine_make_cpu_slots(Machine *m);
+CpuPlace machine_place_of_index(const SmpConfig *smp, unsigned index);
+CpuSlot *machine_cpu_slot_by_arch_id(Machine *m, uint32_t arch_id);     /* NULL if there is none */
+/* "socket-id: 0, core-id: 1, thread-id: 0": with the levels that the machine has. */
+char *cpu_place_text(const Machine *m, const CpuPlace *p);
 
 /*
  * Build the board: makes @m the current machine at /machine, checks sizes, makes the default RAM unless

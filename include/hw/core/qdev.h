@@ -112,6 +112,8 @@ struct BusInfo {
 typedef struct HotplugHandler {
     /* Before realize: allocate addresses, refuse. */
     bool (*pre_plug)(void *opaque, Device *dev, Error **errp);
+    /* .pre_plug succeeded, yet the device came to nothing. */
+    void (*undo_pre_plug)(void *opaque, Device *dev);
     /* After realize: tell the guest.  Failing unrealizes the device. */
     bool (*plug)(void *opaque, Device *dev, Error **errp);
     /*

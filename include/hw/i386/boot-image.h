@@ -31,6 +31,8 @@ void boot_images_fini(BootImages *b);
 void boot_images_add(BootImages *b, const char *what, hwaddr addr, GBytes *owner, uint64_t offset, uint64_t len);
 /* Consumes @data (g_malloc). */
 void boot_images_add_take(BootImages *b, const char *what, hwaddr addr, uint8_t *data, uint64_t len);
+/* Other bytes for the image that was added at @addr with the same length; consumes @data.  False: there is none. */
+bool boot_images_replace(BootImages *b, hwaddr addr, uint8_t *data, uint64_t len);
 void boot_images_add_zero(BootImages *b, const char *what, hwaddr addr, uint64_t len);
 /* Does [@addr, +@len) touch an image already there? */
 bool boot_images_overlap(const BootImages *b, hwaddr addr, uint64_t len, const char **with);

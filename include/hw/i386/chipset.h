@@ -49,6 +49,7 @@ void i440fx_firmware_setup(PCIHost *host);
 enum {
     PIIX4_PCI_HOTPLUG_BASE = 0xae00,
     PIIX4_PMBASE = 0x600, PIIX4_GPE_BASE = 0xafe0, PIIX4_GPE_LEN = 4, PIIX4_ACPI_ENABLE = 0xf1, PIIX4_ACPI_DISABLE = 0xf0,
+    PIIX4_CPU_HOTPLUG_PORT = 0xaf00,
 };
 
 /* --- Q35 --- */
@@ -70,6 +71,7 @@ void q35_firmware_setup(PCIHost *host);
 enum {
     ICH9_RCRB_BASE = 0xfed1c000, ICH9_PCI_HOTPLUG_BASE = 0xcc0,
     ICH9_PMBASE = 0x600, ICH9_GPE_OFFSET = 0x20, ICH9_GPE_LEN = 16, ICH9_ACPI_ENABLE = 0x2, ICH9_ACPI_DISABLE = 0x3,
+    ICH9_CPU_HOTPLUG_PORT = 0xcd8,
 };
 
 #endif

@@ -39,6 +39,9 @@ typedef struct X86Machine {
     uint64_t ecam_size;
 
     /* devices; borrowed */
+    struct AcpiCpuHotplug *cpu_hotplug; /* NULL: CPUs cannot come and go */
+    bool cpus_created;                  /* those of the start: later ones are plugged */
+    bool cpus_changed;                  /* since the ACPI tables were made */
     ApicBus *apic_bus;
     GPtrArray *acpi_user_tables;    /* of GByteArray *, owned; -acpitable */
     Device *i8259, *ioapic;             /* i8259 NULL with pic=off */
@@ -75,6 +78,11 @@ uint64_t x86_memory_end(const X86Machine *x);
 bool x86_map_ram(X86Machine *x, uint64_t split, Error **errp) MUST_USE;
 /* APIC bus and CPUs. */
 bool x86_create_cpus(X86Machine *x, Error **errp) MUST_USE;
+/* MachineInfo.hotplug_handler for boards with nothing but CPUs to plug. */
+const HotplugHandler *x86_hotplug_handler(Machine *m, Device *dev);
+extern const HotplugHandler x86_cpu_plug_handler;
+/* For acpi_cpu_hotplug_create(); @opaque is the machine. */
+void x86_cpu_ejected(void *opaque, unsigned index);
 /* IOAPIC and, unless pic=off, the 8259 pair; makes x86_gsi() usable. */
 bool x86_create_interrupt_controllers(X86Machine *x, Error **errp) MUST_USE;
 /* Global system interrupt @n: 0..15 go to the PICs too, 0 to IOAPIC pin 2. */
@@ -96,6 +104,8 @@ bool x86_load_kernel(X86Machine *x, Error **errp) MUST_USE;
  */
 struct AcpiTables;
 bool x86_place_acpi(X86Machine *x, struct AcpiTables *t, Error **errp) MUST_USE;
+/* Tables of the same size in their stead, from the next reset on. */
+void x86_replace_acpi(X86Machine *x, struct AcpiTables *t);
 /* Installs the reset handler that reloads images and puts the boot CPU in its entry state. */
 void x86_register_boot_reset(X86Machine *x);
 

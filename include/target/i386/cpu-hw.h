@@ -4,7 +4,23 @@
 #ifndef TARGET_I386_CPU_HW_H
 #define TARGET_I386_CPU_HW_H
 
-#include "hw/core/cpu.h"
+#include "hw/core/machine.h"
+
+/*
+ * APIC ids (topology.c; SDM Vol.3 8.9.1).  From the least significant bit: thread, core, module, die, socket, each as
+ * wide as its count needs.
+ */
+typedef enum X86TopologyLevel { X86_LEVEL_THREAD, X86_LEVEL_CORE, X86_LEVEL_MODULE, X86_LEVEL_DIE, X86_LEVEL_SOCKET } X86TopologyLevel;
+typedef struct X86Topology {
+    unsigned n[X86_LEVEL_SOCKET + 1];           /* of each level in the one above; sockets: of the machine */
+} X86Topology;
+X86Topology x86_topology(const SmpConfig *smp);
+/* Bits of an APIC id below those of @level; X86_LEVEL_SOCKET: of a package. */
+unsigned x86_topology_shift(const X86Topology *t, X86TopologyLevel level);
+/* Threads in one of @level: 1 for a thread, all of a package for a socket. */
+unsigned x86_topology_threads(const X86Topology *t, X86TopologyLevel level);
+uint32_t x86_apic_id_of_place(const X86Topology *t, const CpuPlace *p);
+CpuPlace x86_place_of_apic_id(const X86Topology *t, uint32_t apic_id);
 
 /* How the CPU asks its local interrupt controller.  BQL held. */
 typedef struct X86IntcOps {
@@ -22,7 +38,8 @@ typedef struct X86IntcOps {
 } X86IntcOps;
 
 void x86_cpu_set_intc(Vcpu *cpu, const X86IntcOps *ops, void *opaque);
-uint32_t x86_cpu_apic_id(Vcpu *cpu);
+#define X86_NO_APIC_ID UINT32_MAX
+uint32_t x86_cpu_apic_id(Vcpu *cpu);            /* X86_NO_APIC_ID before realize if it was not set */
 bool x86_cpu_is_bsp(Vcpu *cpu);
 /* SIPI: leave wait-for-SIPI at @vector << 12. */
 void x86_cpu_sipi(Vcpu *cpu, uint8_t vector);

@@ -220,7 +220,7 @@ struct Insn {
 typedef struct X86DecodeMode {
     bool code64, code32;            /* neither: 16-bit */
     bool prot;                      /* protected mode and not virtual-8086 */
-    const uint32_t *features;       /* env->features */
+    const uint64_t *features;       /* env->features */
 } X86DecodeMode;
 
 /* Fetch @n bytes at block start + @delta; false: not there. */

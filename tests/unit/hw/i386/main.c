@@ -16,6 +16,7 @@ int main(int argc, char **argv)
     add_map_tests();
     add_boot_tests();
     add_acpi_tests();
+    add_cpu_hotplug_tests();
     add_pm_tests();
     return g_test_run();
 }

@@ -62,12 +62,22 @@ static void test_aml_encodings(void)
     g_byte_array_unref(b);
 }
 
+static Vcpu boot_cpu;
+
 /* A board as far as the tables look at it. */
 static X86Machine *board(const char *name)
 {
     X86Machine *x = X86_MACHINE(object_new(machine_type_find(name)));
 
-    x->m.smp = (SmpConfig){ .cpus = 5, .sockets = 5, .dies = 1, .clusters = 1, .cores = 1, .threads = 1, .max_cpus = 5 };
+    x->m.smp = (SmpConfig){ .cpus = 5, .sockets = 5, .dies = 1, .clusters = 1, .modules = 1, .cores = 1, .threads = 1, .max_cpus = 5 };
+    machine_make_cpu_slots(&x->m);
+    x->m.cpu_slots[0].cpu = &boot_cpu;
+    x->m.cpu_slots[4].arch_id = 300;
+    x->m.n_numa = 2;
+    x->m.numa_distances_given = true;
+    for (unsigned i = 0; i < 2; i++) {
+        x->m.numa[i] = (NumaNode){ .present = true, .mem_bytes = 3 * GiB, .distance = { i ? 21 : 10, i ? 10 : 17 } };
+    }
     x->m.ram_size = 6 * GiB;
     x->below_4g = 2 * GiB;
     x->above_4g = 4 * GiB;
@@ -85,7 +95,7 @@ static AcpiInfo info_of(X86Machine *x, AcpiBoard kind)
         .board = kind, .x86 = x, .pit = true, .rtc = true, .kbd = kind != ACPI_BOARD_MICROVM, .hpet = kind != ACPI_BOARD_MICROVM,
         .com_mask = 0xf, .hpet_id = 0x8086a201, .hole64_base = 8 * GiB, .hole64_size = 32 * GiB,
         .virtio_base = 0xfeb00000, .virtio_size = 512, .virtio_irq_base = 16, .n_virtio = kind == ACPI_BOARD_MICROVM ? 8 : 0,
-        .ged_base = 0xfea00000, .ged_irq = 9,
+        .ged_base = 0xfea00000, .ged_irq = 9, .cpu_hotplug_port = kind == ACPI_BOARD_MICROVM ? 0 : 0xcd8,
     };
 }
 
@@ -134,6 +144,59 @@ static void test_tables_sum_to_zero(void)
         acpi_tables_fini(&t);
         object_unref(x);
     }
+}
+
+/* The table with @signature, its header included. */
+static const uint8_t *find_table(const AcpiTables *t, const char *signature)
+{
+    const uint8_t *xsdt = table_at(t, ld64_le(t->rsdp + 24));
+
+    for (unsigned e = 36; e < ld32_le(xsdt + 4); e += 8) {
+        const uint8_t *h = table_at(t, ld64_le(xsdt + e));
+
+        if (!memcmp(h, signature, 4)) {
+            return h;
+        }
+    }
+    g_error("no table %s", signature);
+}
+
+static void test_madt_has_every_possible_cpu(void)
+{
+    /* five CPUs, the first there, the last with an id that needs the x2APIC form; then the IOAPIC */
+    static const uint8_t first[] = { 0, 8, 0, 0, 1, 0, 0, 0 }, second[] = { 0, 8, 1, 1, 0, 0, 0, 0 };
+    static const uint8_t last[] = { 9, 16, 0, 0, 0x2c, 1, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0 };
+    X86Machine *x = board("q35");
+    AcpiInfo info = info_of(x, ACPI_BOARD_Q35);
+    const uint8_t *madt;
+    AcpiTables t;
+
+    acpi_build(&info, &t);
+    acpi_tables_relocate(&t, BASE);
+    madt = find_table(&t, "APIC");
+    g_assert_cmpmem(madt + 44, 8, first, sizeof(first));
+    g_assert_cmpmem(madt + 52, 8, second, sizeof(second));
+    g_assert_cmpmem(madt + 44 + 4 * 8, 16, last, sizeof(last));
+    g_assert_cmphex(madt[44 + 4 * 8 + 16], ==, 1);
+    acpi_tables_fini(&t);
+    object_unref(x);
+}
+
+static void test_slit_is_the_matrix(void)
+{
+    static const uint8_t matrix[] = { 2, 0, 0, 0, 0, 0, 0, 0, 10, 17, 21, 10 };
+    X86Machine *x = board("q35");
+    AcpiInfo info = info_of(x, ACPI_BOARD_Q35);
+    const uint8_t *slit;
+    AcpiTables t;
+
+    acpi_build(&info, &t);
+    acpi_tables_relocate(&t, BASE);
+    slit = find_table(&t, "SLIT");
+    g_assert_cmpuint(ld32_le(slit + 4), ==, 36 + sizeof(matrix));
+    g_assert_cmpmem(slit + 36, sizeof(matrix), matrix, sizeof(matrix));
+    acpi_tables_fini(&t);
+    object_unref(x);
 }
 
 static void run_iasl(const char *const *argv, const char *dir, const char *want)
@@ -239,6 +302,8 @@ void add_acpi_tests(void)
 {
     g_test_add_func("/i386/acpi/aml-encodings", test_aml_encodings);
     g_test_add_func("/i386/acpi/tables-sum-to-zero", test_tables_sum_to_zero);
+    g_test_add_func("/i386/acpi/madt-has-every-possible-cpu", test_madt_has_every_possible_cpu);
+    g_test_add_func("/i386/acpi/slit-is-the-matrix", test_slit_is_the_matrix);
     g_test_add_func("/i386/acpi/iasl-reads-them", test_iasl_reads_them);
     g_test_add_func("/i386/smbios-is-well-formed", test_smbios_is_well_formed);
 }

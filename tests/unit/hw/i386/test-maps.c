@@ -31,13 +31,40 @@ static void test_e820_sorts_and_answers(void)
 
 static void test_apic_ids_are_fields(void)
 {
-    SmpConfig smp = { .cpus = 12, .sockets = 2, .dies = 1, .clusters = 1, .cores = 3, .threads = 2, .max_cpus = 12 };
+    SmpConfig smp = { .cpus = 12, .sockets = 2, .dies = 1, .clusters = 1, .modules = 1, .cores = 3, .threads = 2, .max_cpus = 12 };
     static const uint32_t expected[12] = { 0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13 };
 
     for (unsigned i = 0; i < 12; i++) {
         g_assert_cmpuint(x86_apic_id_for_cpu(&smp, i), ==, expected[i]);
     }
     g_assert_cmpuint(x86_apic_id_limit(&smp), ==, 14);
+}
+
+/* sockets 2, dies 3, modules 2, cores 5, threads 2: fields of 1, 3, 1 and 2 bits below the socket. */
+static void test_places_and_apic_ids_are_one_to_one(void)
+{
+    SmpConfig smp = { .cpus = 1, .sockets = 2, .dies = 3, .clusters = 1, .modules = 2, .cores = 5, .threads = 2, .max_cpus = 120 };
+    X86Topology t = x86_topology(&smp);
+    uint32_t last = 0;
+
+    g_assert_cmpuint(x86_topology_shift(&t, X86_LEVEL_CORE), ==, 1);
+    g_assert_cmpuint(x86_topology_shift(&t, X86_LEVEL_MODULE), ==, 4);
+    g_assert_cmpuint(x86_topology_shift(&t, X86_LEVEL_DIE), ==, 5);
+    g_assert_cmpuint(x86_topology_shift(&t, X86_LEVEL_SOCKET), ==, 7);
+    g_assert_cmpuint(x86_topology_threads(&t, X86_LEVEL_THREAD), ==, 1);
+    g_assert_cmpuint(x86_topology_threads(&t, X86_LEVEL_MODULE), ==, 10);
+    g_assert_cmpuint(x86_topology_threads(&t, X86_LEVEL_SOCKET), ==, 60);
+    for (unsigned i = 0; i < smp.max_cpus; i++) {
+        CpuPlace p = machine_place_of_index(&smp, i), q;
+        uint32_t id = x86_apic_id_of_place(&t, &p);
+
+        g_assert_true(i == 0 || id > last);
+        last = id;
+        q = x86_place_of_apic_id(&t, id);
+        g_assert_cmpmem(&p, sizeof(p), &q, sizeof(q));
+    }
+    g_assert_cmpuint(last, ==, 1 << 7 | 2 << 5 | 1 << 4 | 4 << 1 | 1);
+    g_assert_cmpuint(x86_apic_id_limit(&smp), ==, last + 1);
 }
 
 static bool smp(Machine *m, const char *const *kv)
@@ -64,7 +91,13 @@ static void test_smp_is_completed_and_checked(void)
     g_assert_cmpuint(m->smp.sockets, ==, 2);
     g_assert_true(smp(m, (const char *const[]){ "sockets", "2", "cores", "3", NULL }));
     g_assert_cmpuint(m->smp.cpus, ==, 6);
+    g_assert_true(smp(m, (const char *const[]){ "cpus", "3", "maxcpus", "16", "dies", "2", "modules", "2", "threads", "2", NULL }));
+    g_assert_cmpuint(m->smp.cores, ==, 2);
+    g_assert_cmpuint(m->cpu_slots[15].place.die, ==, 1);
+    g_assert_cmpuint(m->cpu_slots[15].place.core, ==, 1);
+    g_assert_false(smp(m, (const char *const[]){ "cpus", "4", "clusters", "2", NULL }));
     g_assert_false(smp(m, (const char *const[]){ "cpus", "4", "cores", "3", NULL }));
+    g_assert_false(smp(m, (const char *const[]){ "sockets", "65535", "cores", "65535", "threads", "65535", NULL }));
     g_assert_false(smp(m, (const char *const[]){ "cpus", "0", NULL }));
     g_assert_false(smp(m, (const char *const[]){ "cpus", "-1", NULL }));
     g_assert_false(smp(m, (const char *const[]){ "cpus", "300", NULL }));
@@ -89,6 +122,7 @@ void add_map_tests(void)
 {
     g_test_add_func("/i386/e820-sorts-and-answers", test_e820_sorts_and_answers);
     g_test_add_func("/i386/apic-ids-are-fields", test_apic_ids_are_fields);
+    g_test_add_func("/i386/places-and-apic-ids", test_places_and_apic_ids_are_one_to_one);
     g_test_add_func("/i386/smp-is-completed-and-checked", test_smp_is_completed_and_checked);
     g_test_add_func("/i386/machine-names", test_machine_names);
 }

@@ -6,6 +6,7 @@
 
 void add_acpi_tests(void);
 void add_boot_tests(void);
+void add_cpu_hotplug_tests(void);
 void add_map_tests(void);
 void add_pm_tests(void);
 
