@@ -20,6 +20,7 @@
 #include "system/dump.h"
 #include "util/main-loop.h"
 #include "util/timer.h"
+#include "system/trace.h"
 
 #include <signal.h>
 
@@ -125,11 +126,13 @@ const char *runstate_name(RunState s)
 void runstate_set(RunState s)
 {
     assert(s < RUN_STATE_MAX);
+    trace_runstate_set(state, runstate_name(state), s, runstate_name(s));
     __atomic_store_n(&state, s, __ATOMIC_RELEASE);
 }
 
 static void notify_state(bool running)
 {
+    trace_vm_state_notify(running, state, runstate_name(state));
     for (unsigned i = 0; state_notifiers && i < state_notifiers->len; i++) {
         const Notifier *n = &g_array_index(state_notifiers, Notifier, i);
 
@@ -205,11 +208,13 @@ void system_reset_request(ShutdownCause cause)
 {
     bool ends = reboot_action == REBOOT_ACTION_SHUTDOWN && cause != SHUTDOWN_CAUSE_SUBSYSTEM_RESET;
 
+    trace_system_reset_request(cause);
     ask(ends ? &requests.shutdown : &requests.reset, cause);
 }
 
 void system_shutdown_request(ShutdownCause cause)
 {
+    trace_qemu_system_shutdown_request(cause);
     ask(&requests.shutdown, cause);
 }
 
@@ -221,6 +226,7 @@ void system_shutdown_request_with_code(ShutdownCause cause, int status)
 
 void system_powerdown_request(void)
 {
+    trace_qemu_system_powerdown_request(state);
     ask(&requests.powerdown, 1);
 }
 
@@ -266,6 +272,7 @@ void system_guest_panicked(void)
 
 void system_watchdog_expired(void)
 {
+    trace_system_watchdog_expired(watchdog_action);
     qapi_event_send_watchdog((QapiWatchdogAction)watchdog_action);
     switch (watchdog_action) {
     case WATCHDOG_ACTION_RESET:

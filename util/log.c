@@ -3,6 +3,7 @@
  */
 #include "util/log.h"
 #include "util/error.h"
+#include "util/trace.h"
 
 #include <stdarg.h>
 
@@ -41,7 +42,9 @@ bool log_parse_items(const char *items, unsigned *mask, Error **errp)
 
         for (i = 0; i < ARRAY_SIZE(log_items) && strcmp(*p, log_items[i].name); i++) {
         }
-        if (i < ARRAY_SIZE(log_items)) {
+        if (g_str_has_prefix(*p, "trace:")) {
+            trace_enable_pattern(*p + strlen("trace:"));
+        } else if (i < ARRAY_SIZE(log_items)) {
             *mask |= log_items[i].mask;
         } else if (!strcmp(*p, "all")) {
             *mask |= ~0u & ~LOG_NOCHAIN;
@@ -59,6 +62,7 @@ void log_print_items(FILE *f)
     for (size_t i = 0; i < ARRAY_SIZE(log_items); i++) {
         fprintf(f, "%-15s %s\n", log_items[i].name, log_items[i].help);
     }
+    fprintf(f, "%-15s %s\n", "trace:PATTERN", "trace events (-trace help lists them)");
 }
 
 bool log_set_file(const char *path, Error **errp)

@@ -6,6 +6,7 @@
  */
 #include "util/timer-internal.h"
 #include "util/main-loop.h"
+#include "trace-events.h"
 
 #include <time.h>
 
@@ -122,6 +123,7 @@ void timer_mod(Timer *t, int64_t expire_ns)
     *link = t;
     first = pending[t->type] == t;
     g_mutex_unlock(&timers_lock);
+    trace_timer_mod(t, t->type, expire_ns);
     if (first) {
         main_loop_wake();
     }
@@ -129,6 +131,7 @@ void timer_mod(Timer *t, int64_t expire_ns)
 
 void timer_del(Timer *t)
 {
+    trace_timer_del(t);
     g_mutex_lock(&timers_lock);
     if (t->expire_ns >= 0) {
         unlink_locked(t);
@@ -199,6 +202,7 @@ static void run_due(ClockType type, int64_t now)
         }
         unlink_locked(t);
         g_mutex_unlock(&timers_lock);
+        trace_timer_run(t, type);
         t->fn(t->opaque);
     }
 }

@@ -6,6 +6,7 @@
  */
 #include "hw/core/numa.h"
 #include "system/hostmem.h"
+#include "trace.h"
 
 static Machine *the_machine;
 
@@ -165,6 +166,7 @@ void machine_reset(Machine *m, ResetType type)
 {
     const MachineInfo *mi = machine_info(m);
 
+    trace_machine_reset(mi->machine_name, type);
     if (mi->reset) {
         mi->reset(m, type);
     } else {

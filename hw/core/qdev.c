@@ -5,6 +5,7 @@
 #include "qdev-internal.h"
 
 #include "util/timer.h"
+#include "trace.h"
 
 const VMState vmstate_none = { .name = "none", .version = 1, .minimum_version = 1, .fields = (const VMField[]){ VMS_END } };
 
@@ -190,6 +191,7 @@ static bool do_realize(Device *dev, Bus *bus, Error **errp)
         }
         return false;
     }
+    trace_qdev_realize(dev, dev->obj.type->name);
     dev->realized = true;
     dev->obj.frozen = true;
     if (h && h->plug && !h->plug(opaque, dev, errp)) {
@@ -216,6 +218,7 @@ bool device_realize(Device *dev, Bus *bus, Error **errp)
     }
     dev->parent_bus = bus;
     if (bus) {
+        trace_qdev_update_parent_bus(dev, dev->obj.type->name, bus, bus->obj.name);
         bus_attach_device(bus, dev);
     }
     if (do_realize(dev, bus, errp)) {
@@ -254,6 +257,7 @@ void device_unrealize(Device *dev)
             object_unparent(child);
         }
     }
+    trace_qdev_unrealize(dev, dev->obj.type->name);
     unrealize_chain(dev, NULL);
     dev->realized = false;
     dev->obj.frozen = false;

@@ -6,6 +6,7 @@
  * whole set before the next begins.
  */
 #include "hw/core/qdev.h"
+#include "trace.h"
 
 typedef enum ResetPhase { PHASE_ENTER, PHASE_HOLD, PHASE_EXIT } ResetPhase;
 
@@ -101,6 +102,7 @@ void device_reset(Device *dev, ResetType type)
 {
     g_autoptr(GPtrArray) devices = g_ptr_array_new_with_free_func(object_unref);
 
+    trace_resettable_reset(dev, dev->obj.type->name, type);
     collect_below(dev, devices);
     run_phase(devices, PHASE_ENTER, type);
     run_phase(devices, PHASE_HOLD, type);

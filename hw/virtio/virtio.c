@@ -3,6 +3,7 @@
  */
 #include "virtqueue-internal.h"
 #include "util/log.h"
+#include "trace.h"
 
 #include <stdarg.h>
 
@@ -72,6 +73,7 @@ void virtio_queue_kick(VirtioDevice *vdev, unsigned n)
     }
     /* Legacy drivers may kick before DRIVER_OK (section 3.1.2). */
     if (virtqueue_is_ready(vq) && vdev->status & VIRTIO_STATUS_DRIVER) {
+        trace_virtio_queue_notify(vdev, n, vq);
         vq->handle(vdev, vq);
     }
 }
@@ -198,6 +200,7 @@ void virtio_set_status(VirtioDevice *vdev, uint8_t status)
     const VirtioInfo *info = virtio_info(vdev);
     uint8_t old = vdev->status, rising = status & ~old;
 
+    trace_virtio_set_status(vdev, status);
     if (!status) {
         virtio_reset(vdev);
         return;

@@ -7,6 +7,7 @@
  * Rings are in guest memory and little-endian (also for legacy drivers, whose guest is an x86).
  */
 #include "virtqueue-internal.h"
+#include "trace.h"
 
 enum { DESC_F_NEXT = 1, DESC_F_WRITE = 2, DESC_F_INDIRECT = 4, DESC_F_AVAIL = 1 << 7, DESC_F_USED = 1 << 15 };
 enum { AVAIL_F_NO_INTERRUPT = 1, USED_F_NO_NOTIFY = 1 };
@@ -509,6 +510,7 @@ void virtqueue_notify(VirtQueue *vq)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);    /* used entries before the driver's wish: pairs with its enable-and-check */
     if (is_packed(vq) ? packed_wants_interrupt(vq) : split_wants_interrupt(vq)) {
         vdev->isr |= 1;
+        trace_virtio_notify(vdev, vq);
         vdev->transport->notify(vdev->transport_opaque, vq->vector);
     }
 }

@@ -11,6 +11,7 @@
 #include "system/runstate.h"
 #include "util/main-loop.h"
 #include "util/timer.h"
+#include "trace.h"
 
 static BlockBackend *backends;  /* newest first; BQL */
 
@@ -63,6 +64,7 @@ void blk_set_accounting(BlockBackend *blk, bool invalid, bool failed)
 void block_request_complete(BlockRequest *r)
 {
     r->blk->in_flight--;
+    trace_blk_request_complete(r->blk, r->ret);
     account_done(r);
     r->cb(r->opaque, r->ret);
     g_free(r->iov);
@@ -156,6 +158,29 @@ static void finish_early(BlockRequest *r, int ret)
     block_request_done(r);
 }
 
+static void trace_submit(const BlockRequest *r)
+{
+    const char *node = blk_name(r->blk);
+
+    switch (r->kind) {
+    case BLOCK_READ:
+        trace_blk_co_preadv(r->blk, node, r->offset, r->bytes);
+        break;
+    case BLOCK_WRITE:
+    case BLOCK_ZERO:
+        trace_blk_co_pwritev(r->blk, node, r->offset, r->bytes);
+        break;
+    case BLOCK_DISCARD:
+        trace_blk_co_pdiscard(r->blk, node, r->offset, r->bytes);
+        break;
+    case BLOCK_FLUSH:
+        trace_blk_co_flush(r->blk, node);
+        break;
+    default:
+        break;
+    }
+}
+
 static void submit(BlockBackend *blk, BlockRequestKind kind, uint64_t offset, uint64_t bytes, const struct iovec *iov,
                    unsigned niov, bool may_unmap, BlockCompletion *cb, void *opaque)
 {
@@ -169,6 +194,7 @@ static void submit(BlockBackend *blk, BlockRequestKind kind, uint64_t offset, ui
         .start_ns = clock_get_ns(CLOCK_TYPE_REALTIME),
     };
     blk->in_flight++;
+    trace_submit(r);
     if (is_change(kind) && !blk->writable) {
         finish_early(r, -EPERM);
     } else if (offset > size || bytes > size - offset) {

@@ -7,6 +7,7 @@
  */
 #include "system/chardev/internal.h"
 #include "util/fdset.h"
+#include "trace.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -105,6 +106,7 @@ size_t char_write(CharBackend *be, const uint8_t *buf, size_t len)
         return len;
     }
     n = k->write_from ? k->write_from(c, be, buf, len) : k->write(c, buf, len);
+    trace_chardev_write(c->obj.name, len, n);
     if (n && c->log_fd >= 0) {
         log_output(c, buf, n);
     }
@@ -223,6 +225,7 @@ void chardev_receive(Chardev *c, const uint8_t *buf, size_t len)
 {
     const CharBackend *be = c->fe;
 
+    trace_chardev_receive(c->obj.name, len);
     if (be && be->handlers && be->handlers->receive) {
         be->handlers->receive(be->opaque, buf, len);
     }
@@ -232,6 +235,7 @@ void chardev_event(Chardev *c, CharEvent ev)
 {
     const CharBackend *be = c->fe;
 
+    trace_chardev_event(c->obj.name, ev);
     if (ev == CHAR_EVENT_OPENED || ev == CHAR_EVENT_CLOSED) {
         c->is_open = ev == CHAR_EVENT_OPENED;
     }

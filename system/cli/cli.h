@@ -101,6 +101,8 @@ bool apply_datadir(Options *o, const char *arg, Error **errp) MUST_USE;
 bool apply_debugcon(Options *o, const char *arg, Error **errp) MUST_USE;
 bool apply_echr(Options *o, const char *arg, Error **errp) MUST_USE;
 bool apply_seed(Options *o, const char *arg, Error **errp) MUST_USE;
+bool apply_trace(Options *o, CliItem *item, Error **errp) MUST_USE;
+void help_trace(void);
 bool apply_set(Options *o, const char *arg, Error **errp) MUST_USE;
 void help_audiodevs(void);
 /* What those options changed that is not the machine's. */

@@ -7,6 +7,7 @@
 #include "system/chardev.h"
 #include "system/datadir.h"
 #include "util/guest-random.h"
+#include "util/trace.h"
 
 /* --- -set GROUP.ID.KEY=VALUE changes an option that was given before --- */
 
@@ -169,6 +170,36 @@ bool apply_datadir(Options *o, const char *arg, Error **errp)
         g_ptr_array_add(o->datadirs, g_strdup(arg));
     }
     return true;
+}
+
+/* --- tracing: taken at once, so that what comes next on the line is traced --- */
+
+bool apply_trace(Options *o, CliItem *item, Error **errp)
+{
+    g_autoptr(QapiTraceOptions) t = qapi_parse_trace_options(item->dict, QAPI_FROM_TEXT, errp);
+
+    if (!t) {
+        return false;
+    }
+    if (t->enable) {
+        trace_enable_pattern(t->enable);
+    }
+    if (t->file) {
+        g_free(o->log_file);
+        o->log_file = g_strdup(t->file);
+    }
+    return !t->events || trace_enable_file(t->events, errp);
+}
+
+static bool print_event(TraceEvent *ev, void *opaque)
+{
+    printf("%s\n", ev->name);
+    return true;
+}
+
+void help_trace(void)
+{
+    trace_foreach("*", print_event, NULL);
 }
 
 void options_misc_take_effect(const Options *o)

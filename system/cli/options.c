@@ -605,6 +605,8 @@ static const OptionDef options[] = {
     { "msg", "[timestamp=on|off][,guest-name=on|off]", "form of messages", .keys = apply_msg, .mode = KEYVAL_FLAT,
       .schema = &qapi_type_MessageOptions },
     { "d", "ITEM[,ITEM...]", "what to log; 'help' lists items", apply_log_items },
+    { "trace", "[[enable=]PATTERN][,events=FILE][,file=FILE]", "log these trace events; 'help' lists them",
+      .keys = apply_trace, .print_help = help_trace, .implied = "enable", .mode = KEYVAL_FLAT, .schema = &qapi_type_TraceOptions },
     { "D", "FILE", "where to log", STR(log_file) },
     { "dfilter", "RANGE[,RANGE...]", "log translations of these addresses only", STR(log_filter) },
 };

@@ -8,6 +8,7 @@
 #include "system/cli/cli.h"
 
 #include "system/sandbox.h"
+#include "util/trace.h"
 
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -20,6 +21,7 @@ bool apply_msg(Options *o, CliItem *item, Error **errp)
         return false;
     }
     error_timestamps_enable(m->has_timestamp && m->timestamp);
+    trace_timestamps_enable(m->has_timestamp && m->timestamp);
     o->msg_guest_name = m->has_guest_name && m->guest_name;
     return true;
 }

@@ -38,7 +38,6 @@ static const RefusedOption refused[] = {
     { "shim",                 true,  "a shim for UEFI secure boot is not available" },
     { "spice",                true,  "SPICE is not available" },
     { "tpmdev",               true,  "TPM devices are not available" },
-    { "trace",                true,  "tracing is not available" },
     { "usbdevice",            true,  "USB controllers are not available" },
     { "virtfs",               true,  "9p file systems are not available" },
     { "win2k-hack",           false, "IDE disks are not available" },

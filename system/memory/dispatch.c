@@ -8,6 +8,7 @@
 #include "util/log.h"
 #include "system/ram-discard.h"
 #include "util/main-loop.h"
+#include "trace.h"
 
 static bool access_is_valid(const MemoryRegion *mr, hwaddr addr, unsigned size)
 {
@@ -131,6 +132,7 @@ MemTxResult memory_region_dispatch_read(MemoryRegion *mr, hwaddr addr, uint64_t 
     }
     taken = take_bql(mr);
     res = io_read(mr, addr, data, size, attrs);
+    trace_memory_region_ops_read(mr, addr, *data, size, mr->name);
     if (taken) {
         bql_unlock();
     }
@@ -154,6 +156,7 @@ MemTxResult memory_region_dispatch_write(MemoryRegion *mr, hwaddr addr, uint64_t
         return MEMTX_ACCESS_ERROR;
     }
     taken = take_bql(mr);
+    trace_memory_region_ops_write(mr, addr, data, size, mr->name);
     res = io_write(mr, addr, data, size, attrs);
     if (taken) {
         bql_unlock();

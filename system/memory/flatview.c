@@ -7,6 +7,7 @@
  */
 #include "memory-internal.h"
 #include "util/main-loop.h"
+#include "trace.h"
 
 typedef __int128 Addr;          /* signed: alias arithmetic goes below zero */
 
@@ -106,6 +107,7 @@ FlatView *flatview_render(MemoryRegion *root)
     Render r = { g_array_new(false, false, sizeof(FlatRange)) };
     FlatView *fv = g_new0(FlatView, 1);
 
+    trace_flatview_new(fv, root);
     render_region(&r, root, 0, 0, (Addr)1 << 64, false, false);
     merge_neighbours(r.ranges);
     fv->n_ranges = r.ranges->len;
@@ -120,6 +122,7 @@ static void flatview_free(void *opaque)
 {
     FlatView *fv = opaque;
 
+    trace_flatview_destroy(fv);
     for (unsigned i = 0; i < fv->n_ranges; i++) {
         object_unref(fv->ranges[i].mr->owner);
     }

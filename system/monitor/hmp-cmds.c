@@ -199,6 +199,15 @@ static bool hmp_gdbserver(FILE *out, const char *args, Error **errp)
     return true;
 }
 
+static bool hmp_trace_event(FILE *out, const char *args, Error **errp)
+{
+    g_auto(GStrv) parts = g_strsplit(args, " ", 2);
+    QapiTraceEventSetStateArgs set = { .name = parts[0] };
+
+    return qapi_parse_bool("option", parts[0] && parts[1] ? g_strstrip(parts[1]) : "", &set.enable, errp)
+        && qmp_trace_event_set_state(&set, errp);
+}
+
 static bool hmp_info_command(FILE *out, const char *args, Error **errp)
 {
     g_auto(GStrv) parts = g_strsplit(args, " ", 2);
@@ -233,6 +242,7 @@ static const HmpCommand commands[] = {
     { "block_resize", NULL, "DEVICE SIZE", "make a node or drive larger or smaller", .run = hmp_block_resize },
     { "block_set_io_throttle", NULL, "DEVICE BPS BPS_RD BPS_WR IOPS IOPS_RD IOPS_WR", "slow down a device's requests",
       .run = hmp_block_set_io_throttle },
+    { "trace-event", NULL, "NAME on|off", "switch trace events; NAME may be a pattern", .run = hmp_trace_event },
     { "balloon", NULL, "MIB", "ask the guest to come to so much memory", .run = hmp_balloon },
     { "cpu", NULL, "N", "choose the CPU that commands are about", .run = hmp_cpu },
     { "log", NULL, "ITEM[,ITEM...]|none", "choose what is logged", .run = hmp_log },

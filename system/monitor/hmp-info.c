@@ -141,6 +141,21 @@ static void info_balloon(FILE *out, const char *args, int cpu_index)
     }
 }
 
+static void info_trace_events(FILE *out, const char *args, int cpu_index)
+{
+    QapiTraceEventGetStateArgs get = { .name = *args ? (char *)args : (char *)"*" };
+    g_autoptr(Error) err = NULL;
+    g_autoptr(QapiTraceEventInfoList) list = qmp_trace_event_get_state(&get, &err);
+
+    if (!list) {
+        fprintf(out, "%s\n", error_get_pretty(err));
+        return;
+    }
+    for (size_t i = 0; i < list->len; i++) {
+        fprintf(out, "%s : state %d\n", list->at[i].name, list->at[i].state == QAPI_TRACE_EVENT_STATE_ENABLED);
+    }
+}
+
 /* --- memory --- */
 
 static void info_memdev(FILE *out, const char *args, int cpu_index)
@@ -362,6 +377,7 @@ static const InfoSubject subjects[] = {
     { "qtree", "devices", info_qtree },
     { "registers", "[-a] the present CPU's registers, or all", info_registers },
     { "status", "running or not", info_status },
+    { "trace-events", "[NAME] events that can be traced, and whether they are", info_trace_events },
     { "usernet", "connections of user mode networks", info_usernet },
     { "uuid", "the machine's UUID", info_uuid },
     { "version", "the version", info_version },
