@@ -43,6 +43,10 @@ static bool setup_process(const Options *o, Error **errp)
         return false;
     }
     log_mask = mask;
+    if (o->preconfig && o->daemonize) {     /* the parent waits for a machine, which somebody is to ask for first */
+        error_setg(errp, "-preconfig and -daemonize exclude each other");
+        return false;
+    }
     options_misc_take_effect(o);
     return !o->daemonize || daemon_start(errp);
 }
@@ -56,10 +60,16 @@ static void start(const Options *o)
     daemon_ready();
 }
 
-static bool build(Options *o, Error **errp)
+/* The machine, from all that was said; whoever waits is told. */
+static void build_and_start(Options *o)
 {
-    return process_prepare(o, errp) && build_all(o, errp) && (!o->pidfile || pidfile_create(o->pidfile, errp))
-        && daemon_leave(errp) && process_confine(o, errp);
+    Error *err = NULL;
+
+    if (!build_the_machine(o, &err) || (o->pidfile && !pidfile_create(o->pidfile, &err))
+        || !daemon_leave(&err) || !process_confine(o, &err)) {
+        fail(err);
+    }
+    start(o);
 }
 
 static void clean_up(int status)
@@ -80,7 +90,7 @@ int main(int argc, char **argv)
     g_autofree char *program = g_path_get_basename(argv[0]);
     static Options o;               /* what was said lives as long as the process */
     Error *err = NULL;
-    int status;
+    int status = 0;
 
     error_program_name_set(program);
     if (!options_parse(&o, argc, argv, &err)) {
@@ -98,11 +108,15 @@ int main(int argc, char **argv)
     system_signals_init();
     memory_spaces_init();
     identity_set(&o);
-    if (!build(&o, &err)) {
+    if (!process_prepare(&o, &err) || !build_before_machine(&o, &err)) {
         fail(err);
     }
-    start(&o);
-    status = system_main_loop();
+    if (!o.preconfig) {
+        build_and_start(&o);
+        status = system_main_loop();
+    } else if (preconfig_wait(build_and_start, &o)) {
+        status = system_main_loop();
+    }
     clean_up(status);
     return status;
 }

@@ -130,6 +130,18 @@ void runstate_set(RunState s)
     __atomic_store_n(&state, s, __ATOMIC_RELEASE);
 }
 
+static bool preconfig;
+
+bool runstate_is_preconfig(void)
+{
+    return preconfig;
+}
+
+void runstate_set_preconfig(bool on)
+{
+    preconfig = on;
+}
+
 static void notify_state(bool running)
 {
     trace_vm_state_notify(running, state, runstate_name(state));

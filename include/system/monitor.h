@@ -15,7 +15,7 @@ char *monitor_run_line(const char *line, int cpu);
 /* Send what is still waiting, as far as the readers take it at once; before the process ends. */
 void monitor_flush_all(void);
 
-/* The machine is built: human monitors in focus show their prompt. */
+/* The machine is built, or waits to be: human monitors in focus show their prompt. */
 void monitor_machine_ready(void);
 
 #endif

@@ -61,6 +61,10 @@ void vm_stop_request(RunState s);
 /* SIGTERM, SIGINT and SIGHUP end the process in order; SIGPIPE and SIGXFSZ are ignored. */
 void system_signals_init(void);
 /* The main loop until shutdown; returns the exit status. */
+/* -preconfig: the machine is not built yet, and only commands that are marked for it are permitted. */
+bool runstate_is_preconfig(void);
+void runstate_set_preconfig(bool on);
+
 int system_main_loop(void);
 /* One step of it, sleeping if @block and nothing is due; true = somebody asked for the end. */
 bool system_main_loop_step(bool block);

@@ -804,7 +804,7 @@ static bool build_machine(Options *o, Machine *m, Error **errp)
         && for_items(o, o->vncs, add_vnc, errp);
 }
 
-bool build_all(Options *o, Error **errp)
+bool build_before_machine(Options *o, Error **errp)
 {
     const TypeInfo *type = apply_machine_groups(o, errp) ? find_machine_type(o, errp) : NULL;
     Machine *m;
@@ -820,16 +820,20 @@ bool build_all(Options *o, Error **errp)
     object_add_child(object_root(), "machine", m);
     object_unref(m);
     current_machine_set(m);
-    if (!for_items(o, o->chardevs, add_chardev, errp)
-        || !add_consoles(o, machine_info(m), errp)
-        || !for_items(o, o->objects, add_object, errp)
-        || !select_accel(o, errp)
-        || !for_items(o, o->netdevs, add_netdev, errp)
-        || !for_items(o, o->nics, add_nic, errp)
-        || !for_items(o, o->nets, add_net, errp)
-        || !for_items(o, o->blockdevs, add_blockdev, errp)
-        || !for_items(o, o->drives, add_drive, errp)
-        || !build_machine(o, m, errp)
+    return for_items(o, o->chardevs, add_chardev, errp)
+        && add_consoles(o, machine_info(m), errp)
+        && for_items(o, o->objects, add_object, errp)
+        && select_accel(o, errp)
+        && for_items(o, o->netdevs, add_netdev, errp)
+        && for_items(o, o->nics, add_nic, errp)
+        && for_items(o, o->nets, add_net, errp)
+        && for_items(o, o->blockdevs, add_blockdev, errp)
+        && for_items(o, o->drives, add_drive, errp);
+}
+
+bool build_the_machine(Options *o, Error **errp)
+{
+    if (!build_machine(o, current_machine(), errp)
         || (o->gdb && !named("-gdb", gdbstub_start(o->gdb, errp), errp))
         || !named(o->qtest ? "-qtest" : NULL, !o->qtest || qtest_server_new(o->qtest, o->qtest_log, errp), errp)) {
         return false;

@@ -53,7 +53,7 @@ typedef struct Options {
     int escape;                 /* of the terminal */
     bool seed_set, escape_set, no_fd_bootchk;
     bool no_new_privileges, msg_guest_name;
-    bool mem_prealloc, snapshot, nodefaults, nographic, paused, daemonize;
+    bool mem_prealloc, snapshot, nodefaults, nographic, paused, preconfig, daemonize;
 } Options;
 
 /* --- options.c, readconfig.c, help.c --- */
@@ -124,8 +124,14 @@ bool process_confine(Options *o, Error **errp) MUST_USE;
 
 /* --- build.c --- */
 
-/* Everything from accelerator to devices, in order; the machine is ready to be reset and run. */
-bool build_all(Options *o, Error **errp) MUST_USE;
+/* In this order: character devices, monitors, objects and back ends; then the machine, ready to be reset and run. */
+bool build_before_machine(Options *o, Error **errp) MUST_USE;
+bool build_the_machine(Options *o, Error **errp) MUST_USE;
+
+/* --- preconfig.c --- */
+
+/* -preconfig: wait, answering monitors, until x-exit-preconfig has run @go_on.  False = the process is to end. */
+bool preconfig_wait(void (*go_on)(Options *o), Options *o) MUST_USE;
 
 /* --- identity: what query-name and query-uuid tell --- */
 void identity_set(const Options *o);

@@ -530,6 +530,7 @@ static const OptionDef options[] = {
     { "watchdog-action", "ACTION", "the same as -action watchdog=ACTION", apply_watchdog_action },
     { "incoming", "URI|defer", "receive a migrating machine: not available", apply_incoming },
     { "S", NULL, "do not start; the monitor's 'cont' does", FLAG(paused) },
+    { "preconfig", NULL, "wait for the monitor's x-exit-preconfig before the machine is built", FLAG(preconfig) },
     /* kernel and firmware */
     { "kernel", "FILE", "boot this kernel, without firmware", STR(kernel) },
     { "initrd", "FILE", "its initial RAM disk, or 'A,B' for Multiboot modules", STR(initrd) },

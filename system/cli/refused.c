@@ -29,7 +29,6 @@ static const RefusedOption refused[] = {
     { "perfmap",              false, "maps for perf are not available" },
     { "pflash",               true,  "parallel flash is not available; -bios takes a firmware image" },
     { "plugin",               true,  "TCG plugins are not available" },
-    { "preconfig",            false, "stopping before the machine is built is not available" },
     { "qtest",                true,  "the qtest protocol is not available" },
     { "qtest-log",            true,  "the qtest protocol is not available" },
     { "runas",                true,  "use -run-with user=NAME" },

@@ -10,6 +10,7 @@
 #include "qapi/qapi-commands.h"
 #include "system/gdbstub.h"
 #include "system/net.h"
+#include "system/runstate.h"
 #include "util/log.h"
 
 typedef struct HmpCommand {
@@ -231,6 +232,7 @@ static const HmpCommand commands[] = {
     { "help", "?", "[COMMAND]", "explain commands", .run = hmp_help },
     { "info", NULL, "[SUBJECT]", "show something; without subject list them", .run = hmp_info_command },
     { "quit", "q", NULL, "end the emulator", qmp_quit },
+    { "exit_preconfig", NULL, NULL, "build the machine and start it, with -preconfig", qmp_x_exit_preconfig },
     { "stop", "s", NULL, "stop the virtual CPUs", qmp_stop },
     { "cont", "c", NULL, "run", qmp_cont },
     { "system_reset", NULL, NULL, "reset the machine", qmp_system_reset },
@@ -310,6 +312,23 @@ static void run_formatted(FILE *out, const HmpCommand *c, const char *format, co
     }
 }
 
+/* Before the machine is built (-preconfig): what needs none. */
+static bool needs_machine(const HmpCommand *c, const char *args)
+{
+    static const char *const others[] = { "help", "quit", "object_add", "object_del", "exit_preconfig" };
+    static const char *const subjects[] = { "", "status", "version", "name", "uuid", "chardev", "iothreads", "memdev" };
+    bool is_info = !strcmp(c->name, "info");
+    const char *const *list = is_info ? subjects : others;
+    unsigned n = is_info ? ARRAY_SIZE(subjects) : ARRAY_SIZE(others);
+
+    for (unsigned i = 0; i < n; i++) {
+        if (!strcmp(list[i], is_info ? args : c->name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void run(FILE *out, const char *name, const char *format, const char *args, int cpu)
 {
     const HmpCommand *c = find(name);
@@ -317,6 +336,11 @@ static void run(FILE *out, const char *name, const char *format, const char *arg
 
     if (!c) {
         fprintf(out, "unknown command: '%s'\n", name);
+        return;
+    }
+    if (runstate_is_preconfig() && needs_machine(c, args)) {
+        fprintf(out, "Command '%s%s%s' not available with -preconfig until machine initialization has completed\n",
+                name, *args ? " " : "", args);
         return;
     }
     if (format && (c->run || c->simple)) {

@@ -60,6 +60,9 @@ void monitor_machine_ready(void)
 {
     GPtrArray *all = monitor_list();
 
+    if (machine_ready) {
+        return;
+    }
     machine_ready = true;
     for (unsigned i = 0; i < all->len; i++) {
         Monitor *m = g_ptr_array_index(all, i);

@@ -9,6 +9,7 @@
 #include "system/monitor/internal.h"
 
 #include "qapi/qapi-commands.h"
+#include "system/runstate.h"
 
 static Monitor *present;            /* whose request is being answered; main loop only */
 
@@ -46,7 +47,8 @@ static void send_greeting(Monitor *m)
 
 void qmp_answer(Monitor *m, Value *request, Error *err)
 {
-    unsigned flags = (m->negotiated ? 0 : QAPI_DISPATCH_NEGOTIATE) | (m->oob ? QAPI_DISPATCH_OOB : 0);
+    unsigned flags = (m->negotiated ? 0 : QAPI_DISPATCH_NEGOTIATE) | (m->oob ? QAPI_DISPATCH_OOB : 0)
+        | (runstate_is_preconfig() ? QAPI_DISPATCH_PRECONFIG : 0);
     g_autoptr(Value) v = request, reply = NULL;
 
     if (err) {

@@ -81,7 +81,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     bql_lock();
     main_loop_init();
     memory_spaces_init();
-    if (!options_parse(&o, ARRAY_SIZE(args), (char **)args, &error_fatal) || !build_all(&o, &error_fatal)) {
+    if (!options_parse(&o, ARRAY_SIZE(args), (char **)args, &error_fatal) || !build_before_machine(&o, &error_fatal)
+        || !build_the_machine(&o, &error_fatal)) {
         abort();
     }
     machine_reset(current_machine(), RESET_COLD);
