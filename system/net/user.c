@@ -3,7 +3,8 @@
  * and the world as the process's own sockets.
  *
  * Guest to host, segmentation and checksums are left to us: libslirp takes TCP segments of 64 KiB, so
- * a whole one costs one pass over its data, for the checksum that libslirp wants to see.
+ * a whole one costs one pass over its data, for the checksum that libslirp wants to see.  Host to
+ * guest, the segments that libslirp makes in one go are joined (coalesce.h).
  */
 #include "system/net/user.h"
 #include "util/log.h"
@@ -23,11 +24,21 @@ NetUser *net_user_from(NetClient *nc)
 static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 {
     NetUser *u = opaque;
-    NetOffload off = { .flags = net_peer_accepts(&u->nc) & NET_ACCEPTS_CSUM ? NET_DATA_VALID : 0 };
+    unsigned accepts = net_peer_accepts(&u->nc);
+    NetOffload off = { .flags = accepts & NET_ACCEPTS_CSUM ? NET_DATA_VALID : 0 };
 
-    /* Nothing is to be done to it, so nothing is changed. */
-    net_send(&u->nc, &off, (uint8_t *)buf, len, NULL);
+    if (accepts & NET_ACCEPTS_TSO4) {
+        net_coalesce_add(&u->to_guest, &off, buf, len);
+    } else {
+        /* Nothing is to be done to it, so nothing is changed. */
+        net_send(&u->nc, &off, (uint8_t *)buf, len, NULL);
+    }
     return len;
+}
+
+static void send_coalesced(void *opaque, const NetOffload *off, uint8_t *data, size_t len)
+{
+    net_send(&((NetUser *)opaque)->nc, off, data, len, NULL);
 }
 
 static void cb_guest_error(const char *msg, void *opaque)
@@ -52,6 +63,7 @@ static void on_timer(void *opaque)
     SlirpTimer *t = opaque;
 
     slirp_handle_timer(t->u->slirp, t->id, t->cb_opaque);
+    net_coalesce_flush(&t->u->to_guest);
 }
 
 static void *cb_timer_new(SlirpTimerId id, void *cb_opaque, void *opaque)
@@ -145,6 +157,7 @@ static void hook_done(void *opaque, const GArray *fds)
     if (u->filled) {                    /* not yet if made in this very step */
         u->filled = false;
         slirp_pollfds_poll(u->slirp, 0, get_revents, (void *)fds);
+        net_coalesce_flush(&u->to_guest);
     }
 }
 
@@ -162,6 +175,7 @@ static NetResult user_receive(NetClient *nc, const NetOffload *off, uint8_t *dat
         net_offload_complete_checksum(&local, data, len);
     }
     slirp_input(u->slirp, data, (int)len);
+    net_coalesce_flush(&u->to_guest);
     main_loop_wake();                   /* what it wants to hear of may have changed */
     return NET_TAKEN;
 }
@@ -366,6 +380,7 @@ static bool user_open(const QapiNetdev *opts, Error **errp)
     u = container_of(net_client_new(&user_info, opts->id, 0), NetUser, nc);
     u->nc.accepts = NET_ACCEPTS_CSUM | NET_ACCEPTS_TSO4 | NET_ACCEPTS_TSO6 | NET_ACCEPTS_ECN;
     net_client_set_about(&u->nc, "net=%s,restrict=%s", inet_ntoa(c.vnetwork), c.restricted ? "on" : "off");
+    net_coalesce_init(&u->to_guest, send_coalesced, u);
     u->slirp = slirp_new(&c, &callbacks, u);
     if (!u->slirp) {
         error_setg(errp, "libslirp refused the configuration");
@@ -390,6 +405,7 @@ static void user_cleanup(NetClient *nc)
         net_user_guestfwd_free(u);
         slirp_cleanup(u->slirp);
     }
+    net_coalesce_fini(&u->to_guest);
 }
 
 static const NetClientInfo user_info = {

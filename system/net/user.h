@@ -2,6 +2,7 @@
 #ifndef SYSTEM_NET_USER_H
 #define SYSTEM_NET_USER_H
 
+#include "system/net/coalesce.h"
 #include "system/net/internal.h"
 #include "util/main-loop.h"
 
@@ -11,6 +12,7 @@ typedef struct NetUser {
     NetClient nc;
     Slirp *slirp;
     MainLoopHook hook;
+    NetCoalesce to_guest;
     bool filled;                /* libslirp was asked for its fds in this step of the loop */
     GPtrArray *guestfwds;       /* of GuestFwd *; NULL = none */
 } NetUser;
