@@ -39,6 +39,7 @@ bench: all
 	@scripts/make-guest $(BUILD)/guest
 	@python3 tests/bench/boot.py --build $(BUILD)
 	@python3 tests/bench/fp.py --build $(BUILD)
+	@python3 tests/bench/net.py --build $(BUILD)
 
 fuzz:
 	@scripts/install-deps fuzz

@@ -23,6 +23,7 @@
 static G_NORETURN void fail(Error *err)
 {
     error_report_err(err);
+    net_cleanup();
     chardev_cleanup_all();
     pidfile_remove();
     exit(1);

@@ -533,7 +533,12 @@ static const Property virtio_net_properties[] = {
     PROP_UINT16("host_mtu", VirtioNet, host_mtu, 0, .unit = "bytes", .help = "largest packet; 0 = not told"),
     PROP_INT32("speed", VirtioNet, speed, -1, .min = (uint64_t)(int64_t)-1, .max = INT32_MAX, .unit = "Mbit/s",
                .help = "of the link; -1 = not told"),
-    PROP_ENUM("duplex", VirtioNet, duplex, duplex_names, DUPLEX_UNKNOWN, .help = "of the link"),
+    PROP_ENUM("duplex", VirtioNet, duplex, duplex_names, DUPLEX_UNKNOWN, .shown = "str", .help = "of the link"),
+    PROP_FIXED_TEXT(str, "tx", "bh", .help = "frames are sent from the main loop"),
+    PROP_FIXED(bool, "guest_announce", false, .help = "the guest is not asked to announce itself"),
+    PROP_FIXED(bool, "rss", false, .help = "no receive side scaling"),
+    PROP_FIXED(bool, "hash", false, .help = "no hashes are reported"),
+    PROP_FIXED(bool, "guest_rsc_ext", false, .help = "segments are not coalesced for the guest"),
 };
 
 static bool net_post_load(void *opaque, unsigned version, Error **errp)

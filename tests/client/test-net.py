@@ -174,6 +174,13 @@ class Devices(unittest.TestCase):
         self.assertIn("can't take value 'n0', it's in use", err)
         self.assertEqual(status, 1)
 
+    def test_nothing_is_left_of_a_start_that_fails(self):
+        with tempfile.TemporaryDirectory(prefix='quern-net-') as folder:
+            status, _, _ = quern.run(*EMPTY, '-display', 'none', '-netdev', 'stream,id=a,server=on,addr.type=unix,addr.path='
+                                     + os.path.join(folder, 's'), '-device', 'nosuch')
+            self.assertEqual(status, 1)
+            self.assertEqual(os.listdir(folder), [])
+
     def test_nic_and_net_options(self):
         with quern.Quern(*Q35, '-nic', 'hubport,hubid=5,id=p,model=virtio-net-pci,mac=52:54:00:00:00:09',
                          '-net', 'nic,model=virtio', '-net', 'socket,listen=127.0.0.1:0') as q:
