@@ -286,6 +286,13 @@ static const HmpCommand *find(const char *name)
     return NULL;
 }
 
+void hmp_foreach_command(HmpNameFn *fn, void *opaque)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
+        fn(commands[i].name, opaque);
+    }
+}
+
 static bool hmp_help(FILE *out, const char *args, Error **errp)
 {
     const HmpCommand *one = *args ? find(args) : NULL;

@@ -383,6 +383,13 @@ static const InfoSubject subjects[] = {
     { "version", "the version", info_version },
 };
 
+void hmp_foreach_subject(HmpNameFn *fn, void *opaque)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(subjects); i++) {
+        fn(subjects[i].name, opaque);
+    }
+}
+
 void hmp_info_list(FILE *out)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(subjects); i++) {

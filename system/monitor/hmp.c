@@ -1,7 +1,7 @@
 /*
  * The human monitor's terminal: prompt, a small line editor, history.
  *
- * Keys: Enter, Backspace, Ctrl-U (clear), Ctrl-W (word), Ctrl-C (give up the line), up and down
+ * Keys: Enter, Tab (complete; what it may be, if that is not one thing), Backspace, Ctrl-U (clear), Ctrl-W (word), Ctrl-C (give up the line), up and down
  * (history).  On a multiplexer the banner appears when the monitor first comes into focus.
  */
 #include "system/monitor/internal.h"
@@ -125,6 +125,63 @@ static void history_add(Monitor *m, const char *line)
     m->history_at = m->history->len;
 }
 
+/* --- completion --- */
+
+static void type_text(Monitor *m, const char *text, size_t len)
+{
+    g_autofree char *piece = g_strndup(text, MIN(len, HMP_LINE_MAX - m->line->len));
+
+    g_string_append(m->line, piece);
+    monitor_puts(m, piece);
+}
+
+/* How many bytes all have in common. */
+static size_t common_length(const GPtrArray *names)
+{
+    const char *first = names->pdata[0];
+    size_t n = strlen(first);
+
+    for (unsigned i = 1; i < names->len; i++) {
+        const char *other = names->pdata[i];
+        size_t k = 0;
+
+        while (k < n && other[k] == first[k]) {
+            k++;
+        }
+        n = k;
+    }
+    return n;
+}
+
+static void list_names(Monitor *m, const GPtrArray *names)
+{
+    monitor_puts(m, "\n");
+    for (unsigned i = 0; i < names->len; i++) {
+        monitor_puts(m, names->pdata[i]);
+        monitor_puts(m, i + 1 < names->len ? "  " : "\n");
+    }
+    prompt(m);
+    monitor_puts(m, m->line->str);
+}
+
+static void complete(Monitor *m)
+{
+    size_t word_at, have, common;
+    g_autoptr(GPtrArray) names = hmp_complete(m->line->str, &word_at);
+
+    if (!names->len) {
+        return;
+    }
+    have = m->line->len - word_at;
+    common = common_length(names);
+    type_text(m, (char *)names->pdata[0] + have, common - have);
+    if (names->len == 1) {
+        type_text(m, " ", 1);
+    } else if (common == have) {
+        list_names(m, names);
+    }
+}
+
 static void enter(Monitor *m)
 {
     g_autofree char *line = g_strdup(m->line->str), *output = NULL;
@@ -163,6 +220,9 @@ static void key(Monitor *m, uint8_t c)
     switch (c) {
     case '\r': case '\n':
         enter(m);
+        break;
+    case '\t':
+        complete(m);
         break;
     case 0x1b:
         m->escape = 1;

@@ -106,7 +106,14 @@ void hmp_info_blockstats(FILE *out, const char *args, int cpu_index);
 bool hmp_block_resize(FILE *out, const char *args, Error **errp);
 bool hmp_block_set_io_throttle(FILE *out, const char *args, Error **errp);
 
+typedef void HmpNameFn(const char *name, void *opaque);
+void hmp_foreach_command(HmpNameFn *fn, void *opaque);
+
+/* hmp-complete.c: what the last word of @line, which begins at @word_at, may become; sorted, to be unref'd. */
+GPtrArray *hmp_complete(const char *line, size_t *word_at);
+
 /* hmp-info.c: "info WHAT". */
+void hmp_foreach_subject(HmpNameFn *fn, void *opaque);
 void hmp_info(FILE *out, const char *what, const char *args, int cpu_index);
 void hmp_info_list(FILE *out);
 /* The CPU that commands are about. */
