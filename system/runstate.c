@@ -262,9 +262,15 @@ void vm_stop_request(RunState s)
     ask(&requests.stop, (int)s + 1);
 }
 
+/* Under -no-shutdown a panic that would end the process stops the machine instead. */
+static PanicAction effective_panic_action(void)
+{
+    return panic_action == PANIC_ACTION_SHUTDOWN && shutdown_action == SHUTDOWN_ACTION_PAUSE ? PANIC_ACTION_PAUSE : panic_action;
+}
+
 void system_guest_panicked(void)
 {
-    switch (panic_action) {
+    switch (effective_panic_action()) {
     case PANIC_ACTION_PAUSE:
         qapi_event_send_guest_panicked(QAPI_GUEST_PANIC_ACTION_PAUSE);
         vm_stop_request(RUN_STATE_GUEST_PANICKED);

@@ -130,6 +130,7 @@ static const VMState vmstate_piix4_pm = {
 };
 
 static const Property piix4_pm_properties[] = {
+    PROP_ACPI_SLEEP_STATES(Piix4Pm, pm),
     PROP_BOOL("acpi-pci-hotplug-with-bridge-support", Piix4Pm, pci_hotplug.bridges, true,
               .help = "devices behind bridges come and go by ACPI"),
     PROP_BOOL("acpi-root-pci-hotplug", Piix4Pm, pci_hotplug.root, true, .help = "so do those on the root bus"),

@@ -284,6 +284,7 @@ static const VMState vmstate_ich9_lpc = {
 };
 
 static const Property lpc_properties[] = {
+    PROP_ACPI_SLEEP_STATES(Ich9Lpc, pm),
     PROP_BOOL("acpi-pci-hotplug-with-bridge-support", Ich9Lpc, pci_hotplug.bridges, true,
               .help = "devices behind bridges come and go by ACPI; off: by the ports' native hotplug"),
     PROP_BOOL("noreboot", Ich9Lpc, tco.noreboot, false, .help = "strap: the TCO watchdog cannot reset the machine"),

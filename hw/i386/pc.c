@@ -64,10 +64,17 @@ static bool pc_cmos_boot_order(X86Machine *x, const char *order, Error **errp)
     return cmos_set_boot_order(x->mc146818, order ? order : "cad", !PC_MACHINE(x)->fd_bootchk, errp);
 }
 
+static Value *get_rtc_time(Object *obj, const Property *p)
+{
+    return object_property_get(X86_MACHINE(obj)->mc146818, "date", NULL);
+}
+
 static bool pc_cmos(X86Machine *x, Error **errp)
 {
     Machine *m = &x->m;
 
+    object_property_add(x, &(Property)PROP_CUSTOM(any, "rtc-time", get_rtc_time, NULL, .read_only = true, .shown = "struct tm",
+                                                  .help = "what the clock shows"));
     cmos_set_memory_size(x->mc146818, x->below_4g, x->above_4g);
     cmos_set_cpus(x->mc146818, m->smp.cpus);
     cmos_set_equipment(x->mc146818, 0);

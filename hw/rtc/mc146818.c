@@ -13,6 +13,8 @@
  */
 #include "hw/rtc/mc146818.h"
 #include "hw/rtc/rtc-config.h"
+#include "qapi/qapi-commands.h"
+#include "qapi/qapi-events.h"
 
 enum {
     RTC_SECONDS = 0x00, RTC_SECONDS_ALARM = 0x01, RTC_MINUTES = 0x02, RTC_MINUTES_ALARM = 0x03,
@@ -173,6 +175,14 @@ static void cells_to_time(Mc146818 *s, int64_t ns_into)
     rtc_set_seconds(s, timegm(&tm), ns_into);
 }
 
+/* The guest set the clock: tell by how many seconds it is now away from what -rtc gave it. */
+static void tell_change(Mc146818 *s)
+{
+    g_autofree char *path = object_path(s);
+
+    qapi_event_send_rtc_change(rtc_seconds(s, NULL) - rtc_config_now_ns() / NANOSECONDS_PER_SECOND, path ? path : "");
+}
+
 static bool is_time_register(unsigned index)
 {
     return index == RTC_CENTURY ||
@@ -324,6 +334,7 @@ static void hold_changed(Mc146818 *s, bool was_held, int64_t ns_into)
 {
     if (was_held && !is_held(s)) {
         cells_to_time(s, ns_into);
+        tell_change(s);
     }
 }
 
@@ -432,6 +443,7 @@ static void write_time_register(Mc146818 *s, unsigned index, uint8_t val)
     s->cmos[index] = val;
     rtc_seconds(s, &ns_into);
     cells_to_time(s, ns_into);
+    tell_change(s);
     second_timer_arm(s);
 }
 
@@ -609,7 +621,38 @@ static const VMState vmstate_mc146818 = {
     },
 };
 
+static Value *get_date(Object *obj, const Property *p)
+{
+    time_t now = rtc_seconds(MC146818(obj), NULL);
+    Value *date = value_dict();
+    struct tm tm;
+
+    gmtime_r(&now, &tm);
+    value_dict_set_int(date, "tm_year", tm.tm_year);
+    value_dict_set_int(date, "tm_mon", tm.tm_mon);
+    value_dict_set_int(date, "tm_mday", tm.tm_mday);
+    value_dict_set_int(date, "tm_hour", tm.tm_hour);
+    value_dict_set_int(date, "tm_min", tm.tm_min);
+    value_dict_set_int(date, "tm_sec", tm.tm_sec);
+    return date;
+}
+
+static bool reset_one(Object *child, void *opaque)
+{
+    if (object_is(child, &mc146818_type)) {
+        MC146818(child)->coalesced = 0;
+    }
+    return true;
+}
+
+bool qmp_rtc_reset_reinjection(Error **errp)
+{
+    object_foreach_child(object_container("/machine"), true, reset_one, NULL);
+    return true;
+}
+
 static const Property rtc_properties[] = {
+    PROP_CUSTOM(any, "date", get_date, NULL, .read_only = true, .shown = "struct tm", .help = "what the clock shows"),
     PROP_INT32("base_year", Mc146818, base_year, 1980, .min = 0, .max = 9999,
                .help = "year whose last two digits the year register shows as 00"),
     PROP_UINT16("iobase", Mc146818, iobase, 0x70, .help = "index port; data is the next"),

@@ -82,6 +82,19 @@ class Lifecycle(unittest.TestCase):
                     q.wait_event('STOP')
                 self.assertEqual(q.command('query-status')['status'], state)
 
+    def test_panic_pauses_under_no_shutdown(self):
+        with self.machine(PANIC, '-device', 'pvpanic', '-no-shutdown') as q:
+            q.command('cont')
+            self.assertEqual(q.wait_event('GUEST_PANICKED')['data'], {'action': 'pause'})
+            q.wait_event('STOP')
+            self.assertEqual(q.command('query-status'), {'running': False, 'status': 'guest-panicked'})
+            self.assertIn('Resetting', q.error('cont')[1])
+            q.command('system_reset')
+            q.wait_event('RESET')
+            q.command('set-action', {'panic': 'none'})
+            q.command('cont')
+            self.assertEqual(q.wait_event('GUEST_PANICKED')['data'], {'action': 'run'})
+
     def test_spinning_guest_obeys(self):
         with self.machine(SPIN, '-smp', '2') as q:
             for _ in range(20):

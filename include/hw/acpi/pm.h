@@ -31,10 +31,16 @@ typedef struct AcpiPm {
     uint8_t gpe_sts[ACPI_GPE_MAX_BYTES], gpe_en[ACPI_GPE_MAX_BYTES];
 
     /* constant */
+    uint8_t disable_s3, disable_s4;     /* always 1: neither is offered */
     unsigned gpe_bytes;
     IrqLine sci;
     MemoryRegion evt_mr, cnt_mr, tmr_mr, gpe_mr;
 } AcpiPm;
+
+/* What users may say about sleep states; there is no suspend to RAM or disk that could be enabled. */
+#define PROP_ACPI_SLEEP_STATES(S, pm)                                                               \
+    PROP_UINT8("disable_s3", S, pm.disable_s3, 1, .min = 1, .max = 1, .help = "suspend to RAM is never offered"), \
+    PROP_UINT8("disable_s4", S, pm.disable_s4, 1, .min = 1, .max = 1, .help = "suspend to disk is never offered")
 
 /* Regions named after @owner; the caller maps evt (4 bytes), cnt (2), tmr (4) and gpe (2 * @gpe_bytes). */
 void acpi_pm_init(AcpiPm *pm, void *owner, IrqLine sci, unsigned gpe_bytes);
