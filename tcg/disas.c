@@ -23,6 +23,7 @@ static void dump_bytes(const uint8_t *p, size_t n, FILE *f)
 typedef struct Capstone {
     __typeof__(cs_open) *open;
     __typeof__(cs_close) *close;
+    __typeof__(cs_option) *option;
     __typeof__(cs_malloc) *malloc;
     __typeof__(cs_free) *free;
     __typeof__(cs_disasm_iter) *disasm_iter;
@@ -39,16 +40,21 @@ static const Capstone *capstone(void)
 
         if (lib) {
             c = (Capstone){
-                .open = dlsym(lib, "cs_open"), .close = dlsym(lib, "cs_close"), .malloc = dlsym(lib, "cs_malloc"),
-                .free = dlsym(lib, "cs_free"), .disasm_iter = dlsym(lib, "cs_disasm_iter"),
+                .open = dlsym(lib, "cs_open"), .close = dlsym(lib, "cs_close"), .option = dlsym(lib, "cs_option"),
+                .malloc = dlsym(lib, "cs_malloc"), .free = dlsym(lib, "cs_free"), .disasm_iter = dlsym(lib, "cs_disasm_iter"),
             };
         }
         g_once_init_leave(&tried, 1);
     }
-    return c.open && c.close && c.malloc && c.free && c.disasm_iter ? &c : NULL;
+    return c.open && c.close && c.option && c.malloc && c.free && c.disasm_iter ? &c : NULL;
 }
 
-size_t disas_x86(const uint8_t *p, size_t n, unsigned bits, uint64_t address, DisasLine *line, FILE *f)
+bool disas_available(void)
+{
+    return capstone() != NULL;
+}
+
+size_t disas_x86(const uint8_t *p, size_t n, unsigned bits, uint64_t address, DisasSyntax syntax, DisasLine *line, FILE *f)
 {
     const Capstone *c = capstone();
     const uint8_t *at = p;
@@ -58,29 +64,38 @@ size_t disas_x86(const uint8_t *p, size_t n, unsigned bits, uint64_t address, Di
     if (!c || c->open(CS_ARCH_X86, bits == 64 ? CS_MODE_64 : bits == 32 ? CS_MODE_32 : CS_MODE_16, &cs) != CS_ERR_OK) {
         return 0;
     }
+    c->option(cs, CS_OPT_SYNTAX, syntax == DISAS_ATT ? CS_OPT_SYNTAX_ATT : CS_OPT_SYNTAX_INTEL);
     insn = c->malloc(cs);
     while (c->disasm_iter(cs, &at, &n, &address, insn)) {
-        line(f, insn->address, insn->mnemonic, insn->op_str);
+        if (!line(f, insn->address, insn->bytes, insn->size, insn->mnemonic, insn->op_str)) {
+            break;
+        }
     }
     c->free(insn, 1);
     c->close(&cs);
     return at - p;
 }
 #else
-size_t disas_x86(const uint8_t *p, size_t n, unsigned bits, uint64_t address, DisasLine *line, FILE *f)
+bool disas_available(void)
+{
+    return false;
+}
+
+size_t disas_x86(const uint8_t *p, size_t n, unsigned bits, uint64_t address, DisasSyntax syntax, DisasLine *line, FILE *f)
 {
     return 0;
 }
 #endif
 
-static void host_line(FILE *f, uint64_t address, const char *mnemonic, const char *operands)
+static bool host_line(FILE *f, uint64_t address, const uint8_t *bytes, size_t n, const char *mnemonic, const char *operands)
 {
     fprintf(f, "    %04" PRIx64 "  %-8s %s\n", address, mnemonic, operands);
+    return true;
 }
 
 void disas_host(const uint8_t *code, size_t offset, size_t n, FILE *f)
 {
-    size_t done = disas_x86(code + offset, n, 64, offset, host_line, f);
+    size_t done = disas_x86(code + offset, n, 64, offset, DISAS_INTEL, host_line, f);
 
     disas_data(code, offset + done, n - done, f);
 }

@@ -38,6 +38,7 @@ struct I8259Pair {
     IrqLine intr;
     MemoryRegion io[2], elcr_io;
     MemoryRegion *ports;        /* borrowed: where the board wants them */
+    uint64_t raised[16];        /* how often each input was, for people */
 };
 
 /* --- priorities --- */
@@ -142,6 +143,7 @@ static void input_changed(void *opaque, unsigned n, int level)
 {
     I8259Pair *s = opaque;
 
+    s->raised[n] += level && !(s->chip[n / 8].lines >> (n & 7) & 1);
     chip_set_line(&s->chip[n / 8], n & 7, level);
     update(s);
 }
@@ -379,6 +381,24 @@ static const VMState i8259_vmstate = {
     .fields = (const VMField[]){ VMS_STRUCT_ARRAY(I8259Pair, chip, &chip_vmstate), VMS_END },
 };
 
+static void i8259_print(const Device *dev, FILE *f)
+{
+    const I8259Pair *s = I8259(dev);
+
+    for (int i = 1; i >= 0; i--) {
+        const I8259Chip *c = &s->chip[i];
+
+        fprintf(f, "pic%d: irr=%02x imr=%02x isr=%02x hprio=%d irq_base=%02x rr_sel=%d elcr=%02x fnm=%d\n", i, c->irr, c->imr,
+                c->isr, c->lowest, c->vector_base, c->read_isr, c->elcr, c->special_fully_nested);
+    }
+}
+
+static unsigned i8259_counts(const Device *dev, const uint64_t **counts)
+{
+    *counts = I8259(dev)->raised;
+    return ARRAY_SIZE(I8259(dev)->raised);
+}
+
 static const IrqInputs i8259_inputs[] = { { NULL, 16, input_changed }, { 0 } };
 static const IrqOutputs i8259_outputs[] = { { NULL, 1, offsetof(I8259Pair, intr) }, { 0 } };
 
@@ -392,6 +412,8 @@ DEVICE_DEFINE(I8259Pair, i8259, "isa-i8259", device,
     .vmstate = &i8259_vmstate,
     .irq_inputs = i8259_inputs,
     .irq_outputs = i8259_outputs,
+    .print_pic = i8259_print,
+    .irq_counts = i8259_counts,
     .not_user_creatable = true,
 );
 

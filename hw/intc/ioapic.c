@@ -21,6 +21,7 @@ enum { REG_ID = 0, REG_VERSION = 1, REG_ARB = 2, REG_REDIR = 0x10 };
 
 #define RTE_DEST_LOGICAL BIT_ULL(11)
 #define RTE_SEND_PENDING BIT_ULL(12)
+#define RTE_POLARITY     BIT_ULL(13)
 #define RTE_REMOTE_IRR   BIT_ULL(14)
 #define RTE_LEVEL        BIT_ULL(15)
 #define RTE_MASKED       BIT_ULL(16)
@@ -35,6 +36,7 @@ struct IoApic {
     uint32_t select;
     uint32_t id;
     uint64_t redir[IOAPIC_NUM_PINS];
+    uint64_t raised[IOAPIC_NUM_PINS];   /* how often, for people */
 };
 
 static void send(IoApic *s, unsigned pin)
@@ -63,6 +65,7 @@ static void ioapic_input(void *opaque, unsigned pin, int level)
     IoApic *s = opaque;
     bool was = s->lines >> pin & 1;
 
+    s->raised[pin] += level && !was;
     s->lines = level ? s->lines | BIT(pin) : s->lines & ~BIT(pin);
     if (s->redir[pin] & RTE_LEVEL) {
         service_level(s, pin);
@@ -210,6 +213,59 @@ static void ioapic_reset(Device *dev, ResetType type)
     }
 }
 
+static const char *delivery_name(uint64_t rte)
+{
+    static const char *const names[] = { "fixed", "lowest", "SMI", "...", "NMI", "INIT", "...", "extINT" };
+
+    return names[rte >> 8 & 7];
+}
+
+static void print_pins(FILE *f, const char *title, const IoApic *s, bool (*on)(const IoApic *s, unsigned pin))
+{
+    bool any = false;
+
+    fputs(title, f);
+    for (unsigned pin = 0; pin < IOAPIC_NUM_PINS; pin++) {
+        if (on(s, pin)) {
+            fprintf(f, " %u", pin);
+            any = true;
+        }
+    }
+    fputs(any ? "\n" : " (none)\n", f);
+}
+
+static bool is_asserted(const IoApic *s, unsigned pin)
+{
+    return s->lines >> pin & 1;
+}
+
+static bool is_unacknowledged(const IoApic *s, unsigned pin)
+{
+    return s->redir[pin] & RTE_REMOTE_IRR;
+}
+
+static void ioapic_print(const Device *dev, FILE *f)
+{
+    const IoApic *s = IOAPIC(dev);
+
+    fprintf(f, "ioapic0: ver=0x%x id=0x%02x sel=0x%02x\n", IOAPIC_VERSION, s->id, s->select);
+    for (unsigned pin = 0; pin < IOAPIC_NUM_PINS; pin++) {
+        uint64_t rte = s->redir[pin];
+
+        fprintf(f, "  pin %-2u 0x%016" PRIx64 " dest=%u vec=%-3u %s %-5s %-6s %-6s %s\n", pin, rte, (unsigned)(rte >> 56),
+                (unsigned)(rte & 0xff), rte & RTE_POLARITY ? "active-lo" : "active-hi", rte & RTE_LEVEL ? "level" : "edge",
+                rte & RTE_MASKED ? "masked" : "", delivery_name(rte), rte & RTE_DEST_LOGICAL ? "logical" : "physical");
+    }
+    print_pins(f, "  IRR     ", s, is_asserted);
+    print_pins(f, "  Remote IRR", s, is_unacknowledged);
+}
+
+static unsigned ioapic_counts(const Device *dev, const uint64_t **counts)
+{
+    *counts = IOAPIC(dev)->raised;
+    return IOAPIC_NUM_PINS;
+}
+
 static const VMState ioapic_vmstate = {
     .name = "ioapic", .version = 1, .minimum_version = 1,
     .fields = (const VMField[]){
@@ -227,5 +283,7 @@ DEVICE_DEFINE(IoApic, ioapic, "ioapic", sysbus_device,
     .reset_hold = ioapic_reset,
     .vmstate = &ioapic_vmstate,
     .irq_inputs = ioapic_inputs,
+    .print_pic = ioapic_print,
+    .irq_counts = ioapic_counts,
     .not_user_creatable = true,
 );

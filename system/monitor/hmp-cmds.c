@@ -19,6 +19,7 @@ typedef struct HmpCommand {
     const char *help;
     bool (*simple)(Error **errp);       /* QMP's function, for commands without arguments */
     bool (*run)(FILE *out, const char *args, Error **errp);
+    bool (*formatted)(FILE *out, const char *format, const char *args, int cpu, Error **errp);  /* "x/4xw ADDR" */
 } HmpCommand;
 
 static int present_cpu;                 /* "cpu N"; for commands about a CPU */
@@ -228,6 +229,16 @@ int hmp_present_cpu(void)
 
 static bool hmp_help(FILE *out, const char *args, Error **errp);
 
+static bool examine_virtual(FILE *out, const char *format, const char *args, int cpu, Error **errp)
+{
+    return hmp_examine(out, format, args, false, cpu, errp);
+}
+
+static bool examine_physical(FILE *out, const char *format, const char *args, int cpu, Error **errp)
+{
+    return hmp_examine(out, format, args, true, cpu, errp);
+}
+
 static const HmpCommand commands[] = {
     { "help", "?", "[COMMAND]", "explain commands", .run = hmp_help },
     { "info", NULL, "[SUBJECT]", "show something; without subject list them", .run = hmp_info_command },
@@ -271,9 +282,14 @@ static const HmpCommand commands[] = {
     { "mouse_button", NULL, "STATE", "buttons held: 1 left, 2 middle, 4 right", .run = hmp_mouse_button },
     { "mouse_set", NULL, "INDEX", "choose the mouse that gets events", .run = hmp_mouse_set },
     { "gdbserver", NULL, "[DEVICE|none]", "wait for a debugger there; default tcp::1234", .run = hmp_gdbserver },
-    { "x", NULL, "/FMT ADDR", "dump virtual memory; FMT is [count][xduoc][bhwg]" },
-    { "xp", NULL, "/FMT ADDR", "dump physical memory" },
-    { "print", "p", "/FMT EXPRESSION", "print a sum of numbers" },
+    { "x", NULL, "/FMT ADDR", "dump virtual memory; FMT is [count][xduoci][bhwg]", .formatted = examine_virtual },
+    { "xp", NULL, "/FMT ADDR", "dump physical memory", .formatted = examine_physical },
+    { "print", "p", "/FMT EXPRESSION", "print a value: numbers, $registers, + - * / % & | ^ ~", .formatted = hmp_print },
+    { "i", NULL, "/FMT PORT [INDEX]", "read a port, or data behind an index port", .formatted = hmp_port_in },
+    { "o", NULL, "/FMT PORT VALUE", "write a port", .formatted = hmp_port_out },
+    { "sum", NULL, "ADDR SIZE", "checksum of physical memory", .run = hmp_sum },
+    { "gva2gpa", NULL, "ADDR", "where virtual memory is in physical memory", .run = hmp_gva2gpa },
+    { "gpa2hva", NULL, "ADDR", "where physical memory is in the emulator", .run = hmp_gpa2hva },
 };
 
 static const HmpCommand *find(const char *name)
@@ -307,16 +323,6 @@ static bool hmp_help(FILE *out, const char *args, Error **errp)
         }
     }
     return true;
-}
-
-/* Commands with a format: "x/4xw ADDR". */
-static void run_formatted(FILE *out, const HmpCommand *c, const char *format, const char *args, int cpu)
-{
-    if (!strcmp(c->name, "print")) {
-        hmp_print(out, format, args);
-    } else {
-        hmp_examine(out, format, args, !strcmp(c->name, "xp"), cpu);
-    }
 }
 
 /* Before the machine is built (-preconfig): what needs none. */
@@ -367,7 +373,7 @@ static void run(FILE *out, const char *name, const char *format, const char *arg
         }
         (void)!c->run(out, args, &err);
     } else {
-        run_formatted(out, c, format ? format : "", args, cpu);
+        (void)!c->formatted(out, format ? format : "", args, cpu, &err);
     }
     if (err) {
         fprintf(out, "Error: %s\n", error_get_pretty(err));
@@ -380,18 +386,22 @@ char *monitor_run_line(const char *line, int cpu_index)
     g_autofree char *copy = g_strstrip(g_strdup(line));
     size_t name_len = strcspn(copy, " /");
     g_autofree char *name = g_strndup(copy, name_len);
-    char *rest = copy + name_len, *args = rest, *text = NULL;
+    char *rest = copy + name_len, *args, *text = NULL;
     g_autofree char *format = NULL;
     int saved = present_cpu;
     size_t size;
     FILE *out;
 
+    if (*rest == ' ' && find(name) && find(name)->formatted) {
+        rest += strspn(rest, " ");
+    }
     if (*rest == '/') {
         size_t len = strcspn(rest, " ");
 
         format = g_strndup(rest + 1, len - 1);
-        args = rest + len;
+        rest += len;
     }
+    args = rest;
     out = open_memstream(&text, &size);
     if (*name) {
         if (cpu_index >= 0) {

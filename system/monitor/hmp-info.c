@@ -71,6 +71,44 @@ static void info_registers(FILE *out, const char *args, int cpu_index)
     }
 }
 
+static bool print_pic_of(Object *child, void *opaque)
+{
+    const DeviceInfo *info = object_is(child, &device_type) ? device_info(DEVICE(child)) : NULL;
+
+    if (info && info->print_pic) {
+        info->print_pic(DEVICE(child), opaque);
+    }
+    return true;
+}
+
+static void info_pic(FILE *out, const char *args, int cpu_index)
+{
+    object_foreach_child(object_root(), true, print_pic_of, out);
+}
+
+static bool print_counts_of(Object *child, void *opaque)
+{
+    const DeviceInfo *info = object_is(child, &device_type) ? device_info(DEVICE(child)) : NULL;
+    unsigned n = 0;
+    const uint64_t *counts;
+
+    if (info && info->irq_counts) {
+        fprintf(opaque, "IRQ statistics for %s:\n", child->type->name);
+        n = info->irq_counts(DEVICE(child), &counts);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (counts[i]) {
+            fprintf(opaque, "%2u: %" PRIu64 "\n", i, counts[i]);
+        }
+    }
+    return true;
+}
+
+static void info_irq(FILE *out, const char *args, int cpu_index)
+{
+    object_foreach_child(object_root(), true, print_counts_of, out);
+}
+
 static void info_mtree(FILE *out, const char *args, int cpu_index)
 {
     memory_print_tree(out, strstr(args, "-f") != NULL);
@@ -361,6 +399,7 @@ static const InfoSubject subjects[] = {
     { "chardev", "character devices", info_chardev },
     { "cpus", "virtual CPUs", info_cpus },
     { "iothreads", "threads for I/O", info_iothreads },
+    { "irq", "how often interrupt controllers' inputs were raised", info_irq },
     { "jit", "what the accelerator did", info_jit },
     { "kvm", "is KVM used?", info_kvm },
     { "memdev", "memory backends", info_memdev },
@@ -373,6 +412,7 @@ static const InfoSubject subjects[] = {
     { "mtree", "[-f] memory regions, or flat views", info_mtree },
     { "name", "the guest's name", info_name },
     { "network", "network devices and back ends", info_network },
+    { "pic", "interrupt controllers", info_pic },
     { "qom-tree", "[PATH] objects", info_qom_tree },
     { "qtree", "devices", info_qtree },
     { "registers", "[-a] the present CPU's registers, or all", info_registers },

@@ -129,8 +129,16 @@ bool hmp_mouse_set(FILE *out, const char *args, Error **errp);
 bool hmp_screendump(FILE *out, const char *args, Error **errp);
 bool hmp_sendkey(FILE *out, const char *args, Error **errp);
 void hmp_info_mice(FILE *out, const char *args, int cpu_index);
-/* hmp-memory.c */
-void hmp_examine(FILE *out, const char *format, const char *args, bool physical, int cpu_index);
-void hmp_print(FILE *out, const char *format, const char *args);
+/* hmp-expr.c: the value of a whole text, or of its first expression, behind which *@text then is. */
+bool hmp_evaluate(const char *text, int cpu_index, uint64_t *v, Error **errp) MUST_USE;
+bool hmp_evaluate_first(const char **text, int cpu_index, uint64_t *v, Error **errp) MUST_USE;
+/* hmp-memory.c; @format is what stood behind the slash */
+bool hmp_examine(FILE *out, const char *format, const char *args, bool physical, int cpu_index, Error **errp);
+bool hmp_print(FILE *out, const char *format, const char *args, int cpu_index, Error **errp);
+bool hmp_port_in(FILE *out, const char *format, const char *args, int cpu_index, Error **errp);
+bool hmp_port_out(FILE *out, const char *format, const char *args, int cpu_index, Error **errp);
+bool hmp_sum(FILE *out, const char *args, Error **errp);
+bool hmp_gva2gpa(FILE *out, const char *args, Error **errp);
+bool hmp_gpa2hva(FILE *out, const char *args, Error **errp);
 
 #endif

@@ -9,6 +9,8 @@
 extern const VMState x86_cpu_vmstate;                   /* vmstate.c */
 void x86_dump_state(Vcpu *cpu, FILE *f, unsigned flags);        /* dump.c: as `info registers` prints */
 extern const GdbArch x86_gdb_arch;                      /* gdb.c */
+bool x86_get_register(Vcpu *cpu, const char *name, uint64_t *v);        /* named-regs.c */
+unsigned x86_print_insn(Vcpu *cpu, FILE *f, uint64_t addr, const uint8_t *bytes, size_t n);    /* tcg/disas.c */
 uint64_t x86_get_linear_pc(Vcpu *cpu);
 void x86_set_linear_pc(Vcpu *cpu, uint64_t pc);
 hwaddr x86_translate_debug(Vcpu *cpu, vaddr va);

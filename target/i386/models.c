@@ -108,6 +108,8 @@ void x86_model_load(const X86Model *m, X86ModelData *out)
         .memory_mappings = x86_memory_mappings,                                               \
         .translate_debug = x86_translate_debug,                                               \
         .gdb = &x86_gdb_arch,                                                                 \
+        .get_register = x86_get_register,                                                     \
+        .print_insn = x86_print_insn,                                                         \
         .get_arch_id = x86_get_arch_id,                                                       \
         .arch = "x86_64",                                                                     \
         .model = &ident##_model,                                                              \

@@ -47,6 +47,10 @@ struct VcpuInfo {
     /* Debugger's view: gva -> gpa, ~0 if unmapped; no side effects. */
     hwaddr (*translate_debug)(Vcpu *cpu, vaddr va);
     int64_t (*get_arch_id)(Vcpu *cpu);
+    /* A register by name, for expressions; the CPU may run.  False: no such name. */
+    bool (*get_register)(Vcpu *cpu, const char *name, uint64_t *v);
+    /* Print the instruction at @addr in the CPU's present mode; its length, 0 without a disassembler. */
+    unsigned (*print_insn)(Vcpu *cpu, FILE *f, uint64_t addr, const uint8_t *bytes, size_t n);
     const GdbArch *gdb;                 /* registers as a debugger sees them; NULL = it cannot attach */
     /* For core files: append ELF notes that describe the CPU, and its CpuMappings.  NULL: cannot be dumped. */
     void (*dump_notes)(Vcpu *cpu, GByteArray *out);

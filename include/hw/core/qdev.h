@@ -59,6 +59,9 @@ struct DeviceInfo {
     bool (*sync_config)(Device *dev, Error **errp);
     const char *boot_part;              /* what firmware finds on it: "disk@0,0"; of a host bridge, its own name */
     const VMState *vmstate;             /* required for concrete devices; &vmstate_none states "no state" */
+    /* Interrupt controllers: state for `info pic`; how often each input was raised, for `info irq`. */
+    void (*print_pic)(const Device *dev, FILE *f);
+    unsigned (*irq_counts)(const Device *dev, const uint64_t **counts);
     const IrqInputs *irq_inputs;
     const IrqOutputs *irq_outputs;
     bool not_user_creatable;            /* boards only: refused by -device */
