@@ -36,6 +36,8 @@ typedef struct Dump {
     GArray *ranges;             /* of DumpRange, ascending, not adjacent */
     GArray *mappings;           /* of CpuMapping, by virtual address; NULL without paging */
     GByteArray *notes;          /* ELF notes of all CPUs */
+    uint64_t vmcoreinfo_at;     /* of its description in @notes; 0 = none */
+    uint32_t vmcoreinfo_len;
     unsigned n_cpus;
     uint64_t total;             /* bytes in @ranges */
     DumpSink sink;
@@ -50,6 +52,9 @@ typedef struct Dump {
 GArray *dump_ranges(uint64_t begin, uint64_t length, Error **errp);
 /* The range that holds @addr, or NULL. */
 const DumpRange *dump_range_find(const GArray *ranges, hwaddr addr);
+
+/* The guest's vmcoreinfo note, if it told of one, after those of the CPUs. */
+void dump_append_vmcoreinfo(Dump *d);
 
 /* System V ABI, "ELF-64 Object File Format"; core file as gdb and crash take it. */
 bool dump_write_elf(Dump *d, Error **errp) MUST_USE;

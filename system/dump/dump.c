@@ -67,6 +67,7 @@ static void collect_cpus(Dump *d)
         vcpu_info(cpu)->dump_notes(cpu, d->notes);
         d->n_cpus++;
     }
+    dump_append_vmcoreinfo(d);
 }
 
 /* Detached memory of a page-table walk of every CPU, each mapping once. */

@@ -118,6 +118,10 @@ static bool write_header(Kdump *k, Error **errp)
     };
     DumpSink *sink = &k->d->sink;
 
+    if (k->d->vmcoreinfo_at) {
+        s.offset_vmcoreinfo = s.offset_note + k->d->vmcoreinfo_at;
+        s.size_vmcoreinfo = k->d->vmcoreinfo_len;
+    }
     return dump_sink_write(sink, 0, &h, sizeof(h), errp) && dump_sink_write(sink, BLOCK, &s, sizeof(s), errp)
            && dump_sink_write(sink, s.offset_note, k->d->notes->data, k->d->notes->len, errp);
 }
