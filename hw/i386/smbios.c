@@ -22,15 +22,17 @@ static const Field fields[] = {
     { 2, "manufacturer" }, { 2, "product" }, { 2, "version" }, { 2, "serial" }, { 2, "asset" }, { 2, "location" },
     { 3, "manufacturer" }, { 3, "version" }, { 3, "serial" }, { 3, "asset" }, { 3, "sku" },
     { 4, "sock_pfx" }, { 4, "manufacturer" }, { 4, "version" }, { 4, "serial" }, { 4, "asset" }, { 4, "part" },
-    { 4, "max-speed" }, { 4, "current-speed" }, { 4, "processor-id" },
-    { 11, "value" },
+    { 4, "max-speed" }, { 4, "current-speed" }, { 4, "processor-id" }, { 4, "processor-family" },
+    { 8, "internal_reference" }, { 8, "external_reference" }, { 8, "connector_type" }, { 8, "port_type" },
+    { 11, "value" }, { 11, "path" },
     { 17, "loc_pfx" }, { 17, "bank" }, { 17, "manufacturer" }, { 17, "serial" }, { 17, "asset" }, { 17, "part" }, { 17, "speed" },
 };
 
-enum { HANDLE_BIOS = 0x000, HANDLE_SYSTEM = 0x100, HANDLE_BOARD = 0x200, HANDLE_CHASSIS = 0x300, HANDLE_CPU = 0x400,
+enum { HANDLE_BIOS = 0x000, HANDLE_SYSTEM = 0x100, HANDLE_BOARD = 0x200, HANDLE_CHASSIS = 0x300, HANDLE_CPU = 0x400, HANDLE_PORT = 0x800,
        HANDLE_OEM = 0xe00, HANDLE_ARRAY = 0x1000, HANDLE_DIMM = 0x1100, HANDLE_RANGE = 0x1300, HANDLE_BOOT = 0x2000,
-       HANDLE_END = 0x7f00, HANDLE_NONE = 0xfffe, MAX_OEM_STRINGS = 64 };
+       HANDLE_END = 0x7f00, HANDLE_NONE = 0xfffe, MAX_OEM_STRINGS = 64, MAX_PORTS = 64 };
 #define DIMM_MAX (16 * GiB)
+#define OEM_STRING_MAX_BYTES (4u * 1024)
 
 /* --- options --- */
 
@@ -53,6 +55,14 @@ static bool smbios_check(unsigned type, const char *key, const char *text, Error
     }
     if ((strstr(key, "speed") && (sscanf(text, "%u%c", &a, &end) != 1 || a > 65535))) {
         error_setg(errp, "-smbios type=%u: %s must be 0..65535 (MHz), got '%s'", type, key, text);
+        return false;
+    }
+    if (strcmp(key, "processor-family") == 0 && (sscanf(text, "%u%c", &a, &end) != 1 || a > 65534)) {
+        error_setg(errp, "-smbios type=4: processor-family must be 0..65534, got '%s'", text);
+        return false;
+    }
+    if (type == 8 && g_str_has_suffix(key, "_type") && (sscanf(text, "%u%c", &a, &end) != 1 || a > 255)) {
+        error_setg(errp, "-smbios type=8: %s must be 0..255, got '%s'", key, text);
         return false;
     }
     if (strcmp(key, "processor-id") == 0 && (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, NULL, NULL))) {
@@ -96,22 +106,54 @@ static char *value_text(const Value *v)
     }
 }
 
-/* type=11,value=TEXT adds one OEM string each time. */
-static void set_field(X86Machine *x, unsigned type, const char *key, const char *text)
+static Value *list_of(X86Machine *x, const char *name)
+{
+    Value *list = value_dict_get(x->smbios, name);
+
+    if (!list) {
+        list = value_list();
+        value_dict_set(x->smbios, name, list);
+    }
+    return list;
+}
+
+/* A file's text as an OEM string. */
+static bool add_oem_file(X86Machine *x, const char *path, Error **errp)
+{
+    g_autoptr(GError) gerr = NULL;
+    g_autofree char *text = NULL;
+    gsize len;
+
+    if (!g_file_get_contents(path, &text, &len, &gerr)) {
+        error_setg(errp, "-smbios type=11: %s", gerr->message);
+        return false;
+    }
+    if (memchr(text, 0, len) || len > OEM_STRING_MAX_BYTES) {
+        error_setg(errp, "-smbios type=11: '%s' is no text of at most %u bytes", path, OEM_STRING_MAX_BYTES);
+        return false;
+    }
+    value_list_append(list_of(x, "11.value"), value_string(text));
+    return true;
+}
+
+/* type=11 adds one OEM string each time, type=8 one connector (its fields come one by one; see smbios_option_add). */
+static bool set_field(X86Machine *x, unsigned type, const char *key, const char *text, Error **errp)
 {
     g_autofree char *name = g_strdup_printf("%u.%s", type, key);
 
-    if (type == 11) {
-        Value *list = value_dict_get(x->smbios, name);
-
-        if (!list) {
-            list = value_list();
-            value_dict_set(x->smbios, name, list);
-        }
-        value_list_append(list, value_string(text));
-        return;
+    if (type == 11 && !strcmp(key, "path")) {
+        return add_oem_file(x, text, errp);
     }
-    value_dict_set_str(x->smbios, name, text);
+    if (type == 11) {
+        value_list_append(list_of(x, name), value_string(text));
+    } else if (type == 8) {
+        Value *ports = list_of(x, "8.ports");
+
+        value_dict_set_str(value_list_at(ports, value_list_len(ports) - 1), key, text);
+    } else {
+        value_dict_set_str(x->smbios, name, text);
+    }
+    return true;
 }
 
 static bool add_file(X86Machine *x, const char *path, Error **errp)
@@ -153,8 +195,11 @@ bool smbios_option_add(const Value *opts, Error **errp)
         return add_file(x, file, errp);
     }
     if (!type_text || !g_ascii_string_to_unsigned(type_text, 10, 0, 255, &type, NULL) || !known_type((unsigned)type)) {
-        error_setg(errp, "-smbios type=%s: must be one of 0, 1, 2, 3, 4, 11, 17", type_text ? type_text : "");
+        error_setg(errp, "-smbios type=%s: must be one of 0, 1, 2, 3, 4, 8, 11, 17", type_text ? type_text : "");
         return false;
+    }
+    if (type == 8) {
+        value_list_append(list_of(x, "8.ports"), value_dict());
     }
     for (size_t i = 0; i < value_dict_len(opts); i++) {
         const char *key = value_dict_key_at(opts, i);
@@ -170,7 +215,9 @@ bool smbios_option_add(const Value *opts, Error **errp)
         if (!smbios_check((unsigned)type, key, text, errp)) {
             return false;
         }
-        set_field(x, (unsigned)type, key, text);
+        if (!set_field(x, (unsigned)type, key, text, errp)) {
+            return false;
+        }
     }
     return true;
 }
@@ -343,13 +390,15 @@ static void type4(Builder *b, unsigned socket)
     const SmpConfig *smp = &b->x->m.smp;
     const char *prefix = option(b, 4, "sock_pfx"), *id = option(b, 4, "processor-id");
     const char *max = option(b, 4, "max-speed"), *current = option(b, 4, "current-speed");
+    const char *family_text = option(b, 4, "processor-family");
+    unsigned family = family_text ? (unsigned)strtoul(family_text, NULL, 10) : 1;       /* other */
     g_autofree char *designation = g_strdup_printf("%s%4x", prefix ? prefix : "CPU", socket);
     unsigned cores = smp->cores * smp->clusters * smp->dies, threads = cores * smp->threads;
 
     begin(b, 4, (uint16_t)(HANDLE_CPU + socket));
     put_text(b, designation);
     put(b, 3, 1);                               /* central processor */
-    put(b, 1, 1);                               /* family: other */
+    put(b, family < 0xfe ? family : 0xfe, 1);   /* 0xfe: see family 2 */
     put_option(b, "manufacturer", "QEMU");
     put(b, id ? g_ascii_strtoull(id, NULL, 10) : 0, 8);
     put_option(b, "version", machine_info(&b->x->m)->machine_name);
@@ -369,11 +418,30 @@ static void type4(Builder *b, unsigned socket)
     put(b, MIN(cores, 255), 1);
     put(b, MIN(threads, 255), 1);
     put(b, 2, 2);                               /* characteristics unknown */
-    put(b, 1, 2);
+    put(b, family, 2);
     put(b, cores, 2);
     put(b, cores, 2);
     put(b, threads, 2);
     end(b);
+}
+
+/* 7.9: port connectors; inside, the connector is of no type. */
+static void type8(Builder *b)
+{
+    const Value *ports = b->x->smbios ? value_dict_get(b->x->smbios, "8.ports") : NULL;
+
+    for (size_t i = 0; ports && i < MIN(value_list_len(ports), (size_t)MAX_PORTS); i++) {
+        const Value *p = value_list_at(ports, i);
+        const char *connector = value_dict_get_str(p, "connector_type"), *port = value_dict_get_str(p, "port_type");
+
+        begin(b, 8, (uint16_t)(HANDLE_PORT + i));
+        put_text(b, value_dict_get_str(p, "internal_reference"));
+        put(b, 0, 1);
+        put_text(b, value_dict_get_str(p, "external_reference"));
+        put(b, connector ? strtoul(connector, NULL, 10) : 0, 1);
+        put(b, port ? strtoul(port, NULL, 10) : 0, 1);
+        end(b);
+    }
 }
 
 static void type11(Builder *b)
@@ -485,6 +553,7 @@ GByteArray *smbios_build(const X86Machine *x)
     for (unsigned i = 0; i < x->m.smp.sockets; i++) {
         type4(&b, i);
     }
+    type8(&b);
     type11(&b);
     memory_structures(&b);
     if (x->smbios_files) {

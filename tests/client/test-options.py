@@ -72,6 +72,12 @@ BAD_PC = [
     (['-acpitable', 'data=/nonexistent/x'], "can't open file /nonexistent/x"),
     (['-acpitable', 'rev=300,data=/dev/null'], "'rev'"),
     (['-acpitable', 'data=/dev/null'] * 17, 'at most 16 tables'),
+    (['-smbios', 'type=8,connector_type=256'], "connector_type must be 0..255, got '256'"),
+    (['-smbios', 'type=8,color=red'], "has no field 'color'"),
+    (['-smbios', 'type=4,processor-family=65535'], "processor-family must be 0..65534, got '65535'"),
+    (['-smbios', 'type=11,path=/nonexistent/x'], 'No such file'),
+    (['-smbios', 'type=11,path=/dev/null,path=/bin/sh'], 'is no text'),
+    (['-smbios', 'type=41'], 'must be one of 0, 1, 2, 3, 4, 8, 11, 17'),
     (['-fw_cfg', 'opt/x,gen_id=foo'], "object 'foo' can't generate fw_cfg contents"),
     (['-boot', 'once=z'], "once 'z': 'z' is no boot device"),
     (['-boot', 'splash=/nonexistent/x'], 'No such file'),
@@ -213,6 +219,32 @@ class Firmware(unittest.TestCase):
             xsdt = memory.index(b'XSDT')
             pointers = memory[xsdt + 36:xsdt + int.from_bytes(memory[xsdt + 4:xsdt + 8], 'little')]
             self.assertIn((0xe0000 + at).to_bytes(8, 'little'), pointers)
+
+    def structures(self, *args):
+        """SMBIOS structures by type: formatted part and strings."""
+        with quern.Quern('-machine', 'q35', '-m', '64', '-S', '-kernel', self.file('kernel', self.multiboot_kernel()), *args) as q:
+            table = self.read_memory(q, 0xf0020, 0x1000)
+        found, at = {}, 0
+        while not found.get(127):
+            kind, length = table[at], table[at + 1]
+            end = table.index(b'\0\0', at + length) + 2
+            found.setdefault(kind, []).append((table[at:at + length], table[at + length:end].rstrip(b'\0').split(b'\0')))
+            at = end
+        return found
+
+    def test_smbios_structures_of_the_users(self):
+        s = self.structures('-smbios', 'type=8,internal_reference=J1,external_reference=COM1,connector_type=8,port_type=9',
+                            '-smbios', 'type=8,external_reference=eth0',
+                            '-smbios', 'type=11,value=one,path=%s' % self.file('oem', b'two'), '-smbios', 'type=4,processor-family=300')
+        ports = s[8]
+        self.assertEqual(len(ports), 2)
+        self.assertEqual((ports[0][0][4:], ports[0][1]), (b'\1\0\2\x08\x09', [b'J1', b'COM1']))
+        self.assertEqual((ports[1][0][4:], ports[1][1]), (b'\0\0\1\0\0', [b'eth0']))
+        self.assertEqual((s[11][0][0][4], s[11][0][1]), (2, [b'one', b'two']))
+        self.assertEqual((s[4][0][0][6], int.from_bytes(s[4][0][0][0x28:0x2a], 'little')), (0xfe, 300))
+        plain = self.structures()
+        self.assertNotIn(8, plain)
+        self.assertEqual((plain[4][0][0][6], int.from_bytes(plain[4][0][0][0x28:0x2a], 'little')), (1, 1))
 
     @staticmethod
     def multiboot_kernel():
