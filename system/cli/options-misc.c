@@ -101,7 +101,7 @@ bool apply_audiodev(Options *o, CliItem *item, Error **errp)
     a = qapi_parse_audiodev(item->dict, QAPI_FROM_TEXT, errp);
     if (a) {                            /* no sound device uses it; a VNC server may name it */
         if (!o->audiodev_ids) {
-            o->audiodev_ids = g_ptr_array_new();
+            o->audiodev_ids = g_ptr_array_new_with_free_func(g_free);
         }
         g_ptr_array_add(o->audiodev_ids, g_strdup(a->id));
     }

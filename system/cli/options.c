@@ -792,14 +792,13 @@ static void clear_list(GArray **list)
 
 void options_clear(Options *o)
 {
-    GArray **const lists[] = { &o->accels, &o->chardevs, &o->devices, &o->drives, &o->globals, &o->mons, &o->vncs,
-                               &o->monitors, &o->parallels, &o->serials };
-    char **const strings[] = { &o->memory_where, &o->boot_where, &o->name_where, &o->log_items, &o->debugcon };
+    GArray **const lists[] = { &o->accels, &o->acpitables, &o->blockdevs, &o->chardevs, &o->devices, &o->drives, &o->fw_cfgs,
+                               &o->globals, &o->mons, &o->monitors, &o->netdevs, &o->nets, &o->nics, &o->numas, &o->objects,
+                               &o->option_roms, &o->parallels, &o->serials, &o->smbios, &o->vncs };
+    char **const strings[] = { &o->memory_where, &o->boot_where, &o->name_where, &o->log_items, &o->debugcon, &o->vga,
+                               &o->gdb, &o->qtest, &o->qtest_log };
 
     for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
-        if (options[i].list) {
-            clear_list((GArray **)((char *)o + options[i].list));
-        }
         if (options[i].string) {
             g_clear_pointer((char **)((char *)o + options[i].string), g_free);
         }
@@ -820,6 +819,7 @@ void options_clear(Options *o)
     qapi_free_run_with_options(o->run_with);
     run_as_free(o->run_as);
     g_clear_pointer(&o->datadirs, g_ptr_array_unref);
+    g_clear_pointer(&o->audiodev_ids, g_ptr_array_unref);
     object_global_properties_clear();
     *o = (Options){ 0 };
 }

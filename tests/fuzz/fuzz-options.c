@@ -40,6 +40,7 @@ static GPtrArray *arguments(char **lines)
             break;
         }
     }
+    g_ptr_array_add(args, NULL);            /* as main() gets it */
     return args;
 }
 
@@ -52,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     Error *err = NULL;
 
     confine_enter();
-    if (!options_parse(&o, (int)args->len, (char **)args->pdata, &err)) {
+    if (!options_parse(&o, (int)args->len - 1, (char **)args->pdata, &err)) {
         assert(error_get_pretty(err)[0]);
         error_free(err);
     }

@@ -74,14 +74,14 @@ static ClientChardev *client;
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     static Options o;
-    static const char *const args[] = { "quern", "-machine", "none", "-nodefaults", "-display", "none", "-S" };
+    static const char *const args[] = { "quern", "-machine", "none", "-nodefaults", "-display", "none", "-S", NULL };
 
     confine_init();
     rcu_thread_enter();
     bql_lock();
     main_loop_init();
     memory_spaces_init();
-    if (!options_parse(&o, ARRAY_SIZE(args), (char **)args, &error_fatal) || !build_before_machine(&o, &error_fatal)
+    if (!options_parse(&o, ARRAY_SIZE(args) - 1, (char **)args, &error_fatal) || !build_before_machine(&o, &error_fatal)
         || !build_the_machine(&o, &error_fatal)) {
         abort();
     }
