@@ -45,8 +45,6 @@ static void slot_eject(AcpiPciHotplug *s, unsigned n, unsigned slot)
 {
     PCIBus *bus = s->buses[n].bus;
 
-    s->up[n] &= ~BIT(slot);
-    s->down[n] &= ~BIT(slot);
     if (!slot_is_removable(bus, slot)) {
         guest_error("acpi-pci-hotplug", "slot %u of bus '%s' cannot be ejected", slot, bus->bus.obj.name);
         return;
@@ -185,10 +183,14 @@ static bool hotplug_unplug_request(void *opaque, Device *dev, Error **errp)
     return true;
 }
 
+/* Whoever took it out: nothing is left to be told or asked of the slot. */
 static void hotplug_unplug(void *opaque, Device *dev)
 {
     const AcpiPciBus *b = opaque;
+    uint32_t slot = BIT(PCI_SLOT(PCI_DEVICE(dev)->devfn));
 
+    b->hotplug->up[bus_number(b)] &= ~slot;
+    b->hotplug->down[bus_number(b)] &= ~slot;
     if (b->under && b->under->unplug) {
         b->under->unplug(b->under_opaque, dev);
     }

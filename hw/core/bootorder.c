@@ -99,7 +99,7 @@ char *bootorder_list(bool strict, size_t *len)
     GString *s = g_string_new(NULL);
 
     object_foreach_child(object_container("/machine"), true, collect, found);
-    qsort(found->data, found->len, sizeof(BootDevice), by_index);
+    g_array_sort(found, by_index);
     for (unsigned i = 0; i < found->len; i++) {
         g_string_append(s, i ? "\n" : "");
         append_path(s, g_array_index(found, BootDevice, i).dev);

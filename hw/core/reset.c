@@ -78,48 +78,78 @@ static void run_phase(GPtrArray *devices, ResetPhase phase, ResetType type)
     }
 }
 
+/* What a reset works on stays in memory until it is over, even if the reset removes it. */
+typedef struct ResetSet {
+    GPtrArray *devices;         /* borrowed */
+    GPtrArray *held;            /* owned: the devices, or what those that lie inside others lie in */
+} ResetSet;
+
+static ResetSet reset_set_new(void)
+{
+    return (ResetSet){ g_ptr_array_new(), g_ptr_array_new_with_free_func(object_unref) };
+}
+
+static void reset_set_clear(ResetSet *s)
+{
+    g_ptr_array_unref(s->devices);
+    g_ptr_array_unref(s->held);
+}
+
+static void reset_set_add(ResetSet *s, Device *dev)
+{
+    Object *holder = &dev->obj;
+
+    while (holder->embedded && holder->parent) {
+        holder = holder->parent;
+    }
+    g_ptr_array_add(s->devices, dev);
+    g_ptr_array_add(s->held, object_ref(holder));
+}
+
 static bool collect_device(Object *obj, void *opaque)
 {
     if (object_is(obj, &device_type) && DEVICE(obj)->realized) {
-        g_ptr_array_add(opaque, object_ref(obj));
+        reset_set_add(opaque, DEVICE(obj));
     }
     return true;
 }
 
-static void collect_below(Device *dev, GPtrArray *devices)
+static void collect_below(Device *dev, ResetSet *s)
 {
-    g_ptr_array_add(devices, object_ref(dev));
+    reset_set_add(s, dev);
     for (unsigned i = 0; dev->child_buses && i < dev->child_buses->len; i++) {
         Bus *bus = g_ptr_array_index(dev->child_buses, i);
 
         for (unsigned j = 0; j < bus->devices->len; j++) {
-            collect_below(g_ptr_array_index(bus->devices, j), devices);
+            collect_below(g_ptr_array_index(bus->devices, j), s);
         }
     }
 }
 
 void device_reset(Device *dev, ResetType type)
 {
-    g_autoptr(GPtrArray) devices = g_ptr_array_new_with_free_func(object_unref);
+    ResetSet s = reset_set_new();
 
     trace_resettable_reset(dev, dev->obj.type->name, type);
-    collect_below(dev, devices);
-    run_phase(devices, PHASE_ENTER, type);
-    run_phase(devices, PHASE_HOLD, type);
-    run_phase(devices, PHASE_EXIT, type);
+    collect_below(dev, &s);
+    run_phase(s.devices, PHASE_ENTER, type);
+    run_phase(s.devices, PHASE_HOLD, type);
+    run_phase(s.devices, PHASE_EXIT, type);
+    reset_set_clear(&s);
 }
 
 void machine_reset_all(ResetType type)
 {
-    g_autoptr(GPtrArray) devices = g_ptr_array_new_with_free_func(object_unref);
+    ResetSet s = reset_set_new();
 
-    object_foreach_child(object_container("/machine"), true, collect_device, devices);
-    run_phase(devices, PHASE_ENTER, type);
-    run_phase(devices, PHASE_HOLD, type);
+    object_foreach_child(object_container("/machine"), true, collect_device, &s);
+    run_phase(s.devices, PHASE_ENTER, type);
+    run_phase(s.devices, PHASE_HOLD, type);
     for (unsigned i = 0; entries && i < entries->len; i++) {
         ResetEntry e = g_array_index(entries, ResetEntry, i);
 
         e.fn(e.opaque, type);
     }
-    run_phase(devices, PHASE_EXIT, type);
+    run_phase(s.devices, PHASE_EXIT, type);
+    reset_set_clear(&s);
 }

@@ -114,9 +114,6 @@ static void rp_eject(void *opaque)
     PCIERootPort *rp = opaque;
     PCIBus *sec = rp->bridge.sec;
 
-    if (!bus_occupied(sec)) {
-        return;
-    }
     while (bus_occupied(sec)) {
         device_unplug_done(g_ptr_array_index(sec->bus.devices, sec->bus.devices->len - 1));
     }
@@ -128,6 +125,7 @@ static void rp_unplug(void *opaque, Device *dev)
     PCIERootPort *rp = opaque;
 
     if (rp->bridge.sec->bus.devices->len == 1) {
+        bh_cancel(rp->eject);           /* it was for this device, not for one that comes next */
         slot_set_present(rp, false);
         slot_event(rp, PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
     }

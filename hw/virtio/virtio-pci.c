@@ -536,6 +536,17 @@ static bool virtio_pci_may_unplug(Device *dev, Error **errp)
     return device_may_unplug(&VIRTIO_PCI(dev)->vdev->dev, errp);
 }
 
+/* Containers before what they hold. */
+static void virtio_pci_fini(Object *obj)
+{
+    VirtioPci *p = VIRTIO_PCI(obj);
+    MemoryRegion *const regions[] = { &p->legacy_io, &p->modern_mem, &p->common, &p->isr, &p->device, &p->notify };
+
+    for (size_t i = 0; i < ARRAY_SIZE(regions); i++) {
+        memory_region_fini(regions[i]);
+    }
+}
+
 static void virtio_pci_reset_hold(Device *dev, ResetType type)
 {
     VirtioPci *p = VIRTIO_PCI(dev);
@@ -561,10 +572,16 @@ static const Property virtio_pci_properties[] = {
     PROP_ON_OFF_AUTO("disable-legacy", VirtioPci, disable_legacy, ON_OFF_AUTO_AUTO, .help = "no legacy interface"),
     PROP_BOOL("disable-modern", VirtioPci, disable_modern, false, .help = "no virtio 1.0 interface"),
     PROP_UINT32("vectors", VirtioPci, vectors, UINT32_MAX, .help = "MSI-X vectors; 4294967295 = by device"),
+    PROP_FIXED(bool, "aer", false, .help = "advanced error reporting"),
+    PROP_FIXED(bool, "ats", false, .help = "address translation service"),
+    PROP_FIXED(bool, "page-per-vq", false, .help = "a page of its own for each queue's notifications"),
+    PROP_FIXED(bool, "modern-pio-notify", false, .help = "a port, too, for the virtio 1.0 interface's notifications"),
+    PROP_FIXED(bool, "x-disable-pcie", false, .help = "conventional PCI even on an Express bus"),
 };
 
 PCI_DEVICE_DEFINE_ABSTRACT(VirtioPci, virtio_pci, "virtio-pci", pci_device,
     .init = virtio_pci_init,
+    .fini = virtio_pci_fini,
     .properties = PROPS(virtio_pci_properties),
     .vendor_id = VIRTIO_VENDOR_ID,
     .is_express = true,

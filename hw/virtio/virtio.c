@@ -19,6 +19,8 @@ static const Property virtio_properties[] = {
     COMMON_FEATURE("notify_on_empty", VIRTIO_F_NOTIFY_ON_EMPTY, true, "offer the legacy notify-on-empty"),
     COMMON_FEATURE("any_layout", VIRTIO_F_ANY_LAYOUT, true, "offer any descriptor layout to legacy drivers"),
     COMMON_FEATURE("packed", VIRTIO_F_RING_PACKED, false, "offer packed virtqueues"),
+    PROP_FIXED(bool, "in_order", false, .help = "offer in-order completion"),
+    PROP_FIXED(bool, "iommu_platform", false, .help = "offer access through an IOMMU"),
 };
 
 /* --- errors --- */

@@ -195,7 +195,7 @@ static void secret_fini(Object *obj)
 }
 
 static const Property common_properties[] = {
-    PROP_ENUM("format", Secret, format, format_names, SECRET_FORMAT_RAW, .help = "form of what is given: raw bytes or base64"),
+    PROP_ENUM("format", Secret, format, format_names, SECRET_FORMAT_RAW, .shown = "QCryptoSecretFormat", .help = "form of what is given: raw bytes or base64"),
     PROP_STRING("keyid", Secret, keyid, .help = "id of the secret that decrypts this one"),
     PROP_STRING("iv", Secret, iv, .help = "initialization vector of the encryption, base64 of 16 bytes"),
 };

@@ -111,7 +111,7 @@ class BadCommandLines(unittest.TestCase):
             (mem('memdev=m0,requested-size=3M'), "'requested-size' property has to be a multiple of 'block-size' (0x200000)"),
             (mem('memdev=m0,requested-size=1026M'), "'requested-size' property cannot exceed the memory backend size (0x40000000)"),
             (mem('memdev=m0,node=1'), "'node' property has value 1, the number of NUMA nodes is 1"),
-            (mem('memdev=m0,size=1G'), 'virtio-mem-device.size'),
+            (mem('memdev=m0,size=1G'), 'virtio-mem-pci.size'),
             (mem('memdev=m0,dynamic-memslots=maybe'), 'must be on, off or auto'),
             (mem('memdev=m0,dynamic-memslots=on,unplugged-inaccessible=off'), "requires 'unplugged-inaccessible' to be 'on'"),
             (mem('memdev=m0', 'memory-backend-ram,id=m0,size=4M,prealloc=on'), "specify 'prealloc=on' for the virtio-mem device"),

@@ -117,14 +117,14 @@ void object_property_del(void *opaque, const char *name)
 
 /* --- setting and getting --- */
 
-static bool property_is_settable(Object *obj, const Property *p, Error **errp)
+static bool property_is_settable(Object *obj, const Property *p, const char *type_name, Error **errp)
 {
     if (p->read_only || (p->get && !p->set)) {     /* computed ones need a setter of their own */
-        error_setg(errp, "%s.%s is read-only", obj->type->name, p->name);
+        error_setg(errp, "%s.%s is read-only", type_name, p->name);
         return false;
     }
     if (obj->frozen && !p->settable_live) {
-        error_setg(errp, "%s.%s cannot be changed once the device is in use", obj->type->name, p->name);
+        error_setg(errp, "%s.%s cannot be changed once the device is in use", type_name, p->name);
         return false;
     }
     return true;
@@ -158,7 +158,7 @@ bool object_property_set(void *opaque, const char *name, const Value *value, Err
     const Property *p = object_want_property(&obj, name, errp);
     Error *err = NULL;
 
-    if (!p || !property_is_settable(obj, p, errp)) {
+    if (!p || !property_is_settable(obj, p, type_name, errp)) {
         return false;
     }
     if (!property_store(obj, p, value, &err)) {
@@ -225,14 +225,15 @@ bool object_property_set_str(void *obj, const char *name, const char *s, Error *
 bool object_property_set_link(void *opaque, const char *name, void *target, Error **errp)
 {
     Object *obj = opaque;
+    const char *type_name = obj->type->name;
     const Property *p = object_want_property(&obj, name, errp);
 
-    if (!p || !property_is_settable(obj, p, errp)) {
+    if (!p || !property_is_settable(obj, p, type_name, errp)) {
         return false;
     }
     assert(p->type == &prop_link);
     if (target && !object_is(target, p->link_type)) {
-        error_setg(errp, "%s.%s must be a %s, got a %s", obj->type->name, name, p->link_type->name,
+        error_setg(errp, "%s.%s must be a %s, got a %s", type_name, name, p->link_type->name,
                    ((Object *)target)->type->name);
         return false;
     }
