@@ -69,7 +69,7 @@ static const MemoryRegionOps debugcon_ops = {
     .impl = { .min = 1, .max = 1 },
 };
 
-static const CharHandlers debugcon_handlers = { .writable = debugcon_writable };
+static const CharHandlers debugcon_handlers = { .writable = debugcon_writable, .swappable = true };
 
 static bool debugcon_realize(Device *dev, Error **errp)
 {

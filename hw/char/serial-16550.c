@@ -478,6 +478,7 @@ static const CharHandlers serial_handlers = {
     .receive = serial_receive,
     .event = serial_event,
     .writable = tx_writable,
+    .swappable = true,
 };
 
 void serial_init(Serial16550 *s)

@@ -9,6 +9,7 @@
  * messages are at most a few per port.
  */
 #include "virtio-serial.h"
+#include "qapi/qapi-events.h"
 #include "util/log.h"
 
 #define PORT_QUEUE_SIZE    128
@@ -89,7 +90,13 @@ static void port_became_ready(VirtioSerialPort *p)
 
 static void port_set_guest_open(VirtioSerialPort *p, bool open)
 {
+    if (p->guest_open != open && p->dev.id) {
+        qapi_event_send_vserport_change(p->dev.id, open);
+    }
     p->guest_open = open;
+    if (!p->is_console) {
+        char_set_open(&p->chr, open);
+    }
     if (open) {
         char_accept_input(&p->chr);
     }
@@ -275,8 +282,14 @@ static void port_event(void *opaque, CharEvent ev)
     }
 }
 
+static const CharHandlers console_handlers = {
+    .can_receive = port_can_receive, .receive = port_receive, .event = port_event, .writable = port_writable,
+    .swappable = true,
+};
+
 static const CharHandlers port_handlers = {
     .can_receive = port_can_receive, .receive = port_receive, .event = port_event, .writable = port_writable,
+    .swappable = true, .opens_later = true,
 };
 
 /* --- ports --- */
@@ -317,7 +330,7 @@ static bool port_realize(Device *dev, Error **errp)
     p->vs = s;
     p->host_open = p->is_console;
     s->ports[p->nr] = p;
-    char_backend_set_handlers(&p->chr, &port_handlers, p);
+    char_backend_set_handlers(&p->chr, p->is_console ? &console_handlers : &port_handlers, p);
     control_send(s, p->nr, EV_PORT_ADD, 1, NULL);
     return true;
 }
@@ -400,7 +413,8 @@ static void serial_device_reset(VirtioDevice *vdev)
     for (uint32_t nr = 0; nr < s->max_ports; nr++) {
         if (s->ports[nr]) {
             drop_out(s->ports[nr]);
-            s->ports[nr]->guest_open = s->ports[nr]->ready = false;
+            port_set_guest_open(s->ports[nr], false);
+            s->ports[nr]->ready = false;
         }
     }
 }

@@ -23,6 +23,8 @@ typedef struct CharHandlers {
     void (*receive)(void *opaque, const uint8_t *buf, size_t len);
     void (*event)(void *opaque, CharEvent ev);
     void (*writable)(void *opaque);             /* room after a short write; once per short write */
+    bool swappable;             /* goes on as it is when the host end is changed (chardev-change) */
+    bool opens_later;           /* the guest opens its side: char_set_open() tells */
 } CharHandlers;
 
 typedef struct CharBackend {
@@ -40,6 +42,8 @@ void char_backend_set_handlers(CharBackend *be, const CharHandlers *h, void *opa
 /* Bytes taken, 0..len; a host end without reader (disconnected socket) takes and drops all. */
 size_t char_write(CharBackend *be, const uint8_t *buf, size_t len);
 void char_accept_input(CharBackend *be);
+/* The guest opened or closed its side; what query-chardev tells. */
+void char_set_open(CharBackend *be, bool open);
 void char_set_break(CharBackend *be, bool on);
 /*
  * Lend the connection to another thread: duplicates (the caller's) of the descriptors it is read from and written
@@ -64,6 +68,8 @@ Chardev *chardev_find(const char *id);
 void chardev_mux_set_escape(uint8_t c);
 bool chardev_is_mux(const Chardev *chr);
 bool chardev_remove(const char *id, Error **errp) MUST_USE;
+/* A new device in the place of @id, whose front end goes on with it; the new one, borrowed. */
+Chardev *chardev_change(const char *id, const Value *opts, Error **errp);
 void chardev_cleanup_all(void);     /* restore the terminal, unlink sockets */
 /* The process has no terminal any more: stdio is refused from now on. */
 void chardev_forbid_stdio(void);

@@ -12,7 +12,7 @@ static bool add_info(Object *child, void *opaque)
 
     info->label = g_strdup(c->label);
     info->filename = k->filename ? k->filename(c) : g_strdup(qapi_chardev_driver_str(k->backend));
-    info->frontend_open = k->attach || (c->fe && c->fe->open);
+    info->frontend_open = k->attach ? mux_is_busy(c) : c->fe && c->fe->open;
     return true;
 }
 

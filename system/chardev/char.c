@@ -63,7 +63,7 @@ void char_backend_set_handlers(CharBackend *be, const CharHandlers *h, void *opa
 
     be->handlers = h;
     be->opaque = opaque;
-    be->open = h != NULL;
+    be->open = h && !h->opens_later;
     if (!c) {
         return;
     }
@@ -131,6 +131,11 @@ void char_accept_input(CharBackend *be)
     }
 }
 
+void char_set_open(CharBackend *be, bool open)
+{
+    be->open = open;
+}
+
 /* No present back end has a wire on which a break could be seen. */
 void char_set_break(CharBackend *be, bool on)
 {
@@ -140,7 +145,7 @@ bool char_can_lend_fds(const CharBackend *be)
 {
     const Chardev *c = be->chr;
 
-    return c && chardev_class(c)->fds && c->log_fd < 0;
+    return c && chardev_class(c)->fds && c->log_fd < 0 && !c->translates;
 }
 
 bool char_lend_fds(CharBackend *be, int *in, int *out)
@@ -343,9 +348,32 @@ static Chardev *chardev_open(const char *id, const QapiChardevOptions *o, Error 
         object_unref(c);
         return NULL;
     }
-    object_add_child(object_container("/chardevs"), id, c);
-    object_unref(c);
     return c;
+}
+
+static Chardev *add_to_tree(const char *id, Chardev *c)
+{
+    if (c) {
+        object_add_child(object_container("/chardevs"), id, c);
+        object_unref(c);
+    }
+    return c;
+}
+
+/* "mux" as a back end of its own. */
+static Chardev *new_mux(const QapiChardevOptions *o, Error **errp)
+{
+    Chardev *base = chardev_find(o->u.mux.chardev);
+
+    if (!base) {
+        error_setg(errp, "mux: base chardev %s not found", o->u.mux.chardev);
+        return NULL;
+    }
+    if (o->logfile) {
+        error_setg(errp, "mux: 'logfile' is an option of the base chardev");
+        return NULL;
+    }
+    return mux_new(o->id, base, errp);
 }
 
 /* The new device, borrowed from the tree. */
@@ -359,7 +387,10 @@ Chardev *chardev_new(const QapiChardevOptions *o, Error **errp)
         error_setg(errp, "Chardev with id '%s' already exists", o->id);
         return NULL;
     }
-    c = chardev_open(with_mux ? base_id : o->id, o, errp);
+    if (o->backend == QAPI_CHARDEV_DRIVER_MUX) {
+        return new_mux(o, errp);
+    }
+    c = add_to_tree(with_mux ? base_id : o->id, chardev_open(with_mux ? base_id : o->id, o, errp));
     if (!c || !with_mux) {
         return c;
     }
@@ -368,6 +399,36 @@ Chardev *chardev_new(const QapiChardevOptions *o, Error **errp)
         object_unparent(c);
     }
     return mux;
+}
+
+/* Options without nesting spell the list chardevs.0=, chardevs.1=, ... */
+static Value *gather_lists(const Value *opts)
+{
+    Value *v = value_deep_copy(opts), *list = value_list();
+
+    for (unsigned i = 0; ; i++) {
+        g_autofree char *key = g_strdup_printf("chardevs.%u", i);
+        Value *item = value_dict_get(v, key);
+
+        if (!item) {
+            break;
+        }
+        value_list_append(list, value_ref(item));
+        value_dict_remove(v, key);
+    }
+    if (value_list_len(list)) {
+        value_dict_set(v, "chardevs", list);
+    } else {
+        value_unref(list);
+    }
+    return v;
+}
+
+static QapiChardevOptions *parse_options(const Value *opts, Error **errp)
+{
+    g_autoptr(Value) gathered = gather_lists(opts);
+
+    return qapi_parse_chardev_options(gathered, QAPI_FROM_TEXT, errp);
 }
 
 Chardev *chardev_new_from_opts(const Value *opts, Error **errp)
@@ -383,8 +444,70 @@ Chardev *chardev_new_from_opts(const Value *opts, Error **errp)
                    value_dict_get_str(opts, "id"));
         return NULL;
     }
-    o = qapi_parse_chardev_options(opts, QAPI_FROM_TEXT, errp);
+    o = parse_options(opts, errp);
     return o ? chardev_new(o, errp) : NULL;
+}
+
+/* --- another back end in the same place --- */
+
+static bool check_change(const Chardev *c, const QapiChardevOptions *o, Error **errp)
+{
+    if (chardev_is_mux(c) || o->backend == QAPI_CHARDEV_DRIVER_MUX || (o->has_mux && o->mux)) {
+        error_setg(errp, "Mux device hotswap not supported yet");
+        return false;
+    }
+    if (c->fe && !(c->fe->handlers && c->fe->handlers->swappable)) {
+        error_setg(errp, "Chardev user does not support chardev hotswap");
+        return false;
+    }
+    return true;
+}
+
+/* Whoever has the old one has the new one now, and learns what is different. */
+static void move_front_end(Chardev *from, Chardev *to)
+{
+    CharBackend *be = from->fe;
+    bool waits = from->short_write;
+
+    if (!be) {
+        return;
+    }
+    from->fe = NULL;
+    from->short_write = false;
+    to->fe = be;
+    be->chr = CHARDEV(object_ref(to));
+    if (from->is_open != to->is_open && be->handlers->event) {
+        be->handlers->event(be->opaque, to->is_open ? CHAR_EVENT_OPENED : CHAR_EVENT_CLOSED);
+    }
+    if (waits) {
+        to->short_write = true;
+        chardev_writable(to);
+    }
+    if (chardev_class(to)->update) {
+        chardev_class(to)->update(to);
+    }
+    object_unref(from);
+}
+
+Chardev *chardev_change(const char *id, const Value *opts, Error **errp)
+{
+    g_autoptr(QapiChardevOptions) o = NULL;
+    Chardev *old = chardev_find(id), *new;
+
+    if (!old) {
+        error_setg(errp, "Chardev '%s' does not exist", id);
+        return NULL;
+    }
+    o = parse_options(opts, errp);
+    new = o && check_change(old, o, errp) ? chardev_open(id, o, errp) : NULL;
+    if (!new) {
+        return NULL;
+    }
+    object_ref(old);
+    move_front_end(old, new);
+    object_unparent(old);
+    object_unref(old);
+    return add_to_tree(id, new);
 }
 
 bool chardev_remove(const char *id, Error **errp)
@@ -395,7 +518,7 @@ bool chardev_remove(const char *id, Error **errp)
         error_setg(errp, "Chardev '%s' not found", id);
         return false;
     }
-    if (c->fe || chardev_class(c)->attach) {
+    if (c->fe || (chardev_is_mux(c) && mux_is_busy(c))) {
         error_setg(errp, "Chardev '%s' is busy", id);
         return false;
     }

@@ -37,6 +37,7 @@ struct Chardev {
     bool is_open;               /* the host end has somebody */
     bool short_write;           /* the front end waits for room */
     bool closing;
+    bool translates;            /* what goes over the descriptor is not what the front end sees */
     bool lent;                  /* another thread reads and writes the connection */
     int log_fd;                 /* -1 = none */
     int fds[CHARDEV_MAX_FDS];   /* sent along by the peer, not yet taken */
@@ -82,6 +83,20 @@ void fd_chardev_fds(Chardev *c, int *in, int *out);
 Chardev *chardev_new(const QapiChardevOptions *o, Error **errp);
 /* The multiplexer "ID" over @base. */
 Chardev *mux_new(const char *id, Chardev *base, Error **errp);
+/* Has it a front end? */
+bool mux_is_busy(const Chardev *c);
+const char *pty_name(const Chardev *c);
 size_t ringbuf_read(Chardev *c, uint8_t *buf, size_t len);
+
+/* What the telnet protocol needs to know of a connection (telnet.c). */
+typedef struct Telnet {
+    unsigned state;
+    unsigned breaks;            /* seen, not told yet */
+} Telnet;
+
+#define TELNET_GREETING_BYTES 12
+extern const uint8_t telnet_greeting[TELNET_GREETING_BYTES];
+/* Take commands out of @buf; bytes left. */
+size_t telnet_decode(Telnet *t, uint8_t *buf, size_t len);
 
 #endif

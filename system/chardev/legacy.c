@@ -17,21 +17,14 @@ static Value *path_options(const char *backend, const char *key, const char *tex
 }
 
 /* HOST:PORT[,key=value...]; the host may be [v6], or empty. */
-static Value *tcp_options(const char *text, Error **errp)
+static bool split_address(Value *v, char *address, const char *host_key, const char *port_key, Error **errp)
 {
-    g_autoptr(Value) v = path_options("socket", "address", text, errp);
-    g_autofree char *address = NULL;
     char *colon, *host;
 
-    if (!v) {
-        return NULL;
-    }
-    address = g_strdup(value_dict_get_str(v, "address") ?: "");
-    value_dict_remove(v, "address");
     colon = strrchr(address, ':');
     if (!colon || !colon[1]) {
         error_setg(errp, "expected HOST:PORT, got '%s'", address);
-        return NULL;
+        return false;
     }
     *colon = '\0';
     host = address;
@@ -39,8 +32,38 @@ static Value *tcp_options(const char *text, Error **errp)
         host++;
         host[strlen(host) - 1] = '\0';
     }
-    value_dict_set_str(v, "host", host);
-    value_dict_set_str(v, "port", colon + 1);
+    value_dict_set_str(v, host_key, host);
+    value_dict_set_str(v, port_key, colon + 1);
+    return true;
+}
+
+/* With telnet=on for "telnet:". */
+static Value *tcp_options(const char *text, bool telnet, Error **errp)
+{
+    g_autoptr(Value) v = path_options("socket", "address", text, errp);
+    g_autofree char *address = v ? g_strdup(value_dict_get_str(v, "address") ?: "") : NULL;
+
+    if (!v) {
+        return NULL;
+    }
+    value_dict_remove(v, "address");
+    if (telnet) {
+        value_dict_set_str(v, "telnet", "on");
+    }
+    return split_address(v, address, "host", "port", errp) ? g_steal_pointer(&v) : NULL;
+}
+
+/* [HOST]:PORT[@[LOCALADDR]:LOCALPORT] */
+static Value *udp_options(const char *text, Error **errp)
+{
+    g_auto(GStrv) ends = g_strsplit(text, "@", 2);
+    g_autoptr(Value) v = value_dict();
+
+    value_dict_set_str(v, "backend", "udp");
+    if (!split_address(v, ends[0], "host", "port", errp)
+        || (ends[1] && !split_address(v, ends[1], "localaddr", "localport", errp))) {
+        return NULL;
+    }
     return g_steal_pointer(&v);
 }
 
@@ -82,10 +105,13 @@ static Value *legacy_options(const char *text, Error **errp)
             return path_options(p->backend, p->key, text + strlen(p->prefix), errp);
         }
     }
-    if (g_str_has_prefix(text, "tcp:")) {
-        return tcp_options(text + 4, errp);
+    if (g_str_has_prefix(text, "tcp:") || g_str_has_prefix(text, "telnet:")) {
+        return tcp_options(strchr(text, ':') + 1, text[1] == 'e', errp);
     }
-    error_setg(errp, "'%s' is not a valid char driver (null, stdio, pty, ringbuf, file:, pipe:, unix:, tcp:, chardev:, mon:)",
+    if (g_str_has_prefix(text, "udp:")) {
+        return udp_options(text + 4, errp);
+    }
+    error_setg(errp, "'%s' is not a valid char driver (null, stdio, pty, ringbuf, file:, pipe:, unix:, tcp:, telnet:, udp:, chardev:, mon:)",
                text);
     return NULL;
 }

@@ -311,6 +311,18 @@ static void mux_accept_from(Chardev *c, CharBackend *be)
     char_accept_input(&m->base);
 }
 
+bool mux_is_busy(const Chardev *c)
+{
+    const MuxChardev *m = MUX_CHARDEV(c);
+
+    for (unsigned i = 0; i < MUX_MAX_FRONT_ENDS; i++) {
+        if (m->slots[i].be) {
+            return true;
+        }
+    }
+    return c->fe != NULL;
+}
+
 static char *mux_filename(Chardev *c)
 {
     return g_strdup("mux");

@@ -167,6 +167,11 @@ static void pty_fini(Object *obj)
     g_free(PTY_CHARDEV(obj)->name);
 }
 
+const char *pty_name(const Chardev *c)
+{
+    return PTY_CHARDEV(c)->name;
+}
+
 static char *pty_filename(Chardev *c)
 {
     return g_strdup_printf("pty:%s", PTY_CHARDEV(c)->name);

@@ -22,6 +22,10 @@ typedef struct SocketChardev {
     bool connecting;                /* fd: the connection is being made */
     bool stalled;
     bool nodelay;
+    bool with_telnet;
+    Telnet telnet;
+    unsigned greeted;               /* bytes of the telnet greeting that are sent */
+    bool half_sent;                 /* the first of two bytes for one of value 255 is out */
     QapiChardevSocket *options;     /* owned */
     char *unlink_path;              /* of a listening unix socket that we made */
     char *where;                    /* "unix:PATH,server=on" */
@@ -52,6 +56,15 @@ static void disconnected(SocketChardev *s)
     }
 }
 
+/* Before all output; what does not fit yet goes before the next. */
+static bool send_greeting(SocketChardev *s)
+{
+    ssize_t n = send(s->fd, telnet_greeting + s->greeted, TELNET_GREETING_BYTES - s->greeted, MSG_NOSIGNAL);
+
+    s->greeted += (unsigned)MAX(n, 0);
+    return s->greeted == TELNET_GREETING_BYTES;
+}
+
 static void connected(SocketChardev *s, int fd)
 {
     int one = 1;
@@ -63,7 +76,13 @@ static void connected(SocketChardev *s, int fd)
     }
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     fcntl(fd, F_SETFD, FD_CLOEXEC);
+    s->telnet = (Telnet){ 0 };
+    s->greeted = 0;
+    s->half_sent = false;
     chardev_event(&s->chr, CHAR_EVENT_OPENED);
+    if (s->with_telnet) {
+        send_greeting(s);
+    }
     socket_update(&s->chr);
 }
 
@@ -125,8 +144,15 @@ static void on_readable(void *opaque)
         disconnected(s);
         return;
     }
+    if (n > 0 && s->with_telnet) {
+        n = (ssize_t)telnet_decode(&s->telnet, buf, (size_t)n);
+    }
     if (n > 0) {
         chardev_receive(&s->chr, buf, n);
+    }
+    while (s->telnet.breaks) {
+        s->telnet.breaks--;
+        chardev_event(&s->chr, CHAR_EVENT_BREAK);
     }
     socket_update(&s->chr);
 }
@@ -169,6 +195,40 @@ static void socket_update(Chardev *c)
     }
 }
 
+/* A byte of value 255 goes twice. */
+static size_t telnet_write(SocketChardev *s, const uint8_t *buf, size_t len)
+{
+    uint8_t twice[2048];
+    size_t n = 0, done = 0;
+    ssize_t sent;
+
+    if (!send_greeting(s)) {
+        s->stalled = true;
+        return 0;
+    }
+    for (size_t i = 0; i < len && n + 2 <= sizeof(twice); i++) {
+        twice[n++] = buf[i];
+        if (buf[i] == 255 && !(i == 0 && s->half_sent)) {
+            twice[n++] = 255;
+        }
+    }
+    sent = send(s->fd, twice, n, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+        return len;
+    }
+    n = (size_t)MAX(sent, 0);
+    for (bool half = s->half_sent; done < len && n; ) {
+        bool two = buf[done] == 255 && !half;
+
+        half = two && n == 1;
+        s->half_sent = half;
+        n -= two && !half ? 2 : 1;
+        done += !half;
+    }
+    s->stalled = done < len;
+    return done;
+}
+
 static size_t socket_write(Chardev *c, const uint8_t *buf, size_t len)
 {
     SocketChardev *s = SOCKET_CHARDEV(c);
@@ -176,6 +236,9 @@ static size_t socket_write(Chardev *c, const uint8_t *buf, size_t len)
 
     if (s->fd < 0 || s->connecting) {
         return len;
+    }
+    if (s->with_telnet) {
+        return telnet_write(s, buf, len);
     }
     n = send(s->fd, buf, len, MSG_NOSIGNAL);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
@@ -206,7 +269,7 @@ static bool unix_address(const QapiChardevSocket *o, SockAddr *a, socklen_t *len
         return false;
     }
     memcpy(a->un.sun_path + abstract, o->path, n);
-    *len = offsetof(struct sockaddr_un, sun_path) + n + 1;
+    *len = abstract && o->has_tight && !o->tight ? sizeof(a->un) : offsetof(struct sockaddr_un, sun_path) + n + 1;
     return true;
 }
 
@@ -413,9 +476,11 @@ static bool check_options(const QapiChardevSocket *o, Error **errp)
                                    : "one of 'path', 'host' with 'port', and 'fd' is required");
     } else if (o->host && !o->port) {
         error_setg(errp, "Parameter 'port' is missing");
-    } else if ((o->has_telnet && o->telnet) || (o->has_websocket && o->websocket) || o->tls_creds) {
-        error_setg(errp, "Parameter '%s' is not supported by socket chardevs",
-                   o->tls_creds ? "tls-creds" : o->has_telnet && o->telnet ? "telnet" : "websocket");
+    } else if ((o->has_tn3270 && o->tn3270) || (o->has_websocket && o->websocket) || o->tls_creds || o->tls_authz) {
+        error_setg(errp, "Parameter '%s' is not supported by socket chardevs", o->tls_creds ? "tls-creds"
+                   : o->tls_authz ? "tls-authz" : o->has_tn3270 && o->tn3270 ? "tn3270" : "websocket");
+    } else if (o->has_telnet && o->telnet && !server) {
+        error_setg(errp, "'telnet' option is incompatible with socket in client connect mode");
     } else if (!server && o->has_wait) {
         error_setg(errp, "'wait' option is incompatible with socket in client connect mode");
     } else if (o->has_reconnect && o->has_reconnect_ms) {
@@ -430,6 +495,11 @@ static bool check_options(const QapiChardevSocket *o, Error **errp)
     return false;
 }
 
+static const char *protocol(const SocketChardev *s)
+{
+    return s->with_telnet ? "telnet" : "tcp";
+}
+
 static bool socket_open(Chardev *c, const QapiChardevOptions *opts, Error **errp)
 {
     SocketChardev *s = SOCKET_CHARDEV(c);
@@ -440,12 +510,13 @@ static bool socket_open(Chardev *c, const QapiChardevOptions *opts, Error **errp
         return false;
     }
     s->options = qapi_clone(&qapi_type_ChardevSocket, o);
+    s->with_telnet = c->translates = o->has_telnet && o->telnet;
     s->nodelay = !o->path && !o->fd && (!o->has_nodelay || o->nodelay);
     s->reconnect_ns = (o->has_reconnect_ms ? o->reconnect_ms : o->has_reconnect ? o->reconnect * INT64_C(1000) : 0)
         * INT64_C(1000000);
     s->where = o->path ? g_strdup_printf("unix:%s%s", o->path, server ? ",server=on" : "")
         : o->fd ? g_strdup_printf("fd:%s%s", o->fd, server ? ",server=on" : "")
-        : g_strdup_printf("tcp:%s:%s%s", o->host ? o->host : "", o->port, server ? ",server=on" : "");
+        : g_strdup_printf("%s:%s:%s%s", protocol(s), o->host ? o->host : "", o->port, server ? ",server=on" : "");
     timer_init(&s->timer, CLOCK_TYPE_REALTIME, start_connecting, s);
     return server ? open_server(s, errp) : open_client(s, errp);
 }
@@ -500,7 +571,7 @@ static char *inet_text(const SockAddr *a, socklen_t len)
 }
 
 /* @peer NULL: without. */
-static char *address_text(const SockAddr *local, socklen_t local_len, const SockAddr *peer, socklen_t peer_len, bool server)
+static char *address_text(const char *with, const SockAddr *local, socklen_t local_len, const SockAddr *peer, socklen_t peer_len, bool server)
 {
     const char *tail = server ? ",server=on" : "";
     g_autofree char *here = NULL, *there = NULL;
@@ -517,7 +588,7 @@ static char *address_text(const SockAddr *local, socklen_t local_len, const Sock
     }
     here = inet_text(local, local_len);
     there = peer ? inet_text(peer, peer_len) : NULL;
-    return g_strdup_printf("tcp:%s%s%s%s", here, tail, there ? " <-> " : "", there ? there : "");
+    return g_strdup_printf("%s:%s%s%s%s", with, here, tail, there ? " <-> " : "", there ? there : "");
 }
 
 /* As it is now: ports that the kernel chose, the peer's address. */
@@ -530,11 +601,11 @@ static char *socket_filename(Chardev *c)
     bool connected = s->fd >= 0 && !s->connecting;
 
     if (connected && !getsockname(s->fd, &local.sa, &local_len) && !getpeername(s->fd, &peer.sa, &peer_len)) {
-        return address_text(&local, local_len, &peer, peer_len, s->listen_fd >= 0);
+        return address_text(protocol(s), &local, local_len, &peer, peer_len, s->listen_fd >= 0);
     }
     local_len = sizeof(local);
     if (s->listen_fd >= 0 && !getsockname(s->listen_fd, &local.sa, &local_len)) {
-        text = address_text(&local, local_len, NULL, 0, true);
+        text = address_text(protocol(s), &local, local_len, NULL, 0, true);
     }
     return g_strdup_printf("disconnected:%s", text ? text : s->where);
 }

@@ -100,6 +100,13 @@ void qmp_events_init(void);
 Monitor *monitor_present(void);
 GPtrArray *monitor_list(void);              /* of Monitor * */
 
+/* hmp-char.c */
+bool hmp_chardev_add(FILE *out, const char *args, Error **errp);
+bool hmp_chardev_change(FILE *out, const char *args, Error **errp);
+bool hmp_chardev_remove(FILE *out, const char *args, Error **errp);
+bool hmp_chardev_send_break(FILE *out, const char *args, Error **errp);
+bool hmp_ringbuf_write(FILE *out, const char *args, Error **errp);
+bool hmp_ringbuf_read(FILE *out, const char *args, Error **errp);
 /* hmp-block.c */
 void hmp_info_block(FILE *out, const char *args, int cpu_index);
 void hmp_info_blockstats(FILE *out, const char *args, int cpu_index);

@@ -22,7 +22,7 @@ static bool unix_address(const QapiUnixSocketAddress *u, NetSockAddr *a, Error *
     }
     *a = (NetSockAddr){ .un.sun_family = AF_UNIX };
     memcpy(a->un.sun_path + abstract, u->path, n);
-    a->len = offsetof(struct sockaddr_un, sun_path) + n + 1;
+    a->len = abstract && u->has_tight && !u->tight ? sizeof(a->un) : offsetof(struct sockaddr_un, sun_path) + n + 1;
     return true;
 }
 

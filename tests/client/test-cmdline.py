@@ -56,7 +56,7 @@ BAD = [  # arguments, what the message must contain
     (NONE + ['-chardev', 'ringbuf,id=a,size=1000'], 'must be power of two'),
     (NONE + ['-chardev', 'socket,id=a,path=/nonexistent/x'], "Failed to connect to socket '/nonexistent/x'"),
     (NONE + ['-chardev', 'socket,id=a'], 'is required'),
-    (NONE + ['-chardev', 'socket,id=a,path=x,telnet=on,server=on'], "'telnet' is not supported"),
+    (NONE + ['-chardev', 'socket,id=a,path=x,websocket=on,server=on'], "'websocket' is not supported"),
     (NONE + ['-chardev', 'socket,id=a,fd=0'], 'is not a socket'),
     (NONE + ['-chardev', 'socket,id=a,host=localhost,port=65536'], "port '65536' is greater than 65535"),
     (NONE + ['-serial', 'carrier-pigeon'], "-serial carrier-pigeon: 'carrier-pigeon' is not a valid char driver"),

@@ -72,6 +72,28 @@ static void test_output_reaches_the_back_end(void)
     qtest_stop(q);
 }
 
+static void assert_reply_has(QTest *q, const char *json, const char *part)
+{
+    g_autofree char *reply = qtest_qmp(q, json);
+
+    if (!strstr(reply, part)) {
+        g_error("%s: no %s in %s", json, part, reply);
+    }
+}
+
+static void test_back_end_is_changed_under_the_port(void)
+{
+    QTest *q = qtest_start("-machine q35 -chardev ringbuf,id=c,size=64 -serial chardev:c");
+
+    qtest_outb(q, COM1, 'A');
+    assert_reply_has(q, "{'execute': 'ringbuf-read', 'arguments': {'device': 'c', 'size': 64}}", "\"A\"");
+    assert_reply_has(q, "{'execute': 'chardev-change', 'arguments': {'id': 'c', 'backend': "
+                     "{'type': 'ringbuf', 'data': {'size': 16}}}}", "return");
+    qtest_outb(q, COM1, 'B');
+    assert_reply_has(q, "{'execute': 'ringbuf-read', 'arguments': {'device': 'c', 'size': 64}}", "\"B\"");
+    qtest_stop(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -79,5 +101,6 @@ int main(int argc, char **argv)
     g_test_add_func("/serial/loopback", test_loopback_fills_the_fifo_to_overrun);
     g_test_add_func("/serial/interrupt", test_interrupt_follows_enable_and_cause);
     g_test_add_func("/serial/output", test_output_reaches_the_back_end);
+    g_test_add_func("/serial/change", test_back_end_is_changed_under_the_port);
     return g_test_run();
 }

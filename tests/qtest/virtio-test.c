@@ -1,6 +1,9 @@
 /* virtio-rng with MSI-X, virtio-balloon, virtio-serial. */
 #include "lib/virtio.h"
 
+#include <glib/gstdio.h>
+#include <unistd.h>
+
 enum { TYPE_CONSOLE = 3, TYPE_RNG = 4, TYPE_BALLOON = 5 };
 
 /* --- rng --- */
@@ -154,24 +157,92 @@ static void expect_control(Serial *s, uint32_t id, uint16_t event, char *text, s
     }
 }
 
+/* A controller with port 1 on a ring buffer; the driver is ready for it. */
+static void serial_start(Serial *s)
+{
+    char text[32];
+
+    s->q = qtest_start("-machine q35 -chardev ringbuf,id=ring,size=64 -device virtio-serial-pci "
+                       "-device virtserialport,chardev=ring,nr=1,name=org.test.port,id=port1");
+    qpci_init(&s->p, s->q, true);
+    qvirtio_open(&s->v, &s->p, TYPE_CONSOLE, F_MULTIPORT);
+    qvirtio_queue_init(&s->control_rx, &s->v, Q_CONTROL_RX);
+    qvirtio_queue_init(&s->control_tx, &s->v, Q_CONTROL_TX);
+    qvirtio_queue_init(&s->rx, &s->v, Q_PORT1_RX);
+    qvirtio_queue_init(&s->tx, &s->v, Q_PORT1_TX);
+    qvirtio_start(&s->v);
+    send_control(s, 0xffffffff, EV_DEVICE_READY, 1);
+    expect_control(s, 1, EV_PORT_ADD, text, sizeof(text));
+    send_control(s, 1, EV_PORT_READY, 1);
+}
+
+static bool reply_has(QTest *q, const char *json, const char *text)
+{
+    g_autofree char *reply = qtest_qmp(q, json);
+
+    return strstr(reply, text) != NULL;
+}
+
+/* A manager learns when the guest's agent opens its port. */
+static void test_serial_port_tells_when_it_is_opened(void)
+{
+    static const char closed[] = "\"filename\": \"ringbuf\", \"frontend-open\": false";
+    static const char open[] = "\"filename\": \"ringbuf\", \"frontend-open\": true";
+    g_autofree char *event = NULL, *second = NULL;
+    Serial s = { 0 };
+
+    serial_start(&s);
+    g_assert_true(reply_has(s.q, "{'execute': 'query-chardev'}", closed));
+    send_control(&s, 1, EV_PORT_OPEN, 1);
+    event = qtest_qmp_event(s.q, "VSERPORT_CHANGE");
+    g_assert_nonnull(strstr(event, "\"id\": \"port1\", \"open\": true"));
+    g_assert_true(reply_has(s.q, "{'execute': 'query-chardev'}", open));
+    for (unsigned i = 0; i < 20; i++) {         /* however often: the last state comes, once, a second later */
+        send_control(&s, 1, EV_PORT_OPEN, i & 1);
+    }
+    send_control(&s, 1, EV_PORT_OPEN, 0);
+    g_assert_true(reply_has(s.q, "{'execute': 'query-chardev'}", closed));
+    second = qtest_qmp_event(s.q, "VSERPORT_CHANGE");
+    g_assert_nonnull(strstr(second, "\"open\": false"));
+    qtest_stop(s.q);
+}
+
+/* The guest has the port open while the back end is changed under it. */
+static void test_serial_port_goes_on_with_another_back_end(void)
+{
+    g_autofree char *path = g_build_filename(g_get_tmp_dir(), "qtest-vserport-XXXXXX", NULL), *content = NULL;
+    g_autofree char *change = NULL;
+    int fd = g_mkstemp(path);
+    Serial s = { 0 };
+    uint64_t out;
+
+    g_assert_cmpint(fd, >=, 0);
+    serial_start(&s);
+    send_control(&s, 1, EV_PORT_OPEN, 1);
+    change = g_strdup_printf("{'execute': 'chardev-change', 'arguments': {'id': 'ring', 'backend': "
+                             "{'type': 'file', 'data': {'out': '%s'}}}}", path);
+    g_assert_true(reply_has(s.q, change, "return"));
+    out = qtest_alloc(s.q, 16, 1);
+    qtest_memwrite(s.q, out, "from the guest", 14);
+    qvq_add(&s.tx, &(QSegment){ out, 14, false }, 1);
+    qvq_kick(&s.tx);
+    qvq_wait(&s.tx, NULL);
+    g_assert_true(g_file_get_contents(path, &content, NULL, NULL));
+    g_assert_cmpstr(content, ==, "from the guest");
+    g_assert_true(reply_has(s.q, "{'execute': 'query-chardev'}", "\"filename\": \"file\", \"frontend-open\": true"));
+    qtest_stop(s.q);
+    close(fd);
+    g_unlink(path);
+}
+
 static void test_serial_port_comes_up_and_talks(void)
 {
-    Serial s = { .q = qtest_start("-machine q35 -chardev ringbuf,id=ring,size=64 -device virtio-serial-pci "
-                                  "-device virtserialport,chardev=ring,nr=1,name=org.test.port") };
     g_autofree char *read_back = NULL;
+    Serial s = { 0 };
     char name[32];
     uint64_t out;
 
-    qpci_init(&s.p, s.q, true);
-    qvirtio_open(&s.v, &s.p, TYPE_CONSOLE, F_MULTIPORT);
-    qvirtio_queue_init(&s.control_rx, &s.v, Q_CONTROL_RX);
-    qvirtio_queue_init(&s.control_tx, &s.v, Q_CONTROL_TX);
-    qvirtio_queue_init(&s.rx, &s.v, Q_PORT1_RX);
-    qvirtio_queue_init(&s.tx, &s.v, Q_PORT1_TX);
-    qvirtio_start(&s.v);
-    send_control(&s, 0xffffffff, EV_DEVICE_READY, 1);
-    expect_control(&s, 1, EV_PORT_ADD, name, sizeof(name));
-    send_control(&s, 1, EV_PORT_READY, 1);
+    serial_start(&s);
     expect_control(&s, 1, EV_PORT_NAME, name, sizeof(name));
     g_assert_cmpstr(name, ==, "org.test.port");
     send_control(&s, 1, EV_PORT_OPEN, 1);
@@ -192,5 +263,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-rng/msix", test_msix_message_is_written);
     g_test_add_func("/virtio-balloon/pages", test_balloon_target_and_actual);
     g_test_add_func("/virtio-serial/port", test_serial_port_comes_up_and_talks);
+    g_test_add_func("/virtio-serial/open", test_serial_port_tells_when_it_is_opened);
+    g_test_add_func("/virtio-serial/change", test_serial_port_goes_on_with_another_back_end);
     return g_test_run();
 }
