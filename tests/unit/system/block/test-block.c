@@ -330,6 +330,67 @@ static void test_detect_zeroes(void)
     assert_refused("{'driver':'null-co','node-name':'n','detect-zeroes':'unmap'}", "detect-zeroes to unmap");
 }
 
+/* --- what reaches the medium --- */
+
+static int syncs;               /* atomic */
+
+/* Instead of the C library's. */
+int fdatasync(int fd)
+{
+    __atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST);
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+static int syncs_since_last(void)
+{
+    return __atomic_exchange_n(&syncs, 0, __ATOMIC_SEQ_CST);
+}
+
+/* Write-back: a flush is one sync, also through a window of the file; write-through: each write is. */
+static void test_flushes_reach_the_medium(void)
+{
+    g_autofree char *path = make_image("synced", 64 * KiB);
+    uint8_t buf[512] = { 1 };
+    BlockBackend *blk;
+
+    open_node("{'driver':'raw','node-name':'r','offset':512,'file':{'driver':'file','filename':'%s'}}", path);
+    blk = backend("r");
+    syncs_since_last();
+    g_assert_cmpint(write_at(blk, 0, buf, 512), ==, 0);
+    g_assert_cmpint(syncs_since_last(), ==, 0);
+    g_assert_cmpint(flush(blk), ==, 0);
+    g_assert_cmpint(syncs_since_last(), ==, 1);
+    blk_set_enable_write_cache(blk, false);
+    g_assert_cmpint(write_at(blk, 0, buf, 512), ==, 0);
+    g_assert_cmpint(syncs_since_last(), ==, 1);
+    g_assert_cmpint(zero(blk, 0, 512, false), ==, 0);
+    g_assert_cmpint(syncs_since_last(), ==, 1);
+    g_assert_cmpint(read_at(blk, 0, buf, 512), ==, 0);
+    g_assert_cmpint(syncs_since_last(), ==, 0);
+    block_flush_all();                          /* as when the machine stops */
+    g_assert_cmpint(syncs_since_last(), ==, 1);
+    blk_unref(blk);                             /* as when the device goes */
+    g_assert_cmpint(syncs_since_last(), ==, 1);
+    close_node("r");
+}
+
+static void test_no_flush_syncs_nothing(void)
+{
+    g_autofree char *path = make_image("unsafe", 64 * KiB);
+    uint8_t buf[512] = { 1 };
+    BlockBackend *blk;
+
+    open_node("{'driver':'raw','node-name':'r','cache':{'no-flush':true},'file':{'driver':'file','filename':'%s'}}", path);
+    blk = backend("r");
+    blk_set_enable_write_cache(blk, false);
+    syncs_since_last();
+    g_assert_cmpint(write_at(blk, 0, buf, 512), ==, 0);
+    g_assert_cmpint(flush(blk), ==, 0);
+    blk_unref(blk);
+    g_assert_cmpint(syncs_since_last(), ==, 0);
+    close_node("r");
+}
+
 /* --- names and options --- */
 
 static void test_what_is_refused(void)
@@ -825,6 +886,8 @@ int main(int argc, char **argv)
     g_test_add_func("/block/null", test_null);
     g_test_add_func("/block/discard", test_discard_and_zeroes);
     g_test_add_func("/block/detect-zeroes", test_detect_zeroes);
+    g_test_add_func("/block/flush/syncs", test_flushes_reach_the_medium);
+    g_test_add_func("/block/flush/no-flush", test_no_flush_syncs_nothing);
     g_test_add_func("/block/refused", test_what_is_refused);
     g_test_add_func("/block/names", test_names_of_nodes);
     g_test_add_func("/block/permissions/writers", test_second_writer_is_refused);
