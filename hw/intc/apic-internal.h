@@ -62,6 +62,8 @@ void apic_bus_eoi(ApicBus *bus, uint8_t vector);
 void apic_accept(LocalApic *s, const ApicMessage *m);
 bool apic_matches(const LocalApic *s, uint32_t dest, bool logical, bool x2_sender);
 unsigned apic_ppr(const LocalApic *s);
+uint32_t apic_current_count(const LocalApic *s);
+void apic_print(void *opaque, FILE *f);         /* apic-print.c */
 /* The wire into LINT0 changed to @level. */
 void apic_lint0(LocalApic *s, bool level);
 void apic_lint1_nmi(LocalApic *s);

@@ -310,7 +310,7 @@ static uint64_t period_ns(const LocalApic *s)
     return (uint64_t)s->initial_count * count_ns(s);
 }
 
-static uint32_t current_count(const LocalApic *s)
+uint32_t apic_current_count(const LocalApic *s)
 {
     uint64_t elapsed;
 
@@ -430,7 +430,7 @@ static bool register_read(LocalApic *s, unsigned reg, uint32_t *v)
     case REG_ESR:     *v = s->esr; return true;
     case REG_ICR:     *v = s->icr_low; return true;
     case REG_INITIAL_COUNT: *v = s->initial_count; return true;
-    case REG_CURRENT_COUNT: *v = current_count(s); return true;
+    case REG_CURRENT_COUNT: *v = apic_current_count(s); return true;
     case REG_DIVIDE:  *v = s->divide; return true;
     }
     if (reg >= REG_ISR && reg < REG_ESR) {
@@ -672,7 +672,7 @@ static bool set_base(void *opaque, uint64_t v)
 static const X86IntcOps apic_intc_ops = {
     .get_interrupt = get_interrupt, .has_interrupt = has_interrupt, .get_tpr = get_tpr, .set_tpr = set_tpr,
     .get_base = get_base, .set_base = set_base, .msr_read = msr_read, .msr_write = msr_write,
-    .init_reset = init_reset, .tsc_changed = tsc_changed,
+    .init_reset = init_reset, .tsc_changed = tsc_changed, .print = apic_print,
 };
 
 /* --- the device --- */

@@ -129,16 +129,12 @@ static void monitor_command(GdbStub *s, char *p)
 {
     size_t digits = strlen(p);
     g_autofree char *line = g_malloc0(digits / 2 + 1), *output = NULL;
-    unsigned position = 0;
 
     if (!digits || digits % 2 || gdb_from_hex(p, (uint8_t *)line, digits / 2) != digits / 2) {
         gdb_reply_error(s, GDB_EINVAL);
         return;
     }
-    while (cpu_at(position) && cpu_at(position) != gdb_cpu(s->g_cpu)) {
-        position++;
-    }
-    output = monitor_run_line(line, (int)position);
+    output = monitor_run_line(line, gdb_cpu(s->g_cpu) ? (int)gdb_cpu(s->g_cpu)->index : 0);
     if (s->connected) {                         /* the command may have ended us */
         print(s, output, strlen(output));
         gdb_reply_ok(s);

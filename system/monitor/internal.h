@@ -136,6 +136,12 @@ bool hmp_mouse_set(FILE *out, const char *args, Error **errp);
 bool hmp_screendump(FILE *out, const char *args, Error **errp);
 bool hmp_sendkey(FILE *out, const char *args, Error **errp);
 void hmp_info_mice(FILE *out, const char *args, int cpu_index);
+/* hmp-cpu.c */
+void hmp_info_hotpluggable_cpus(FILE *out, const char *args, int cpu_index);
+void hmp_info_numa(FILE *out, const char *args, int cpu_index);
+void hmp_info_tlb(FILE *out, const char *args, int cpu_index);
+void hmp_info_mem(FILE *out, const char *args, int cpu_index);
+void hmp_info_lapic(FILE *out, const char *args, int cpu_index);
 /* hmp-expr.c: the value of a whole text, or of its first expression, behind which *@text then is. */
 bool hmp_evaluate(const char *text, int cpu_index, uint64_t *v, Error **errp) MUST_USE;
 bool hmp_evaluate_first(const char **text, int cpu_index, uint64_t *v, Error **errp) MUST_USE;

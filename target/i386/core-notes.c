@@ -100,7 +100,7 @@ void x86_core_notes(Vcpu *cpu, GByteArray *out)
 }
 
 /* Joins a page to the mapping before it where both addresses go on. */
-static void add_page(void *opaque, vaddr va, hwaddr pa, uint64_t size, uint64_t entry)
+static void add_page(void *opaque, vaddr va, hwaddr pa, uint64_t size, uint64_t entry, unsigned rights)
 {
     GArray *mappings = opaque;
     CpuMapping *last = mappings->len ? &g_array_index(mappings, CpuMapping, mappings->len - 1) : NULL;

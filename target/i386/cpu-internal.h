@@ -16,6 +16,11 @@ void x86_set_linear_pc(Vcpu *cpu, uint64_t pc);
 hwaddr x86_translate_debug(Vcpu *cpu, vaddr va);
 int64_t x86_get_arch_id(Vcpu *cpu);
 
+/* monitor.c: `info tlb`, `info mem`, `info lapic` */
+void x86_print_tlb(Vcpu *cpu, FILE *f);
+void x86_print_mem(Vcpu *cpu, FILE *f);
+void x86_print_intc(Vcpu *cpu, FILE *f);
+
 #define X86_UNSET UINT32_MAX
 enum { X86_N_CPU_PROPERTIES = 29 };
 extern const Property x86_cpu_properties[X86_N_CPU_PROPERTIES];        /* cpu-properties.c */

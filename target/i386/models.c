@@ -110,6 +110,9 @@ void x86_model_load(const X86Model *m, X86ModelData *out)
         .gdb = &x86_gdb_arch,                                                                 \
         .get_register = x86_get_register,                                                     \
         .print_insn = x86_print_insn,                                                         \
+        .print_tlb = x86_print_tlb,                                                           \
+        .print_mem = x86_print_mem,                                                           \
+        .print_intc = x86_print_intc,                                                         \
         .get_arch_id = x86_get_arch_id,                                                       \
         .arch = "x86_64",                                                                     \
         .model = &ident##_model,                                                              \

@@ -56,19 +56,22 @@ static vaddr canonical(vaddr va, unsigned top_shift)
     return bits >= 48 ? (uint64_t)((int64_t)(va << (64 - bits)) >> (64 - bits)) : va;
 }
 
-static void walk_table(const PageWalk *w, hwaddr table, vaddr base, unsigned shift, unsigned n, unsigned top_shift)
+static void walk_table(const PageWalk *w, hwaddr table, vaddr base, unsigned shift, unsigned n, unsigned top_shift,
+                       unsigned rights)
 {
     for (unsigned i = 0; i < n; i++) {
         uint64_t entry = read_entry(w, table, i);
         vaddr va = base | (vaddr)i << shift;
+        /* 4.4.1: the four entries at the top of PAE paging carry no rights */
+        unsigned both = top_shift == 30 && shift == 30 ? rights : rights & (unsigned)entry;
 
         if (!(entry & ENTRY_P)) {
             continue;
         }
         if (is_page(w, entry, shift)) {
-            w->fn(w->opaque, canonical(va, top_shift), page_address(w, entry, shift), BIT_ULL(shift), entry);
+            w->fn(w->opaque, canonical(va, top_shift), page_address(w, entry, shift), BIT_ULL(shift), entry, both);
         } else {
-            walk_table(w, page_address(w, entry, 12), va, shift - (w->wide ? 9 : 10), w->wide ? 512 : 1024, top_shift);
+            walk_table(w, page_address(w, entry, 12), va, shift - (w->wide ? 9 : 10), w->wide ? 512 : 1024, top_shift, both);
         }
     }
 }
@@ -87,10 +90,10 @@ void x86_foreach_page(Vcpu *cpu, X86PageFn *fn, void *opaque)
     if (env->efer & EFER_LMA) {
         unsigned top = env->cr[4] & CR4_LA57 ? 48 : 39;
 
-        walk_table(&w, env->cr[3] & w.addr_mask, 0, top, 512, top);
+        walk_table(&w, env->cr[3] & w.addr_mask, 0, top, 512, top, PTE_RW | PTE_USER);
     } else if (w.wide) {
-        walk_table(&w, env->cr[3] & 0xffffffe0, 0, 30, 4, 30);
+        walk_table(&w, env->cr[3] & 0xffffffe0, 0, 30, 4, 30, PTE_RW | PTE_USER);
     } else {
-        walk_table(&w, env->cr[3] & 0xfffff000, 0, 22, 1024, 22);
+        walk_table(&w, env->cr[3] & 0xfffff000, 0, 22, 1024, 22, PTE_RW | PTE_USER);
     }
 }

@@ -6,8 +6,14 @@
 
 #include "target/i386/cpu-internal.h"
 
-/* A page of @size bytes at @va; @entry is its table entry as in memory (rights of upper levels are not joined). */
-typedef void X86PageFn(void *opaque, vaddr va, hwaddr pa, uint64_t size, uint64_t entry);
+/* Bits of an entry, SDM Vol.3 tables 4-14 to 4-20. */
+enum { PTE_RW = 1 << 1, PTE_USER = 1 << 2, PTE_PWT = 1 << 3, PTE_PCD = 1 << 4, PTE_A = 1 << 5, PTE_D = 1 << 6, PTE_PS = 1 << 7, PTE_G = 1 << 8 };
+
+/*
+ * A page of @size bytes at @va; @entry is its table entry as in memory, @rights what all levels together grant of
+ * PTE_RW and PTE_USER.
+ */
+typedef void X86PageFn(void *opaque, vaddr va, hwaddr pa, uint64_t size, uint64_t entry, unsigned rights);
 
 /* In ascending table order; nothing without paging.  BQL; the CPU should be stopped. */
 void x86_foreach_page(Vcpu *cpu, X86PageFn *fn, void *opaque);

@@ -122,6 +122,16 @@ fi
 '''
 
 
+def check_translation(q):
+    """The monitor's three views of the kernel's linear mapping agree."""
+    def hmp(line):
+        return q.command('human-monitor-command', command_line=line)
+    va, pa, flags = next(line.replace(':', '').split() for line in hmp('info tlb').split('\r\n') if line.startswith('ffff8') and line.endswith('W'))
+    assert hmp('gva2gpa 0x' + va) == f'gpa: {int(pa, 16):#x}\r\n', (va, pa)
+    ranges = [line.split() for line in hmp('info mem').split('\r\n') if line]
+    assert any(r[0].split('-')[0] <= va < r[0].split('-')[1] and r[2] == '-rw' for r in ranges), (va, flags)
+
+
 def hotplug(tap, quern, guest, machine):
     name = f'{machine}: plug, use, unplug, plug again, reboot with all'
     # Linux numbers CPUs as they come
@@ -146,6 +156,7 @@ def hotplug(tap, quern, guest, machine):
             try:
                 q = Qmp(f'{d}/qmp')
                 until('READY')
+                check_translation(q)
                 add('a', 2)
                 add('b', 3)
                 until('TWO')

@@ -233,6 +233,41 @@ class Hotplug(unittest.TestCase):
             self.assertIn("machine 'none' takes no CPUs", q.error('device_add', self.CPU)[1])
 
 
+class HumanMonitor(unittest.TestCase):
+    def test_places_and_nodes(self):
+        with quern.Quern('-machine', 'q35', '-S', '-smp', '2,maxcpus=3', '-object', 'memory-backend-ram,id=m0,size=128M',
+                         '-numa', 'node,memdev=m0,cpus=0-1', '-numa', 'node,cpus=2') as q:
+            numa = q.hmp('info numa').split('\r\n')
+            self.assertEqual(numa[:4], ['2 nodes', 'node 0 cpus: 0 1', 'node 0 size: 128 MB', 'node 0 plugged: 0 MB'])
+            self.assertEqual(numa[4:6], ['node 1 cpus:', 'node 1 size: 0 MB'])
+            q.command('device_add', {'driver': 'qemu64-x86_64-cpu', 'id': 'c', 'socket-id': 0, 'core-id': 2, 'thread-id': 0, 'node-id': 1})
+            self.assertIn('node 1 cpus: 2\r\n', q.hmp('info numa'))
+            cpus = q.hmp('info hotpluggable-cpus')
+            self.assertIn('qom_path: "/machine/peripheral/c"\r\n  CPUInstance Properties:\r\n    node-id: "1"\r\n    socket-id: "0"\r\n'
+                          '    core-id: "2"\r\n    thread-id: "0"\r\n', cpus)
+            self.assertEqual(cpus.count('type: "qemu64-x86_64-cpu"'), 3)
+            self.assertIn('CPU #2', q.hmp('info cpus'))
+            q.hmp('cpu 2')
+            self.assertIn('* CPU #2', q.hmp('info cpus'))
+            self.assertIn('invalid CPU index 3', q.hmp('cpu 3'))
+
+    def test_what_a_cpu_sees(self):
+        with quern.Quern('-machine', 'q35', '-S', '-smp', '2') as q:
+            for line in ('info tlb', 'info mem'):
+                self.assertEqual(q.hmp(line), 'PG disabled\r\n')
+            self.assertEqual(q.hmp('gva2gpa 0xfffffff0'), 'gpa: 0xfffffff0\r\n')
+            self.assertIn('Error', q.hmp('gva2gpa x'))
+            lapic = q.hmp('info lapic 1')
+            self.assertIn('state for CPU 1\r\n', lapic)
+            self.assertIn('LVTT\t 0x00010000 active-hi edge  masked         one-shot     Fixed  (vec 0)\r\n', lapic)
+            self.assertIn('SPIV\t 0x000000ff APIC disabled, focus=off, spurious vec 255\r\n', lapic)
+            self.assertEqual(q.hmp('info lapic 2'), 'No CPU available\r\n')
+        with quern.Quern(*NONE) as q:
+            for line in ('info tlb', 'info mem', 'info lapic'):
+                self.assertEqual(q.hmp(line), 'No CPU available\r\n')
+            self.assertNotIn('gpa:', q.hmp('gva2gpa 0'))
+
+
 class Accelerators(unittest.TestCase):
     def test_stats(self):
         with quern.Quern('-machine', 'microvm', '-smp', '2') as q:

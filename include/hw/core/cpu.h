@@ -51,6 +51,10 @@ struct VcpuInfo {
     bool (*get_register)(Vcpu *cpu, const char *name, uint64_t *v);
     /* Print the instruction at @addr in the CPU's present mode; its length, 0 without a disassembler. */
     unsigned (*print_insn)(Vcpu *cpu, FILE *f, uint64_t addr, const uint8_t *bytes, size_t n);
+    /* For the human monitor: each page that is mapped, ranges of equal rights, the local interrupt controller. */
+    void (*print_tlb)(Vcpu *cpu, FILE *f);
+    void (*print_mem)(Vcpu *cpu, FILE *f);
+    void (*print_intc)(Vcpu *cpu, FILE *f);
     const GdbArch *gdb;                 /* registers as a debugger sees them; NULL = it cannot attach */
     /* For core files: append ELF notes that describe the CPU, and its CpuMappings.  NULL: cannot be dumped. */
     void (*dump_notes)(Vcpu *cpu, GByteArray *out);

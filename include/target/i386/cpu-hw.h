@@ -34,6 +34,7 @@ typedef struct X86IntcOps {
     bool (*msr_write)(void *opaque, uint32_t msr, uint64_t v);
     void (*init_reset)(void *opaque);           /* INIT: all but base and id */
     void (*tsc_changed)(void *opaque);          /* the TSC was written */
+    void (*print)(void *opaque, FILE *f);       /* `info lapic` */
     void (*ferr)(void *opaque);                 /* FERR#: an x87 error with CR0.NE clear, a PC's IRQ 13; may be NULL */
 } X86IntcOps;
 
