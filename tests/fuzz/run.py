@@ -17,7 +17,7 @@ sys.path.insert(0, str(SOURCE / 'qapi' / 'gen'))
 
 from schema import Schema                                       # noqa: E402
 
-MAX_LEN = {'json': 4096, 'options': 4096, 'qmp': 4096}
+MAX_LEN = {'json': 4096, 'options': 4096, 'qmp': 4096, 'qtest': 1024}
 JSON_SEEDS = ['null', 'true', '-0', '1.5e300', '18446744073709551615', '-9223372036854775808', '"\\ud83d\\ude00 \\u00e9"',
               '{"a":[{},[],{"b":null}],"c":""}', "{'a': 'it''s'}", '[' * 40 + ']' * 40, '{"a":1}{"a":', '{"a":1,"a":2}\n[]']
 HMP_SEEDS = ['info', 'info status', 'help', 'help info', 'x/4xw 0', 'xp/3i 0x1000', 'print/x 16+0x10-1', 'log in_asm', 'cpu 0',
@@ -95,6 +95,13 @@ def option_seeds():
     yield '-blockdev\ndriver=file,node-name=n,filename=x,cache.direct=on\n-chardev\nsocket,id=c,path=/a,server=on,wait=off'
 
 
+def qtest_seeds():
+    """Programs of random steps (enum Step of fuzz-qtest.c); coverage does the rest."""
+    rnd = random.Random(2)
+    for _ in range(200):
+        yield ''.join(chr(rnd.randrange(128)) for _ in range(rnd.randrange(8, 400)))
+
+
 def words(schema):
     """What a fuzzer cannot guess."""
     out = {'execute', 'exec-oob', 'arguments', 'id', 'enable', 'oob', 'on', 'off', 'help'}
@@ -111,7 +118,7 @@ def prepare(target, folder, schema):
     corpus.mkdir(parents=True, exist_ok=True)
     rnd = random.Random(1)
     texts = {'json': lambda: JSON_SEEDS + [json.dumps(r or m) for _, r, m in schema.examples()],
-             'options': option_seeds, 'qmp': lambda: qmp_seeds(Seeds(schema, rnd))}[target]()
+             'options': option_seeds, 'qtest': qtest_seeds, 'qmp': lambda: qmp_seeds(Seeds(schema, rnd))}[target]()
     for i, text in enumerate(texts):
         (corpus / ('seed-%04d' % i)).write_text(text, encoding='utf-8')
     (folder / (target + '.dict')).write_text(''.join('"%s"\n' % w for w in words(schema)), encoding='utf-8')
