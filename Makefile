@@ -3,6 +3,7 @@
 #   make            build build/quern
 #   make demo       install what is needed, build, boot a Debian kernel to a shell   [ARGS="-smp 4"]
 #   make check      install what is needed, build, run every quick suite
+#   make check-libvirt   a domain's life through a private libvirt daemon (as root, libvirt installed)
 #   make bench      boot time and workloads beside QEMU (if it is installed)
 #   make fuzz       run the fuzz targets          [DURATION=300 seconds] [TARGETS="json options qmp"]
 #   make docs       the manual as HTML
@@ -14,7 +15,7 @@ PREFIX ?= /usr/local
 DURATION ?= 300
 TARGETS ?= json options qmp
 
-.PHONY: all demo check bench fuzz docs install clean
+.PHONY: all demo check check-libvirt bench fuzz docs install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) quern quern-system-x86_64
@@ -33,6 +34,11 @@ check: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 	@scripts/make-guest $(BUILD)/guest
 	@scripts/check $(BUILD)
+
+check-libvirt: all
+	@scripts/install-deps demo
+	@scripts/make-guest $(BUILD)/guest
+	@python3 tests/client/libvirt.py $(BUILD)/quern $(BUILD)/guest --hide-kvm
 
 bench: all
 	@scripts/install-deps demo
