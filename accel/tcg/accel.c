@@ -157,7 +157,7 @@ static bool tcg_start(Accel *accel, Error **errp)
 {
     TcgAccel *a = TCG_ACCEL(accel);
     const char *missing = tcg_host_missing();
-    size_t size = a->tb_size_mib ? a->tb_size_mib * (size_t)MiB : tcg_default_cache_size();
+    size_t size = a->tb_size ? a->tb_size : tcg_default_cache_size();
 
     if (missing) {
         error_setg(errp, "this host CPU cannot run translated code: it lacks %s", missing);
@@ -169,6 +169,7 @@ static bool tcg_start(Accel *accel, Error **errp)
     }
     a->cache_ready = true;
     hook_cache = &a->cache;
+    tcg_accounts_add(a);
     memory_set_code_write_hook(code_written);
     memory_listener_register(&memory_listener.listener, &address_space_memory);
     return true;
@@ -276,6 +277,7 @@ static void tcg_accel_fini(Object *obj)
     TcgAccel *a = TCG_ACCEL(obj);
 
     if (a->cache_ready) {
+        tcg_accounts_remove(a);
         memory_set_code_write_hook(NULL);
         memory_listener_unregister(&memory_listener.listener);
         code_cache_fini(&a->cache);
@@ -295,9 +297,40 @@ static bool one_insn_changed(Object *obj, const Property *p, Error **errp)
     return true;
 }
 
+static Value *get_tb_size(Object *obj, const Property *p)
+{
+    return value_uint(TCG_ACCEL(obj)->tb_size / MiB);
+}
+
+/* A number is in MiB, as text with K, M or G it is as it says. */
+static bool set_tb_size(Object *obj, const Property *p, const Value *v, Error **errp)
+{
+    const uint64_t max = 32 * GiB;
+    const char *text = value_type(v) == VALUE_STRING ? value_get_string(v) : NULL;
+    char *end = NULL;
+    uint64_t n = 0, unit = MiB;
+
+    errno = 0;
+    if (text && g_ascii_isdigit(*text)) {
+        n = g_ascii_strtoull(text, &end, 10);
+        unit = *end == 'K' ? KiB : *end == 'G' ? GiB : MiB;
+        end += *end == 'K' || *end == 'M' || *end == 'G';
+    }
+    if (text ? !end || *end || errno : !value_get_uint(v, &n)) {
+        error_setg(errp, "must be a number of MiB, or one with K, M or G");
+        return false;
+    }
+    if (n > max / unit || (n && n * unit < CODE_CACHE_MIN_SIZE)) {
+        error_setg(errp, "must be 0 or %" PRIu64 "..%" PRIu64 " MiB", (uint64_t)(CODE_CACHE_MIN_SIZE / MiB), (uint64_t)(max / MiB));
+        return false;
+    }
+    TCG_ACCEL(obj)->tb_size = n * unit;
+    return true;
+}
+
 static const Property tcg_properties[] = {
-    PROP_UINT32("tb-size", TcgAccel, tb_size_mib, 0, .max = 32768, .unit = "MiB",
-                .help = "bound of all translator memory; 0 = by the memory this process may use"),
+    PROP_CUSTOM(any, "tb-size", get_tb_size, set_tb_size, .shown = "int", .unit = "MiB",
+                .help = "bound of all translator memory, in MiB or with K, M or G; 0 = by the memory this process may use"),
     PROP_ENUM("thread", TcgAccel, thread_mode, tcg_thread_names, TCG_THREAD_MULTI, .shown = "string",
               .help = "whether vCPUs run side by side or by turns"),
     PROP_BOOL("split-wx", TcgAccel, split_wx, true, .help = "map code memory twice, never writable and executable"),

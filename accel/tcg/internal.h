@@ -10,6 +10,7 @@
 #include <setjmp.h>
 
 #include "accel/tcg/cpu-ops.h"
+#include "util/account.h"
 #include "util/log.h"
 
 /* --- blocks (tb.c) --- */
@@ -400,12 +401,13 @@ Tb *tcg_translate(TcgCpuState *t, const TbKey *key, uint64_t pc, const TbMode *m
 
 struct TcgAccel {
     Accel parent;
-    uint32_t tb_size_mib;
+    uint64_t tb_size;               /* bytes; 0 = by the memory this process may use */
     int thread_mode;            /* index in tcg_thread_names */
     bool split_wx;
     bool one_insn_per_tb;
     CodeCache cache;
     bool cache_ready;
+    MemoryAccount code_account, vcpu_account;
 
     /* thread=single: who may run */
     GMutex token_lock;
@@ -421,6 +423,8 @@ void tcg_token_take(TcgCpuState *t);
 void tcg_token_give(TcgCpuState *t);
 bool tcg_token_wanted(TcgCpuState *t);
 size_t tcg_default_cache_size(void);    /* cache-size.c */
+void tcg_accounts_add(TcgAccel *a);     /* accounts.c */
+void tcg_accounts_remove(TcgAccel *a);
 void tcg_print_info(TcgAccel *a, FILE *f);
 extern const AccelCounter tcg_counters[];
 uint64_t tcg_count(Accel *accel, Vcpu *cpu, const AccelCounter *c);

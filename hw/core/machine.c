@@ -263,6 +263,8 @@ static const Property machine_properties[] = {
     PROP_BOOL("usb", Machine, usb, false, .changed = usb_changed, .help = "add a USB controller"),
     PROP_BOOL("graphics", Machine, graphics, true, .help = "default display; off with -nographic"),
     PROP_BOOL("dump-guest-core", Machine, dump_guest_core, true, .help = "guest RAM is part of a core dump"),
+    PROP_SIZE("memory-limit", Machine, memory_limit, 0, .unit = "bytes",
+              .help = "the most host memory all of this process may need; what would need more is refused; 0 = no limit"),
     PROP_BOOL("mem-merge", Machine, mem_merge, true, .help = "guest RAM may be merged by KSM"),
     PROP_BOOL("suppress-vmdesc", Machine, suppress_vmdesc, false,
               .help = "leave the self-description out of saved states"),

@@ -161,7 +161,7 @@ HostMemoryBackend *memory_device_take_backend(Object *memdev, Error **errp)
         error_setg(errp, "'memdev' property specifies memory that cannot be written: %s", b->obj.name);
         return NULL;
     }
-    if (!host_memory_backend_take(b, NULL)) {
+    if (!host_memory_backend_take_unbound(b, NULL)) {
         error_setg(errp, "'memdev' property specifies a busy memdev: %s", b->obj.name);
         return NULL;
     }

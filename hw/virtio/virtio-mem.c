@@ -126,6 +126,20 @@ static void update_slots(VirtioMem *s, uint64_t offset, uint64_t len)
 
 /* --- giving memory back --- */
 
+/* The guest may take up to @requested, and keep what it has meanwhile. */
+static bool bound_memory(VirtioMem *s, uint64_t requested, Error **errp)
+{
+    return ram_block_set_bound(s->backend->mr.ram, MAX(requested, s->size), errp);
+}
+
+/* What went is not counted any more. */
+static void lower_bound_of_memory(VirtioMem *s, uint64_t requested)
+{
+    bool ok = bound_memory(s, requested, &error_abort);
+
+    assert(ok);
+}
+
 typedef struct Sweep {
     VirtioMem *s;                   /* counted */
     uint64_t offset, len;
@@ -184,6 +198,7 @@ static bool unplug_run(VirtioMem *s, uint64_t offset, uint64_t len)
         }
     }
     s->size -= len;
+    lower_bound_of_memory(s, s->requested_size);
     update_slots(s, offset, len);
     sweep_later(s, offset, len);
     return true;
@@ -396,6 +411,9 @@ static bool set_requested_size(Object *obj, const Property *p, const Value *v, E
             return false;
         }
         if (size != s->requested_size) {
+            if (!bound_memory(s, size, errp)) {
+                return false;
+            }
             s->requested_size = size;
             grow_usable(s);
             virtio_notify_config(&s->vdev);
@@ -606,7 +624,8 @@ static bool mem_realize(Device *dev, Error **errp)
         return false;
     }
     s->region_size = s->backend->mr.ram->used_length;
-    if (!check_properties(s, errp) || !plug_device(s, errp)) {
+    if (!check_properties(s, errp) || !bound_memory(s, s->requested_size, errp) || !plug_device(s, errp)) {
+        s->backend->mr.ram->bound = 0;
         host_memory_backend_release(s->backend);
         return false;
     }
@@ -625,9 +644,10 @@ static void mem_unrealize(Device *dev)
     ram_region_foreach_populated(&s->backend->mr, 0, s->region_size, sweep_run, s);
     ram_discard_manager_free(g_steal_pointer(&s->mgr));
     drop_slots(s);
+    s->size = 0;
+    lower_bound_of_memory(s, 0);
     host_memory_backend_release(s->backend);
     g_clear_pointer(&s->saved, g_free);
-    s->size = 0;
 }
 
 static bool mem_may_unplug(Device *dev, Error **errp)

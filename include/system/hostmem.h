@@ -34,6 +34,8 @@ static inline HostMemoryBackend *HOST_MEMORY_BACKEND(const void *obj)
 
 /* The region, for one user at a time; NULL and @errp if it is taken.  Borrowed: @b must outlive the use. */
 MemoryRegion *host_memory_backend_take(HostMemoryBackend *b, Error **errp);
+/* The same, by one who says with ram_block_set_bound() how much of it may be in use. */
+MemoryRegion *host_memory_backend_take_unbound(HostMemoryBackend *b, Error **errp);
 void host_memory_backend_release(HostMemoryBackend *b);
 /* Bytes of a page of the host's mapping: what can be given back at the least. */
 uint64_t host_memory_backend_page_size(const HostMemoryBackend *b);

@@ -105,6 +105,8 @@ struct RamBlock {
     uint64_t offset;                /* ram_addr of the first byte; page-aligned */
     uint64_t used_length;
     uint64_t max_length;
+    uint64_t bound;                 /* bytes that may be in use as things are; BQL */
+    uint64_t peak;                  /* the most that was seen resident; BQL */
     uint64_t page_size;             /* of the host mapping */
     int fd;                         /* -1 = anonymous */
     uint64_t fd_offset;
@@ -128,6 +130,7 @@ enum {
     RAM_SHARED = 1, RAM_NORESERVE = 2,
     RAM_READONLY = 4,               /* map without PROT_WRITE; the region is a ROM */
     RAM_FD_READONLY = 8,            /* @fd is open for reading only */
+    RAM_IDLE = 16,                  /* nobody uses it yet: its bound is 0 */
 };
 /* @fd is consumed also on failure.  @align: of the host address, a power of two; 0 = by size. */
 bool memory_region_init_ram_from_fd(MemoryRegion *mr, void *owner, const char *name, uint64_t size,
@@ -250,6 +253,13 @@ void memory_listener_unregister(MemoryListener *l);
 RamBlock *ram_block_list_rcu(void);
 RamBlock *ram_block_from_host_rcu(const void *host, uint64_t *offset);
 RamBlock *ram_block_from_ram_addr_rcu(uint64_t ram_addr);
+/*
+ * From now on up to @bytes of @rb may be in use.  More than before must be allowed by the hook that watches memory
+ * (the ledger); false and @errp if it does not.
+ */
+bool ram_block_set_bound(RamBlock *rb, uint64_t bytes, Error **errp) MUST_USE;
+/* Asked before @more bytes may be in use under @name, RAM (not ROM) that is made included.  NULL: everything is allowed. */
+void memory_set_bound_hook(bool (*allow)(const char *name, uint64_t more, Error **errp));
 bool ram_block_discard(RamBlock *rb, uint64_t start, uint64_t len, Error **errp) MUST_USE;
 /* Total of the ram_addr space in use, for bitmaps. */
 uint64_t ram_addr_last(void);

@@ -18,6 +18,7 @@
 #include "system/datadir.h"
 #include "system/gdbstub.h"
 #include "system/hostmem.h"
+#include "system/ledger.h"
 #include "system/monitor.h"
 #include "system/net.h"
 #include "system/qtest.h"
@@ -804,6 +805,20 @@ static bool build_machine(Options *o, Machine *m, Error **errp)
         && for_items(o, o->vncs, add_vnc, errp);
 }
 
+/* Before anything is made that the limit could refuse. */
+static bool set_memory_limit(Options *o, Machine *m, Error **errp)
+{
+    const char *limit = o->machine.dict ? value_dict_get_str(o->machine.dict, "memory-limit") : NULL;
+
+    return !limit || named(o->machine.where, object_property_parse(m, "memory-limit", limit, errp), errp);
+}
+
+static bool print_budget(Options *o, Machine *m, Error **errp)
+{
+    return named(o->memory_where, set_memory(o, m, errp), errp) && set_smp(m, &o->smp, errp) && select_accel(o, errp)
+        && budget_print(o, m, errp);
+}
+
 bool build_before_machine(Options *o, Error **errp)
 {
     const TypeInfo *type = apply_machine_groups(o, errp) ? find_machine_type(o, errp) : NULL;
@@ -820,6 +835,16 @@ bool build_before_machine(Options *o, Error **errp)
     object_add_child(object_root(), "machine", m);
     object_unref(m);
     current_machine_set(m);
+    ledger_init();
+    if (!set_memory_limit(o, m, errp)) {
+        return false;
+    }
+    if (o->memory_budget) {
+        if (print_budget(o, m, errp)) {
+            exit(EXIT_SUCCESS);
+        }
+        return false;
+    }
     return for_items(o, o->chardevs, add_chardev, errp)
         && add_consoles(o, machine_info(m), errp)
         && for_items(o, o->objects, add_object, errp)
@@ -836,6 +861,9 @@ bool build_the_machine(Options *o, Error **errp)
     if (!build_machine(o, current_machine(), errp)
         || (o->gdb && !named("-gdb", gdbstub_start(o->gdb, errp), errp))
         || !named(o->qtest ? "-qtest" : NULL, !o->qtest || qtest_server_new(o->qtest, o->qtest_log, errp), errp)) {
+        return false;
+    }
+    if (!ledger_check_start(errp)) {
         return false;
     }
     net_check_clients();

@@ -53,7 +53,7 @@ typedef struct Options {
     int escape;                 /* of the terminal */
     bool seed_set, escape_set, no_fd_bootchk;
     bool no_new_privileges, msg_guest_name;
-    bool mem_prealloc, snapshot, nodefaults, nographic, paused, preconfig, daemonize;
+    bool mem_prealloc, memory_budget, snapshot, nodefaults, nographic, paused, preconfig, daemonize;
 } Options;
 
 /* --- options.c, readconfig.c, help.c --- */
@@ -121,6 +121,13 @@ bool apply_sandbox(Options *o, CliItem *item, Error **errp) MUST_USE;
 bool process_prepare(Options *o, Error **errp) MUST_USE;
 /* All files are open: give up what the running machine does not need. */
 bool process_confine(Options *o, Error **errp) MUST_USE;
+
+/* --- budget.c --- */
+
+struct Machine;
+
+/* Print what this command line may take, as JSON; @m has its sizes and topology, the accelerator is chosen. */
+bool budget_print(Options *o, struct Machine *m, Error **errp) MUST_USE;
 
 /* --- build.c --- */
 

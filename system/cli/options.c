@@ -501,6 +501,7 @@ static const OptionDef options[] = {
       .mode = KEYVAL_FLAT, .group = "memory", .schema = &qapi_type_MemoryOptions },
     { "mem-path", "PATH", "guest memory in a file or folder", STR(mem_path) },
     { "mem-prealloc", NULL, "touch all guest memory at start", FLAG(mem_prealloc) },
+    { "memory-budget", NULL, "print what this command line may take of the host's memory, as JSON, and exit", FLAG(memory_budget) },
     { "overcommit", "[mem-lock=on|off|on-fault][,cpu-pm=on|off]", "how greedy to be with the host",
       .keys = apply_overcommit, .mode = KEYVAL_FLAT, .schema = &qapi_type_OvercommitOptions },
     { "acpitable", "[sig=TEXT][,rev=N][,oem_id=TEXT]...[,data=PATHS or file=PATHS]", "one more ACPI table", AT(acpitables),

@@ -116,6 +116,9 @@ static bool apply_prealloc(HostMemoryBackend *b, Error **errp)
 {
     PreallocCall c = { .backend = b };
 
+    if (!ram_block_set_bound(b->mr.ram, b->mr.ram->max_length, errp)) {
+        return false;
+    }
     if (b->prealloc_context) {
         thread_context_run(THREAD_CONTEXT(b->prealloc_context), run_prealloc, &c);
     } else {
@@ -201,7 +204,7 @@ static bool backend_apply_policy(HostMemoryBackend *b, Error **errp)
 
 unsigned host_memory_backend_ram_flags(const HostMemoryBackend *b)
 {
-    return (b->share ? RAM_SHARED : 0) | (b->reserve ? 0 : RAM_NORESERVE);
+    return RAM_IDLE | (b->share ? RAM_SHARED : 0) | (b->reserve ? 0 : RAM_NORESERVE);
 }
 
 char *host_memory_backend_region_name(HostMemoryBackend *b)
@@ -269,7 +272,7 @@ TYPE_DEFINE_ABSTRACT(HostMemoryBackend, host_memory_backend, "memory-backend", o
     .properties = PROPS(backend_properties),
 )
 
-MemoryRegion *host_memory_backend_take(HostMemoryBackend *b, Error **errp)
+MemoryRegion *host_memory_backend_take_unbound(HostMemoryBackend *b, Error **errp)
 {
     if (b->in_use) {
         g_autofree char *path = object_path(b);
@@ -278,6 +281,18 @@ MemoryRegion *host_memory_backend_take(HostMemoryBackend *b, Error **errp)
         return NULL;
     }
     b->in_use = true;
+    return &b->mr;
+}
+
+MemoryRegion *host_memory_backend_take(HostMemoryBackend *b, Error **errp)
+{
+    if (!host_memory_backend_take_unbound(b, errp)) {
+        return NULL;
+    }
+    if (!ram_block_set_bound(b->mr.ram, b->mr.ram->max_length, errp)) {
+        b->in_use = false;
+        return NULL;
+    }
     return &b->mr;
 }
 

@@ -19,6 +19,7 @@
 
 static RamBlock *blocks;                        /* RCU, by descending size */
 static void (*code_write_hook)(uint64_t ram_addr, uint64_t len);
+static bool (*bound_hook)(const char *name, uint64_t more, Error **errp);
 
 /* --- host memory --- */
 
@@ -130,8 +131,12 @@ RamBlock *ram_block_new(MemoryRegion *mr, const char *name, uint64_t size, unsig
         error_setg(errp, "RAM '%s' cannot have %" PRIu64 " bytes", name, size);
         goto fail;
     }
+    if (!(ram_flags & RAM_IDLE) && mr->kind == MEMORY_REGION_RAM && bound_hook && !bound_hook(name, length, errp)) {
+        goto fail;
+    }
     rb = g_new0(RamBlock, 1);
     rb->mr = mr;
+    rb->bound = ram_flags & RAM_IDLE ? 0 : length;
     rb->host = host ? host : map_host(length, MAX(align, MAX(page_size, size >= THP_SIZE ? THP_SIZE : page_size)), ram_flags, fd, fd_offset);
     rb->used_length = rb->max_length = length;
     rb->page_size = page_size;
@@ -220,6 +225,20 @@ uint64_t ram_addr_last(void)
         last = MAX(last, rb->offset + rb->max_length);
     }
     return last;
+}
+
+void memory_set_bound_hook(bool (*allow)(const char *name, uint64_t more, Error **errp))
+{
+    bound_hook = allow;
+}
+
+bool ram_block_set_bound(RamBlock *rb, uint64_t bytes, Error **errp)
+{
+    if (bytes > rb->bound && bound_hook && !bound_hook(rb->idstr, bytes - rb->bound, errp)) {
+        return false;
+    }
+    rb->bound = bytes;
+    return true;
 }
 
 bool ram_block_discard(RamBlock *rb, uint64_t start, uint64_t len, Error **errp)

@@ -248,6 +248,30 @@ static void info_memory_size_summary(FILE *out, const char *args, int cpu_index)
     fprintf(out, "base memory: %" PRIu64 "\nplugged memory: %" PRIu64 "\n", info->base_memory, info->plugged_memory);
 }
 
+static void info_ledger(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiMemoryLedger) l = qmp_query_memory_ledger(&error_abort);
+
+    fprintf(out, "%-32s %12s %12s %12s KiB\n", "account", "bound", "present", "peak");
+    for (size_t i = 0; i < l->accounts->len; i++) {
+        const QapiLedgerAccount *a = &l->accounts->at[i];
+
+        fprintf(out, "%-32s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 "\n", a->name, (uint64_t)(a->bound / KiB),
+                (uint64_t)(a->present / KiB), (uint64_t)(a->peak / KiB));
+    }
+    fprintf(out, "%-32s %12" PRIu64 " %12" PRIu64 "\n", "sum", (uint64_t)(l->bound / KiB), (uint64_t)(l->present / KiB));
+    if (l->has_limit) {
+        fprintf(out, "%-32s %12" PRIu64 "\n", "limit", (uint64_t)(l->limit / KiB));
+    }
+    fprintf(out, "host: anonymous %" PRIu64 ", shared %" PRIu64 ", files %" PRIu64 ", swap %" PRIu64 " KiB\n",
+            (uint64_t)(l->host->pss_anon / KiB), (uint64_t)(l->host->pss_shmem / KiB), (uint64_t)(l->host->pss_file / KiB),
+            (uint64_t)(l->host->swap / KiB));
+    if (l->host->has_cgroup_max) {
+        fprintf(out, "control group: %" PRIu64 " of %" PRIu64 " KiB\n", (uint64_t)(l->host->cgroup_current / KiB),
+                (uint64_t)(l->host->cgroup_max / KiB));
+    }
+}
+
 /* --- trees --- */
 
 typedef struct PropertyPrint {
@@ -404,6 +428,7 @@ static const InfoSubject subjects[] = {
     { "jit", "what the accelerator did", info_jit },
     { "kvm", "is KVM used?", info_kvm },
     { "lapic", "[APIC-ID] a CPU's local APIC", hmp_info_lapic },
+    { "ledger", "what memory the emulator may take, and has", info_ledger },
     { "mem", "ranges that the page tables map", hmp_info_mem },
     { "memdev", "memory backends", info_memdev },
     { "memory-devices", "devices that bring memory", info_memory_devices },

@@ -70,6 +70,7 @@ struct Machine {
     Object obj;
     /* options */
     uint64_t ram_size, maxram_size;
+    uint64_t memory_limit;              /* of the process, bytes; 0 = none (system/ledger) */
     unsigned ram_slots;
     SmpConfig smp;
     CpuSlot *cpu_slots;                 /* owned; [smp.max_cpus] */

@@ -53,7 +53,7 @@ void memory_device_unplug(MemoryDevice *md);
 
 /*
  * What devices ask of the backend in their memdev property: it is set, free and may be written.  Takes it; the
- * caller releases it.  NULL and @errp naming @dev's trouble.
+ * caller says how much of it may be in use (ram_block_set_bound()) and releases it.  NULL and @errp if it is not so.
  */
 HostMemoryBackend *memory_device_take_backend(Object *memdev, Error **errp);
 /* Is @node one of the machine's NUMA nodes (0 without -numa)? */

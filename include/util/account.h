@@ -1,0 +1,40 @@
+/*
+ * Memory accounts: who may take how much of the process's memory.
+ *
+ * Whoever keeps memory that can be large has an account for as long as it may; the ledger (system/ledger) adds them
+ * up, shows them and compares them with limits.  Guest RAM needs none: RAM blocks are accounts by themselves.
+ *
+ * Locks: BQL.
+ */
+#ifndef UTIL_ACCOUNT_H
+#define UTIL_ACCOUNT_H
+
+#include "util/base.h"
+
+typedef struct MemoryAccount {
+    const char *name;                       /* "translator/code" */
+    uint64_t (*bound)(void *opaque);        /* the most it can take as things are */
+    uint64_t (*present)(void *opaque);      /* what it holds now */
+    void *opaque;
+    uint64_t peak;                          /* the most that was seen */
+} MemoryAccount;
+
+/* @a is borrowed until it is removed. */
+void memory_account_add(MemoryAccount *a);
+void memory_account_remove(MemoryAccount *a);
+/* NULL beyond the last. */
+MemoryAccount *memory_account_at(unsigned i);
+
+/* Bytes of [@start, +@len), pages of our own, that are in memory. */
+uint64_t memory_resident(const void *start, size_t len);
+
+/* --- what the process may have --- */
+
+/* The smallest limit of this process's control group and those above it; UINT64_MAX = none. */
+uint64_t memory_cgroup_limit(void);
+/* What the control group with that limit, or ours, holds now; UINT64_MAX if it does not say. */
+uint64_t memory_cgroup_current(void);
+/* The least of the host's memory, the control group's limit and RLIMIT_AS. */
+uint64_t memory_process_limit(void);
+
+#endif

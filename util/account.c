@@ -1,0 +1,144 @@
+/*
+ * Memory accounts, and the limits of a process.
+ */
+#include "util/account.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static GPtrArray *accounts;     /* of MemoryAccount *; BQL */
+
+void memory_account_add(MemoryAccount *a)
+{
+    if (!accounts) {
+        accounts = g_ptr_array_new();
+    }
+    g_ptr_array_add(accounts, a);
+}
+
+void memory_account_remove(MemoryAccount *a)
+{
+    g_ptr_array_remove(accounts, a);
+}
+
+MemoryAccount *memory_account_at(unsigned i)
+{
+    return accounts && i < accounts->len ? g_ptr_array_index(accounts, i) : NULL;
+}
+
+uint64_t memory_resident(const void *start, size_t len)
+{
+    size_t page = (size_t)getpagesize(), n = 0;
+    const uint8_t *at = (const uint8_t *)ROUND_DOWN((uintptr_t)start, page), *end = (const uint8_t *)start + len;
+    unsigned char vec[4096];
+
+    while (at < end) {
+        size_t pages = MIN(sizeof(vec), DIV_ROUND_UP((size_t)(end - at), page));
+
+        if (mincore((void *)at, pages * page, vec)) {
+            break;
+        }
+        for (size_t i = 0; i < pages; i++) {
+            n += vec[i] & 1;
+        }
+        at += pages * page;
+    }
+    return (uint64_t)n * page;
+}
+
+/* --- limits --- */
+
+/* The number in a one-line file; UINT64_MAX if there is none ("max", no file). */
+static uint64_t read_limit(const char *path)
+{
+    g_autofree char *text = NULL;
+    char *end;
+    uint64_t v;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return UINT64_MAX;
+    }
+    v = g_ascii_strtoull(text, &end, 10);
+    return end == text || v >= 1ULL << 62 ? UINT64_MAX : v;     /* v1 says "none" by a very large number */
+}
+
+/* The smallest limit of the group @path (relative to @mount) and those above it. */
+static uint64_t group_limit(const char *mount, const char *path, const char *file)
+{
+    g_autofree char *dir = g_strdup(path);
+    uint64_t limit = UINT64_MAX;
+
+    for (;;) {
+        g_autofree char *name = g_strdup_printf("%s%s/%s", mount, dir, file);
+        char *slash;
+
+        limit = MIN(limit, read_limit(name));
+        slash = strrchr(dir, '/');
+        if (!slash || !*dir) {
+            return limit;
+        }
+        *slash = '\0';
+    }
+}
+
+/* Lines of /proc/self/cgroup: "0::/path" (v2) or "N:memory,...:/path" (v1). */
+uint64_t memory_cgroup_limit(void)
+{
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+    uint64_t limit = UINT64_MAX;
+
+    if (!g_file_get_contents("/proc/self/cgroup", &text, NULL, NULL)) {
+        return UINT64_MAX;
+    }
+    lines = g_strsplit(text, "\n", -1);
+    for (char **l = lines; *l; l++) {
+        g_auto(GStrv) f = g_strsplit(*l, ":", 3);
+
+        if (g_strv_length(f) != 3) {
+            continue;
+        }
+        if (!*f[1]) {
+            limit = MIN(limit, group_limit("/sys/fs/cgroup", f[2], "memory.max"));
+        } else if (strstr(f[1], "memory")) {
+            limit = MIN(limit, group_limit("/sys/fs/cgroup/memory", f[2], "memory.limit_in_bytes"));
+        }
+    }
+    return limit;
+}
+
+uint64_t memory_cgroup_current(void)
+{
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+
+    if (!g_file_get_contents("/proc/self/cgroup", &text, NULL, NULL)) {
+        return UINT64_MAX;
+    }
+    lines = g_strsplit(text, "\n", -1);
+    for (char **l = lines; *l; l++) {
+        g_auto(GStrv) f = g_strsplit(*l, ":", 3);
+        g_autofree char *name = NULL;
+
+        if (g_strv_length(f) != 3 || (*f[1] && !strstr(f[1], "memory"))) {
+            continue;
+        }
+        name = *f[1] ? g_strdup_printf("/sys/fs/cgroup/memory%s/memory.usage_in_bytes", f[2])
+                     : g_strdup_printf("/sys/fs/cgroup%s/memory.current", f[2]);
+        return read_limit(name);
+    }
+    return UINT64_MAX;
+}
+
+uint64_t memory_process_limit(void)
+{
+    uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    struct rlimit rl;
+
+    memory = MIN(memory, memory_cgroup_limit());
+    if (getrlimit(RLIMIT_AS, &rl) == 0 && rl.rlim_cur != RLIM_INFINITY) {
+        memory = MIN(memory, (uint64_t)rl.rlim_cur);
+    }
+    return memory;
+}
