@@ -161,6 +161,7 @@ bool tcg_block_compile(TcgContext *ctx, IrBlock *b, uint8_t *buf, size_t max, Tc
 void tcg_host_pretend_minimal(void);
 /* For helpers with a short way by the host's string compares; false on a host that only pretends to be minimal. */
 bool tcg_host_has_sse42(void);
+bool tcg_host_has_bmi2(void);
 /* NULL if this host CPU can run generated code, else what it lacks. */
 const char *tcg_host_missing(void);
 

@@ -56,6 +56,11 @@ bool tcg_host_has_sse42(void)
     return host_features()->vop & BIT(VF_SSE42);
 }
 
+bool tcg_host_has_bmi2(void)
+{
+    return host_features()->bmi2;
+}
+
 const char *tcg_host_missing(void)
 {
     const HostFeatures *f = host_features();

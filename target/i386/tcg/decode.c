@@ -22,7 +22,23 @@
 #define INSN3(index, mnem, k0, s0, k1, s1, k2, s2, ...) \
     [index] = { .name = #mnem, .gen = gen_##mnem, \
                 .op = { { OPD_##k0, SZ_##s0 }, { OPD_##k1, SZ_##s1 }, { OPD_##k2, SZ_##s2 } }, ##__VA_ARGS__ },
+#define INSN4(index, mnem, k0, s0, k1, s1, k2, s2, k3, s3, ...) \
+    [index] = { .name = #mnem, .gen = gen_##mnem, \
+                .op = { { OPD_##k0, SZ_##s0 }, { OPD_##k1, SZ_##s1 }, { OPD_##k2, SZ_##s2 }, { OPD_##k3, SZ_##s3 } }, \
+                ##__VA_ARGS__ },
 #define SUB(index, by, table) [index] = { .sub = table, .how = by },
+#define VEX_MAP(name) static const VexForm name[256][4] = {
+#define VEX_AS(index, pp, f0, f1, flags) [index][pp] = { .feature = { XF_##f0, XF_##f1 }, .how = (flags) },
+#define VEX_GROUP(index, pp, f0, f1, flags, table) \
+    [index][pp] = { VEX_ROW_(.sub = table, .how = BY_REG), { XF_##f0, XF_##f1 }, flags },
+#define VEX_ROW_(...) &(const X86Entry){ __VA_ARGS__ }
+#define VEX_ROW(index, pp, f0, f1, flags, mnem, operands, ...) \
+    [index][pp] = { VEX_ROW_(.name = #mnem, .gen = gen_##mnem, .unit = UNIT_AVX, .op = VEX_OPERANDS operands, ##__VA_ARGS__), \
+                    { XF_##f0, XF_##f1 }, flags },
+#define VEX_OPERANDS(...) { VEX_OPERANDS_(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0, 0) }
+#define VEX_OPERANDS_(k0, s0, k1, s1, k2, s2, k3, s3, ...) \
+    { OPD_##k0, SZ_##s0 }, { OPD_##k1, SZ_##s1 }, { OPD_##k2, SZ_##s2 }, { OPD_##k3, SZ_##s3 }
+#define OPD_0 OPD_NONE
 #include "target/i386/tcg/opmap.h"
 
 /* --- reading bytes --- */
@@ -160,7 +176,7 @@ static unsigned sub_index(Reader *r, const X86DecodeMode *m, Insn *i, X86By by)
         read_modrm(r, i);
         return (i->modrm >> 3 & 7) + (i->mod == 3 ? 8 : 0);
     case BY_PREFIX:
-        return i->rep == REP_Z ? 2 : i->rep == REP_NZ ? 3 : i->opsize_prefix;
+        return i->vex ? i->vex_pp : i->rep == REP_Z ? 2 : i->rep == REP_NZ ? 3 : i->opsize_prefix;
     case BY_MODE64:
         return m->code64;
     case BY_REXW:
@@ -171,9 +187,63 @@ static unsigned sub_index(Reader *r, const X86DecodeMode *m, Insn *i, X86By by)
     g_assert_not_reached();
 }
 
+/*
+ * C4 or C5 was read: SDM Vol.2 2.3.5.  Outside 64-bit mode it is VEX only where the byte behind would be a ModRM
+ * that LES and LDS do not have, and never in real and virtual-8086 mode.
+ */
+static bool is_vex(Reader *r, const X86DecodeMode *m, Insn *i)
+{
+    if (!m->prot || (i->opcode & 0xfe) != 0xc4) {
+        return false;
+    }
+    if (m->code64) {
+        return true;
+    }
+    read_modrm(r, i);
+    return i->mod == 3;
+}
+
+/* The rest of the prefix, and the opcode. */
+static X86Refusal read_vex(Reader *r, const X86DecodeMode *m, Insn *i)
+{
+    static const VexForm (*const maps[])[4] = { NULL, vex_0f, vex_0f38, vex_0f3a };
+    uint8_t first = i->has_modrm ? i->modrm : read_le(r, 1), last = first;
+    bool after_prefix = i->lock || i->opsize_prefix || i->rep || i->has_rex;
+
+    i->has_modrm = false;
+    i->map = 1;
+    i->rex = ~first >> 5 & 4;
+    if (i->opcode == 0xc4) {
+        last = read_le(r, 1);
+        i->rex = (~first >> 5 & 7) | (last & 0x80) >> 4;
+        i->map = first & 31;
+    }
+    i->rex &= m->code64 ? 15 : 8;
+    i->rex_w = i->rex & 8;
+    i->vvvv = ~last >> 3 & (m->code64 ? 15 : 7);
+    i->vex_l = last & 4;
+    i->vex_pp = last & 3;
+    i->opcode = read_le(r, 1);
+    if (after_prefix) {
+        return DEC_VEX_AFTER_PREFIX;
+    }
+    if (!i->map || i->map >= ARRAY_SIZE(maps)) {
+        return DEC_VEX_MAP;
+    }
+    i->vex = &maps[i->map][i->opcode][i->vex_pp];
+    return i->vex->feature[0] || i->vex->feature[1] ? DEC_OK : DEC_NO_SUCH_OPCODE;
+}
+
+static const X86Entry *start_row(const Insn *i)
+{
+    static const X86Entry *const legacy[] = { map_root, map_0f, map_0f38, map_0f3a };
+
+    return i->vex && i->vex->row ? i->vex->row : &legacy[i->map][i->opcode];
+}
+
 static const X86Entry *find_row(Reader *r, const X86DecodeMode *m, Insn *i)
 {
-    const X86Entry *e = &map_root[i->opcode];
+    const X86Entry *e = start_row(i);
 
     while (e->sub) {
         if (e->how == BY_OPCODE) {
@@ -213,7 +283,15 @@ static uint8_t resolve_size(const X86DecodeMode *m, const Insn *i, unsigned size
     case SZ_q:
         return IR_MO_64;
     case SZ_x:
+        return i->vex_l ? IR_MO_256 : IR_MO_128;
+    case SZ_o:
         return IR_MO_128;
+    case SZ_h:
+        return i->vex_l ? IR_MO_128 : IR_MO_64;
+    case SZ_f:
+        return i->vex_l ? IR_MO_64 : IR_MO_32;
+    case SZ_e:
+        return i->vex_l ? IR_MO_32 : IR_MO_16;
     case SZ_v:
         return i->osize;
     case SZ_z:
@@ -314,12 +392,22 @@ static bool kind_has_modrm(unsigned kind)
     return false;
 }
 
+static bool has_modrm(const X86Entry *e)
+{
+    for (unsigned n = 0; n < ARRAY_SIZE(e->op); n++) {
+        if (kind_has_modrm(e->op[n].kind)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Operands that live in a register, or in memory if ModRM says so.  Refuses forms that do not exist. */
 static X86Refusal rm_operand(Insn *i, Operand *o)
 {
     o->reg = i->rm;
     o->is_mem = i->is_mem;
-    if (o->kind == OPD_M && !i->is_mem) {
+    if ((o->kind == OPD_M || i->e->mem) && !i->is_mem) {
         return DEC_REGISTER_FORM;
     }
     if ((o->kind == OPD_U || o->kind == OPD_N) && i->is_mem) {
@@ -356,6 +444,13 @@ static X86Refusal read_operand(Reader *r, const X86DecodeMode *m, Insn *i, unsig
         return rm_operand(i, o);
     case OPD_C: case OPD_D: case OPD_G: case OPD_P: case OPD_S: case OPD_V:
         return reg_operand(m, i, o);
+    case OPD_B: case OPD_H:
+        o->reg = i->vvvv;
+        break;
+    case OPD_L:
+        read_immediate(r, i, IR_MO_8, false);
+        o->reg = i->imm >> 4 & (m->code64 ? 15 : 7);
+        break;
     case OPD_Z:
         o->reg = (i->opcode & 7) | (i->rex & 1) << 3;
         break;
@@ -393,9 +488,9 @@ static X86Refusal read_operands(Reader *r, const X86DecodeMode *m, Insn *i)
     X86Refusal refusal = DEC_OK;
     bool had_imm = false, forced_reg = false;
 
-    for (unsigned n = 0; n < 3; n++) {
+    for (unsigned n = 0; n < ARRAY_SIZE(i->op); n++) {
         i->op[n].kind = e->op[n].kind;
-        i->op[n].size = resolve_size(m, i, e->op[n].size);
+        i->op[n].size = resolve_size(m, i, n == 1 && i->vex && i->vex->how & VEX_SRC128 ? SZ_o : e->op[n].size);
         forced_reg |= e->op[n].kind == OPD_R;
         if (kind_has_modrm(e->op[n].kind)) {
             read_modrm(r, i);
@@ -404,10 +499,46 @@ static X86Refusal read_operands(Reader *r, const X86DecodeMode *m, Insn *i)
     if (i->has_modrm && i->mod != 3 && !forced_reg) {
         read_memory(r, m, i);
     }
-    for (unsigned n = 0; n < 3 && !refusal; n++) {
+    for (unsigned n = 0; n < ARRAY_SIZE(i->op) && !refusal; n++) {
         refusal = read_operand(r, m, i, n, &had_imm);
     }
     return refusal;
+}
+
+static bool has_feature(const X86DecodeMode *m, unsigned feature)
+{
+    return m->features[(feature - 1) >> 5] >> ((feature - 1) & 31) & 1;
+}
+
+/* Does some operand, or this form, name a register by VEX.vvvv? */
+static bool uses_vvvv(const Insn *i)
+{
+    for (unsigned n = 0; n < ARRAY_SIZE(i->e->op); n++) {
+        if (i->e->op[n].kind == OPD_B || i->e->op[n].kind == OPD_H) {
+            return true;
+        }
+    }
+    return i->vex->how & (VEX_NDS | VEX_NDD) || (i->vex->how & VEX_NDS_REG && i->mod == 3);
+}
+
+/* The fields of the prefix; ModRM was read if there is one. */
+static X86Refusal check_vex(const X86DecodeMode *m, Insn *i)
+{
+    unsigned how = i->vex->how;
+
+    if (how & VEX_LIG) {
+        i->vex_l = false;
+    }
+    if (!i->vex->feature[i->vex_l]) {
+        return DEC_VEX_L;
+    }
+    if (!has_feature(m, i->vex->feature[i->vex_l])) {
+        return DEC_FEATURE_MISSING;
+    }
+    if ((how & VEX_W0 && i->rex_w) || (how & VEX_W1 && !i->rex_w)) {
+        return DEC_VEX_W;
+    }
+    return i->vvvv && !uses_vvvv(i) ? DEC_VEX_VVVV : DEC_OK;
 }
 
 static X86Refusal check_row(const X86DecodeMode *m, const Insn *i, const X86Entry *e)
@@ -421,7 +552,7 @@ static X86Refusal check_row(const X86DecodeMode *m, const Insn *i, const X86Entr
     if (e->prot && !m->prot) {
         return DEC_NOT_IN_REAL_OR_VM86;
     }
-    if (e->feature && !(m->features[(e->feature - 1) >> 5] >> ((e->feature - 1) & 31) & 1)) {
+    if (e->feature && !i->vex && !has_feature(m, e->feature)) {
         return DEC_FEATURE_MISSING;
     }
     if (e->np && (i->opsize_prefix || i->rep)) {
@@ -433,16 +564,25 @@ static X86Refusal check_row(const X86DecodeMode *m, const Insn *i, const X86Entr
 X86Refusal x86_decode(const X86DecodeMode *m, X86FetchFn *fetch, void *opaque, uint32_t delta, Insn *i)
 {
     Reader r = { .fetch = fetch, .opaque = opaque, .delta = delta, .i = i };
-    X86Refusal refusal;
+    X86Refusal refusal = DEC_OK;
 
     *i = (Insn){ .delta = delta, .seg = R_DS, .base = -1, .index = -1 };
     i->opcode = read_prefixes(&r, m, i);
-    i->e = r.refusal ? NULL : find_row(&r, m, i);
+    if (!r.refusal && is_vex(&r, m, i)) {
+        refusal = read_vex(&r, m, i);
+    }
+    i->e = r.refusal || refusal ? NULL : find_row(&r, m, i);
     if (!i->e) {
-        return r.refusal ? r.refusal : DEC_NO_SUCH_OPCODE;
+        return r.refusal ? r.refusal : refusal ? refusal : DEC_NO_SUCH_OPCODE;
     }
     i->osize = operand_size(m, i, i->e);
     refusal = check_row(m, i, i->e);
+    if (!refusal && i->vex) {
+        if (has_modrm(i->e)) {
+            read_modrm(&r, i);
+        }
+        refusal = check_vex(m, i);
+    }
     if (!refusal) {
         refusal = read_operands(&r, m, i);
     }
@@ -464,6 +604,8 @@ const char *x86_decode_refusal_name(X86Refusal r)
         [DEC_FEATURE_MISSING] = "CPUID feature missing", [DEC_LOCK_NOT_ALLOWED] = "LOCK not allowed",
         [DEC_REGISTER_FORM] = "no register form", [DEC_MEMORY_FORM] = "no memory form",
         [DEC_PREFIX_NOT_ALLOWED] = "prefix not allowed", [DEC_BAD_REGISTER] = "no such register",
+        [DEC_VEX_AFTER_PREFIX] = "a prefix before VEX", [DEC_VEX_MAP] = "no such VEX map", [DEC_VEX_L] = "VEX.L",
+        [DEC_VEX_W] = "VEX.W", [DEC_VEX_VVVV] = "VEX.vvvv not 1111b",
     };
 
     return names[r];

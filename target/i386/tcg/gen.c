@@ -258,7 +258,7 @@ IrVal gen_operand(Gen *g, const Insn *i, unsigned n)
         break;
     }
     switch (o->kind) {
-    case OPD_E: case OPD_G: case OPD_R: case OPD_Z: case OPD_AX: case OPD_CX: case OPD_DX:
+    case OPD_B: case OPD_E: case OPD_G: case OPD_R: case OPD_Z: case OPD_AX: case OPD_CX: case OPD_DX:
         return gen_ld_reg(g, i, o->reg, o->size);
     case OPD_V: case OPD_U: case OPD_W:
         return gen_ld_xmm(g, o->reg);

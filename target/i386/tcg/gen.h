@@ -68,7 +68,12 @@ struct Gen {
 #define INSN1(index, mnem, ...) GenFn gen_##mnem;
 #define INSN2(index, mnem, ...) GenFn gen_##mnem;
 #define INSN3(index, mnem, ...) GenFn gen_##mnem;
+#define INSN4(index, mnem, ...) GenFn gen_##mnem;
 #define SUB(...)
+#define VEX_MAP(...)
+#define VEX_AS(...)
+#define VEX_GROUP(...)
+#define VEX_ROW(index, pp, f0, f1, how, mnem, ...) GenFn gen_##mnem;
 #include "target/i386/tcg/opmap.h"
 #undef TABLE
 #undef END
@@ -76,7 +81,12 @@ struct Gen {
 #undef INSN1
 #undef INSN2
 #undef INSN3
+#undef INSN4
 #undef SUB
+#undef VEX_MAP
+#undef VEX_AS
+#undef VEX_GROUP
+#undef VEX_ROW
 
 /* --- configuration and mode --- */
 

@@ -261,6 +261,51 @@ uint32_t helper_aas(CPUX86State *env, uint32_t ax, uint32_t flags)
 
 /* --- bits --- */
 
+/* --- bits by a mask --- */
+
+#ifdef __x86_64__
+#define HOST_BMI2 __attribute__((target("bmi2")))
+
+HOST_BMI2 static uint64_t host_pdep(uint64_t x, uint64_t mask)
+{
+    return __builtin_ia32_pdep_di(x, mask);
+}
+
+HOST_BMI2 static uint64_t host_pext(uint64_t x, uint64_t mask)
+{
+    return __builtin_ia32_pext_di(x, mask);
+}
+#else
+#define host_pdep(x, mask) 0
+#define host_pext(x, mask) 0
+#endif
+
+uint64_t helper_pdep(CPUX86State *env, uint64_t x, uint64_t mask)
+{
+    uint64_t r = 0;
+
+    if (likely(tcg_host_has_bmi2())) {
+        return host_pdep(x, mask);
+    }
+    for (; mask; mask &= mask - 1, x >>= 1) {
+        r |= x & 1 ? mask & -mask : 0;
+    }
+    return r;
+}
+
+uint64_t helper_pext(CPUX86State *env, uint64_t x, uint64_t mask)
+{
+    uint64_t r = 0;
+
+    if (likely(tcg_host_has_bmi2())) {
+        return host_pext(x, mask);
+    }
+    for (unsigned n = 0; mask; mask &= mask - 1, n++) {
+        r |= (uint64_t)!!(x & mask & -mask) << n;
+    }
+    return r;
+}
+
 /* CRC-32C, reflected polynomial. */
 uint32_t helper_crc32(CPUX86State *env, uint32_t crc, uint64_t data, uint32_t bytes)
 {

@@ -48,6 +48,8 @@
 #include "opmap-0f3a.h"
 #include "opmap-0f.h"
 #include "opmap-root.h"
+#include "opmap-vex-groups.h"
+#include "opmap-vex.h"
 
 #undef WRITE
 #undef LOCKABLE

@@ -292,6 +292,68 @@ form 0, "\op \ops"
 .endr
 .endr
 
+# --- BMI1, BMI2 ---
+
+.macro bmi3 flags, op
+form \flags, "\op %eax, %ecx, %edx"
+form \flags, "\op %rax, %rcx, %rdx"
+form \flags, "\op %r9, %rdx, %r14"
+form \flags, "\op %rcx, %rcx, %rcx"
+form \flags, "mov $0x1c07, %ecx; \op %rcx, %rax, %rdx"
+form \flags, "xor %ecx, %ecx; \op %rcx, %rax, %rdx"
+form \flags, "xor %eax, %eax; \op %ecx, %eax, %edx"
+form \flags|FORM_32, ".code32; \op %eax, %ecx, %edx; .code64"
+form \flags|FORM_16, ".code16; \op %eax, %ecx, %edx; .code64"
+.endm
+bmi3 P|A, andn
+bmi3 P|A|S, bextr
+bmi3 P|A, bzhi
+bmi3 0, pdep
+bmi3 0, pext
+bmi3 0, mulx
+bmi3 0, shlx
+bmi3 0, shrx
+bmi3 0, sarx
+.irp op, andn, pdep, pext, mulx
+form P|A, "\op 3(%rbx), %ecx, %edx"
+form P|A, "\op 3(%rbx), %rcx, %r9"
+form 0, "\op 0x10, %rcx, %r9"
+.endr
+.irp op, bextr, bzhi, shlx, shrx, sarx
+form P|A|S, "\op %ecx, 3(%rbx), %edx"
+form P|A|S, "\op %rcx, 3(%rbx), %r9"
+form 0, "\op %ecx, 0x10, %edx"
+.endr
+.irp op, blsr, blsmsk, blsi
+.irp ops, "%ecx, %edx", "%rcx, %rdx", "%r9, %r9", "(%rbx), %edx", "3(%rbx), %r14"
+form P|A, "\op \ops"
+.endr
+form P|A, "xor %ecx, %ecx; \op %ecx, %edx"
+form P|A, "xor %ecx, %ecx; \op %rcx, %rdx; setc %al; setbe %ah"
+form 0, "\op 0x10, %edx"
+.endr
+.irp n, 0, 1, 31, 32, 63, 255
+form 0, "rorx $\n, %ecx, %edx"
+form 0, "rorx $\n, %rcx, %r9"
+form 0, "rorx $\n, 3(%rbx), %edx"
+.endr
+form 0, "mulx %rcx, %rdx, %rdx"
+form P|A, "andn %rcx, %rdx, %rax; jz 1f; inc %r9; 1:"
+form P|A, "bzhi %rcx, %rdx, %rax; jc 1f; inc %r9; 1:"
+# refused: a prefix before VEX, VEX.L, VEX.vvvv that must be 1111b (BLSR has one; RORX not), no such map
+form 0, ".byte 0x66, 0xc4, 0xe2, 0x70, 0xf2, 0xd0"
+form 0, ".byte 0xf2, 0xc4, 0xe2, 0x70, 0xf2, 0xd0"
+form 0, ".byte 0xf3, 0xc4, 0xe2, 0x70, 0xf2, 0xd0"
+form 0, ".byte 0xf0, 0xc4, 0xe2, 0x70, 0xf2, 0xd0"
+form 0, ".byte 0x48, 0xc4, 0xe2, 0x70, 0xf2, 0xd0"
+form P|A, ".byte 0x64, 0xc4, 0xe2, 0x70, 0xf2, 0xd0"
+form P|A, ".byte 0x67, 0xc4, 0xe2, 0x70, 0xf2, 0xd0"
+form 0, ".byte 0xc4, 0xe2, 0x74, 0xf2, 0xd0"
+form 0, ".byte 0xc4, 0xe3, 0x73, 0xf0, 0xd0, 0x05"
+form 0, ".byte 0xc4, 0xe0, 0x70, 0xf2, 0xd0"
+form 0, ".byte 0xc4, 0xe2, 0x70, 0xf3, 0xc0"
+form 0, ".byte 0xc4, 0xe2, 0x70, 0xf3, 0xe0"
+
 # --- stack ---
 
 .irp ops, "%rax", "%rsp", "%r9", "(%rbx)", "(%rsp)", "8(%rsp)", "$5", "$-5", "$0x12345678"
