@@ -5,7 +5,7 @@
 
 enum { OP_NAME = 0x08, OP_BYTE = 0x0a, OP_WORD = 0x0b, OP_DWORD = 0x0c, OP_STRING = 0x0d, OP_QWORD = 0x0e, OP_SCOPE = 0x10,
        OP_BUFFER = 0x11, OP_PACKAGE = 0x12, OP_METHOD = 0x14, OP_DUAL = 0x2e, OP_MULTI = 0x2f, OP_EXT = 0x5b,
-       OP_CREATE_DWORD_FIELD = 0x8a, OP_IF = 0xa0, OP_ELSE = 0xa1, OP_WHILE = 0xa2, OP_ONES = 0xff,
+       OP_CREATE_DWORD_FIELD = 0x8a, OP_CREATE_QWORD_FIELD = 0x8f, OP_IF = 0xa0, OP_ELSE = 0xa1, OP_WHILE = 0xa2, OP_ONES = 0xff,
        EXT_MUTEX = 0x01, EXT_ACQUIRE = 0x23, EXT_RELEASE = 0x27, EXT_REGION = 0x80, EXT_FIELD = 0x81, EXT_DEVICE = 0x82 };
 
 void aml_init(Aml *a)
@@ -134,9 +134,9 @@ void aml_name_buffer(Aml *a, const char *name, const GByteArray *bytes)
     aml_buffer(a, bytes->data, bytes->len);
 }
 
-void aml_create_dword_field(Aml *a, const char *source, AmlOp source_op, uint64_t index, const char *name)
+static void create_field(Aml *a, uint8_t op, const char *source, AmlOp source_op, uint64_t index, const char *name)
 {
-    put8(a->b, OP_CREATE_DWORD_FIELD);
+    put8(a->b, op);
     if (source) {
         aml_path(a, source);
     } else {
@@ -144,6 +144,16 @@ void aml_create_dword_field(Aml *a, const char *source, AmlOp source_op, uint64_
     }
     aml_int(a, index);
     aml_path(a, name);
+}
+
+void aml_create_dword_field(Aml *a, const char *source, AmlOp source_op, uint64_t index, const char *name)
+{
+    create_field(a, OP_CREATE_DWORD_FIELD, source, source_op, index, name);
+}
+
+void aml_create_qword_field(Aml *a, const char *source, uint64_t index, const char *name)
+{
+    create_field(a, OP_CREATE_QWORD_FIELD, source, AML_ZERO, index, name);
 }
 
 /* --- blocks --- */

@@ -4,6 +4,8 @@
 #include "hw/acpi/ospm.h"
 
 #include "hw/acpi/cpu-hotplug.h"
+#include "hw/acpi/memory-hotplug.h"
+#include "hw/mem/pc-dimm.h"
 #include "qapi/qapi-commands.h"
 #include "qapi/qapi-events.h"
 
@@ -38,10 +40,25 @@ static void add_cpus(QapiACPIOSTInfoList *list)
     }
 }
 
+static void add_dimms(QapiACPIOSTInfoList *list)
+{
+    Machine *m = current_machine();
+    Object *regs = m ? object_child(m, "acpi-memory-hotplug") : NULL;
+
+    for (unsigned i = 0; regs && i < m->ram_slots; i++) {
+        const PcDimm *d = pc_dimm_in_slot(m, i);
+        uint32_t source, status;
+
+        acpi_memory_hotplug_ost(ACPI_MEMORY_HOTPLUG(regs), i, &source, &status);
+        fill(QAPI_LIST_APPEND(list), d ? d->dev.id : NULL, ACPI_OSPM_SLOT_DIMM, i, source, status);
+    }
+}
+
 QapiACPIOSTInfoList *qmp_query_acpi_ospm_status(Error **errp)
 {
     QapiACPIOSTInfoList *list = g_new0(QapiACPIOSTInfoList, 1);
 
+    add_dimms(list);
     add_cpus(list);
     return list;
 }

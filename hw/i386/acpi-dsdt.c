@@ -410,6 +410,7 @@ void acpi_build_dsdt(const AcpiInfo *info, Aml *a)
 
     aml_begin_scope(a, "\\_SB");
     acpi_dsdt_cpus(info, a);
+    acpi_dsdt_memory(info, a);
     fw_cfg_device(a);
     if (microvm) {
         isa_devices(info, a);

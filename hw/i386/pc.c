@@ -163,6 +163,7 @@ static AcpiInfo pc_acpi_info(PcMachine *pc)
         .board = pc->q35 ? ACPI_BOARD_Q35 : ACPI_BOARD_I440FX, .x86 = x, .pit = x->i8254 != NULL, .rtc = true,
         .kbd = pc->i8042, .hpet = x->hpet != NULL, .com_mask = isa_serial_present(x->isa),
         .hpet_id = x->hpet ? hpet_event_timer_block_id(x->hpet) : 0,
+        .memory_hotplug = pc->memory_hotplug != NULL,
         .cpu_hotplug_port = x->cpu_hotplug ? pc->q35 ? ICH9_CPU_HOTPLUG_PORT : PIIX4_CPU_HOTPLUG_PORT : 0,
         .hole64_base = x86_memory_end(x), .hole64_size = PCI_HOLE64_SIZE,
         .pci_root = pc->host->bus, .pci_hotplug = pc->pci_hotplug,
@@ -333,7 +334,7 @@ static bool q35_setup(Machine *m, Error **errp)
         return false;
     }
     pc->pci_hotplug = x->acpi == ON_OFF_AUTO_OFF ? NULL : ich9_lpc_pci_hotplug(lpc);
-    return pc_cpu_hotplug(pc, ich9_lpc_acpi(lpc), errp) && pc_finish(pc, errp);
+    return pc_cpu_hotplug(pc, ich9_lpc_acpi(lpc), errp) && pc_memory_hotplug(pc, ich9_lpc_acpi(lpc), errp) && pc_finish(pc, errp);
 }
 
 static void i440fx_boot_setup(X86Machine *x)
@@ -353,7 +354,7 @@ static bool i440fx_power(PcMachine *pc, Error **errp)
     }
     pm = piix4_pm_create(pc->host->bus, x86_gsi(x, X86_GSI_SCI), errp);
     pc->pci_hotplug = pm ? piix4_pm_pci_hotplug(pm) : NULL;
-    return pm && pc_cpu_hotplug(pc, piix4_pm_acpi(pm), errp);
+    return pm && pc_cpu_hotplug(pc, piix4_pm_acpi(pm), errp) && pc_memory_hotplug(pc, piix4_pm_acpi(pm), errp);
 }
 
 static bool i440fx_setup(Machine *m, Error **errp)
@@ -418,7 +419,7 @@ MACHINE_DEFINE(PcMachine, pc_i440fx_10_0, "pc-i440fx-10.0-machine", pc_machine,
     .has_dies         = true,
     .has_modules      = true,
     .has_numa         = true,
-    .hotplug_handler  = x86_hotplug_handler,
+    .hotplug_handler  = pc_hotplug_handler,
     .default_ram_size = 128 * MiB,
     .default_display  = "std",
     .no_parallel      = true,
@@ -440,7 +441,7 @@ MACHINE_DEFINE(PcMachine, pc_q35_10_0, "pc-q35-10.0-machine", pc_machine,
     .has_dies         = true,
     .has_modules      = true,
     .has_numa         = true,
-    .hotplug_handler  = x86_hotplug_handler,
+    .hotplug_handler  = pc_hotplug_handler,
     .default_ram_size = 128 * MiB,
     .default_display  = "std",
     .no_parallel      = true,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""virtio-mem with Debian's driver: memory grows, is used, goes back to the host; resets; unplugging the device.
+"""Memory devices with Debian's kernel: virtio-mem grows, is used, goes back to the host; DIMMs come, go, and stay.
 
 QUERN_TEST_FILL_MIB says how much the guest fills (default 384), QUERN_TEST_GROW_GIB to how much it grows (8).
 """
@@ -41,6 +41,23 @@ echo EMPTIED
 until_total -lt 520; echo HAS-NONE
 dmesg | grep -i 'BUG:\|Oops\|Call Trace' && exit 1
 read line < /dev/ttyS1
+exit 0
+'''
+
+# Memory is pinned by a kernel that shall use it unmovably: blocks of the first DIMM onlined to the kernel zone and filled.
+DIMM_SCRIPT = COMMON + r'''
+until_total -gt 600; echo HAS-FIRST
+until_total -gt 1100; echo HAS-SECOND
+until_total -lt 900; echo SECOND-GONE
+read line < /dev/ttyS1
+for m in /sys/devices/system/memory/memory*; do
+  [ $((0x$(cat $m/phys_index) * 0x$(cat /sys/devices/system/memory/block_size_bytes))) -ge 4294967296 ] || continue
+  echo offline > $m/state; echo online_kernel > $m/state; cat $m/valid_zones
+done
+mkdir /tmp/many; i=0; while [ $i -lt 4000 ]; do mkdir /tmp/many/$i; i=$((i+1)); done
+echo PINNED
+read line < /dev/ttyS1
+dmesg | grep -i 'BUG:\|Oops\|Call Trace' && exit 1
 exit 0
 '''
 
@@ -158,11 +175,40 @@ def reset_and_unplug(binary, guest, work, check, extra):
         check('another can come', vm.until(lambda: vm.device()['size'] == 128 * MIB))
 
 
+def dimms(binary, guest, work, check, extra):
+    """One at the start, one plugged, given back by the guest; one kept while the guest uses it."""
+    args = ['-object', 'memory-backend-ram,id=m0,size=256M', '-device', 'pc-dimm,id=d0,memdev=m0']
+    with Guest(binary, guest, work, DIMM_SCRIPT, *args, *extra, memory='512M,slots=2,maxmem=4G') as vm:
+        check('guest has the first', vm.says('HAS-FIRST'))
+        vm.command('object-add', {'qom-type': 'memory-backend-ram', 'id': 'm1', 'size': 512 * MIB})
+        vm.command('device_add', {'driver': 'pc-dimm', 'id': 'd1', 'memdev': 'm1'})
+        ost = vm.wait_event('ACPI_DEVICE_OST')['data']['info']
+        check(f'guest reports the second: {ost}', ost['device'] == 'd1' and ost['slot-type'] == 'DIMM' and ost['status'] == 0)
+        check('guest has it', vm.says('HAS-SECOND'))
+        check('QMP tells both', [d['data']['id'] for d in vm.command('query-memory-devices')] == ['d0', 'd1']
+              and vm.command('query-memory-size-summary')['plugged-memory'] == 768 * MIB)
+        vm.command('device_del', {'id': 'd1'})
+        check('it goes', vm.wait_event('DEVICE_DELETED')['data']['device'] == 'd1' and vm.says('SECOND-GONE'))
+        vm.command('object-del', {'id': 'm1'})
+        vm.send(work, b'pin')
+        check('guest keeps the first from going', vm.says('PINNED'))
+        vm.command('device_del', {'id': 'd0'})
+        check('which is told', vm.wait_event('MEM_UNPLUG_ERROR')['data']['device'] == 'd0'
+              and vm.wait_event('DEVICE_UNPLUG_GUEST_ERROR')['data']['device'] == 'd0')
+        check('it is still there', [d['data']['id'] for d in vm.command('query-memory-devices')] == ['d0'])
+        status = {s['slot']: s['status'] for s in vm.command('query-acpi-ospm-status') if s['slot-type'] == 'DIMM'}
+        check(f'and its status says why ({status})', status['0'] != 0)
+        vm.send(work, b'end')
+        check('guest ends well', vm.says('QUERN-SCRIPT-STATUS 0'))
+
+
 CASES = [
     ('virtio-mem grows and shrinks, anonymous memory, dynamic slots', grow_and_shrink,
      devices('8G', more=',reserve=off', requested_size='1G')),
     ('virtio-mem grows and shrinks, memfd, one slot, readable when unplugged', grow_and_shrink,
      devices('8G', 'memory-backend-memfd', requested_size='1G', dynamic_memslots='off', unplugged_inaccessible='auto')),
+    ('pc-dimm on q35', dimms, []),
+    ('pc-dimm on pc', dimms, ['-machine', 'pc']),
     ('virtio-mem over reset and device_del', reset_and_unplug, devices('1G', requested_size='256M', prealloc='on')),
 ]
 

@@ -131,6 +131,52 @@ class BadCommandLines(unittest.TestCase):
                          'cannot be written: m0')])
 
 
+class Dimm(unittest.TestCase):
+    def test_wrong_command_lines(self):
+        def dimm(options, board=ROOMY):
+            return [*board, '-object', 'memory-backend-ram,id=m0,size=256M', '-device', 'pc-dimm,' + options]
+
+        BadCommandLines.check(self, [
+            (dimm('id=a'), "'memdev' property must be set"),
+            (dimm('memdev=m0,slot=2'), 'invalid slot number 2, valid range is [0-1]'),
+            (dimm('memdev=m0,slot=-2'), 'invalid slot number -2'),
+            (dimm('memdev=m0,node=1'), "'node' property has value 1"),
+            (dimm('memdev=m0,addr=0x100001000'), 'must be aligned to 0x200000 bytes'),
+            (dimm('memdev=m0,addr=0x1000'), 'must be aligned'),
+            (dimm('memdev=m0,addr=0x80000000'), 'usable range for memory devices'),
+            (dimm('memdev=m0', [*BOARD, '-m', '256M,maxmem=1G']), 'the machine has no memory slots: -m needs slots='),
+            (dimm('memdev=m0') + ['-device', 'pc-dimm,memdev=m0'], 'busy memdev: m0'),
+            (dimm('memdev=m0', [*BOARD, '-m', '256M,slots=1,maxmem=1G']) + ['-object', 'memory-backend-ram,id=m1,size=256M', '-device',
+                                                                           'pc-dimm,memdev=m1'], 'no free memory slots are left'),
+            (dimm('memdev=m0', [*BOARD, '-m', '256M,slots=1,maxmem=384M']), 'not enough space'),
+            (dimm('memdev=m0', ['-machine', 'microvm', '-m', '256M']), 'no memory slots'),
+        ])
+
+    def test_plug_and_ask_to_unplug(self):
+        with quern.Quern(*ROOMY, '-object', 'memory-backend-ram,id=m0,size=256M', '-device', 'pc-dimm,id=d0,memdev=m0,slot=1') as q:
+            self.assertEqual(q.command('query-memory-devices'), [{'type': 'dimm', 'data': {
+                'id': 'd0', 'addr': 4 * GIB, 'size': 256 * MIB, 'slot': 1, 'node': 0, 'memdev': '/objects/m0', 'hotplugged': False,
+                'hotpluggable': True}}])
+            q.command('object-add', ram('m1', 128 * MIB))
+            self.assertIn('slot 1 is busy', q.error('device_add', {'driver': 'pc-dimm', 'id': 'd1', 'memdev': 'm1', 'slot': 1})[1])
+            q.command('device_add', {'driver': 'pc-dimm', 'id': 'd1', 'memdev': 'm1'})
+            got = q.command('query-memory-devices')[1]['data']
+            self.assertEqual((got['slot'], got['addr'], got['hotplugged']), (0, 4 * GIB + 256 * MIB, True))
+            self.assertIn('Memory device [dimm]: "d1"\r\n  addr: 0x110000000\r\n  slot: 0\r\n', q.hmp('info memory-devices'))
+            self.assertEqual(q.command('query-memory-size-summary')['plugged-memory'], 384 * MIB)
+            q.command('device_del', {'id': 'd1'})
+            self.assertIn('already in the process of unplug', q.error('device_del', {'id': 'd1'})[1])
+            self.assertIn('in use', q.error('object-del', {'id': 'm1'})[1])
+
+    def test_without_acpi_nothing_comes_or_goes(self):
+        with quern.Quern('-machine', 'q35,acpi=off', *ROOMY[5:], '-object', 'memory-backend-ram,id=m0,size=256M', '-device',
+                         'pc-dimm,id=d0,memdev=m0') as q:
+            q.command('object-add', ram('m1', 128 * MIB))
+            self.assertIn('memory hotplug is not enabled', q.error('device_add', {'driver': 'pc-dimm', 'memdev': 'm1'})[1])
+            self.assertIn('not supported without ACPI', q.error('device_del', {'id': 'd0'})[1])
+            self.assertEqual(len(q.command('query-memory-devices')), 1)
+
+
 class VirtioMem(unittest.TestCase):
     def test_wrong_requests_leave_the_machine_as_it_was(self):
         with quern.Quern(*ROOMY, '-object', 'memory-backend-ram,id=m0,size=1G,reserve=off', '-device', 'pcie-root-port,id=rp',

@@ -25,7 +25,7 @@ void aml_init(Aml *a);
 GByteArray *aml_finish(Aml *a);
 
 typedef enum AmlOp {
-    AML_STORE = 0x70, AML_ADD = 0x72, AML_INCREMENT = 0x75, AML_SHIFT_LEFT = 0x79, AML_AND = 0x7b, AML_OR = 0x7d, AML_INDEX = 0x88, AML_LOR = 0x91, AML_LNOT = 0x92, AML_LEQUAL = 0x93, AML_LGREATER = 0x94,
+    AML_STORE = 0x70, AML_ADD = 0x72, AML_SUBTRACT = 0x74, AML_INCREMENT = 0x75, AML_SHIFT_LEFT = 0x79, AML_AND = 0x7b, AML_OR = 0x7d, AML_INDEX = 0x88, AML_LOR = 0x91, AML_LNOT = 0x92, AML_LEQUAL = 0x93, AML_LGREATER = 0x94,
     AML_LLESS = 0x95, AML_RETURN = 0xa4, AML_NOTIFY = 0x86,
     AML_LOCAL0 = 0x60, AML_LOCAL1 = 0x61, AML_ARG0 = 0x68, AML_ARG1 = 0x69, AML_ARG2 = 0x6a, AML_ARG3 = 0x6b,
     AML_ZERO = 0x00, AML_ONE = 0x01,
@@ -47,6 +47,8 @@ void aml_name_eisaid(Aml *a, const char *name, const char *id);
 void aml_name_buffer(Aml *a, const char *name, const GByteArray *bytes);
 /* CreateDWordField(source, byte index, name); @source is emitted as a path, or an Arg/Local when @source is NULL. */
 void aml_create_dword_field(Aml *a, const char *source, AmlOp source_op, uint64_t index, const char *name);
+
+void aml_create_qword_field(Aml *a, const char *source, uint64_t index, const char *name);
 
 /* Blocks */
 void aml_begin_scope(Aml *a, const char *path);

@@ -17,6 +17,7 @@ typedef struct AcpiInfo {
     X86Machine *x86;
     bool pit, rtc, kbd, hpet;
     uint16_t cpu_hotplug_port;      /* 0 = CPUs cannot come and go */
+    bool memory_hotplug;            /* DIMMs come and go in the machine's memory slots */
     uint32_t com_mask;              /* bit n: COMn+1 exists */
     uint32_t hpet_id;
     uint64_t hole64_base, hole64_size;
@@ -41,6 +42,7 @@ void acpi_dsdt_pci(const AcpiInfo *info, Aml *a);
 void acpi_dsdt_pci_slots(const AcpiInfo *info, Aml *a);
 void acpi_dsdt_pci_hotplug_event(const AcpiInfo *info, Aml *a);
 void acpi_dsdt_cpus(const AcpiInfo *info, Aml *a);             /* in \_SB */
+void acpi_dsdt_memory(const AcpiInfo *info, Aml *a);           /* in \_SB */
 /* A CPU's structure in the MADT, as _MAT gives it: 5.2.12.2, 5.2.12.12. */
 size_t acpi_madt_cpu(uint32_t uid, uint32_t apic_id, bool enabled, uint8_t out[16]);
 

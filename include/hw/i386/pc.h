@@ -16,8 +16,14 @@ typedef struct PcMachine {
     bool q35;
     PCIHost *host;
     AcpiPciHotplug *pci_hotplug;        /* of the south bridge; NULL = not by ACPI */
+    struct AcpiMemoryHotplug *memory_hotplug;   /* NULL: DIMMs cannot come and go */
 } PcMachine;
 
 OBJECT_DECLARE(PcMachine, PC_MACHINE, pc_machine)       /* "generic-pc-machine", abstract */
+
+/* MachineInfo.hotplug_handler: CPUs and DIMMs. */
+const HotplugHandler *pc_hotplug_handler(Machine *m, Device *dev);
+/* Memory slots' registers, if there are slots, with events on @pm. */
+bool pc_memory_hotplug(PcMachine *pc, AcpiPm *pm, Error **errp) MUST_USE;
 
 #endif

@@ -91,11 +91,13 @@ static AcpiInfo info_of(X86Machine *x, AcpiBoard kind)
         x->ecam_base = 0xb0000000;
         x->ecam_size = 256 * MiB;
     }
+    x->m.ram_slots = kind == ACPI_BOARD_MICROVM ? 0 : 3;
     return (AcpiInfo){
         .board = kind, .x86 = x, .pit = true, .rtc = true, .kbd = kind != ACPI_BOARD_MICROVM, .hpet = kind != ACPI_BOARD_MICROVM,
         .com_mask = 0xf, .hpet_id = 0x8086a201, .hole64_base = 8 * GiB, .hole64_size = 32 * GiB,
         .virtio_base = 0xfeb00000, .virtio_size = 512, .virtio_irq_base = 16, .n_virtio = kind == ACPI_BOARD_MICROVM ? 8 : 0,
         .ged_base = 0xfea00000, .ged_irq = 9, .cpu_hotplug_port = kind == ACPI_BOARD_MICROVM ? 0 : 0xcd8,
+        .memory_hotplug = kind != ACPI_BOARD_MICROVM,
     };
 }
 
