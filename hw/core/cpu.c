@@ -174,6 +174,17 @@ void run_on_cpu(Vcpu *cpu, CpuWorkFn *fn, void *opaque)
     }
 }
 
+static void nothing(Vcpu *cpu, void *opaque)
+{
+}
+
+void cpu_synchronize(Vcpu *cpu)
+{
+    if (current_accel() && accel_info(current_accel())->keeps_state && !cpu->stopped) {
+        run_on_cpu(cpu, nothing, NULL);
+    }
+}
+
 bool cpu_work_pending(Vcpu *cpu)
 {
     return __atomic_load_n(&cpu->n_work, __ATOMIC_RELAXED) != 0;

@@ -16,6 +16,9 @@
 /* Where the bytes come from: @cpu's virtual memory, or physical memory if it is NULL. */
 static bool read_piece(Vcpu *cpu, uint64_t addr, void *buf, unsigned len, Error **errp)
 {
+    if (cpu) {
+        cpu_synchronize(cpu);           /* whose page tables */
+    }
     if (cpu ? cpu_memory_rw_debug(cpu, addr, buf, len, false)
             : address_space_read(&address_space_memory, addr, MEMTXATTRS_UNSPECIFIED, buf, len) == MEMTX_OK) {
         return true;

@@ -198,6 +198,30 @@ void memory_population_changed(void)
     }
 }
 
+static void range_sync_dirty(const AddressSpace *as, const FlatRange *r)
+{
+    for (unsigned i = 0; i < as->listeners->len; i++) {
+        MemoryListener *l = g_ptr_array_index(as->listeners, i);
+
+        if (l->log_sync) {
+            l->log_sync(l, r);
+        }
+    }
+}
+
+void memory_region_sync_dirty(const MemoryRegion *mr)
+{
+    for (unsigned i = 0; spaces && i < spaces->len; i++) {
+        const AddressSpace *as = g_ptr_array_index(spaces, i);
+
+        for (unsigned j = 0; j < as->view->n_ranges; j++) {
+            if (as->view->ranges[j].mr == mr) {
+                range_sync_dirty(as, &as->view->ranges[j]);
+            }
+        }
+    }
+}
+
 /* --- access --- */
 
 static bool range_is_ram(const FlatRange *r, bool write)

@@ -319,6 +319,7 @@ bool memory_region_snapshot_and_clear_dirty(MemoryRegion *mr, hwaddr addr, uint6
     unsigned long *map = mr->ram->dirty[client];
     bool any = false;
 
+    memory_region_sync_dirty(mr);
     for (uint64_t page = addr >> GUEST_PAGE_BITS, n = 0; map && page < (addr + len) >> GUEST_PAGE_BITS; page++, n++) {
         unsigned long bit = 1UL << (page % 64);
 

@@ -130,6 +130,9 @@ static void info_kvm(FILE *out, const char *args, int cpu_index)
     g_autoptr(QapiKvmInfo) k = qmp_query_kvm(&error_abort);
 
     fprintf(out, "kvm support: %s\n", k->enabled ? "enabled" : k->present ? "disabled" : "not compiled");
+    if (k->enabled) {
+        accel_info(current_accel())->info(current_accel(), out);
+    }
 }
 
 static void info_name(FILE *out, const char *args, int cpu_index)

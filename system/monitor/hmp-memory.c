@@ -93,6 +93,7 @@ static bool read_memory(Vcpu *cpu, uint64_t addr, void *buf, size_t len, bool ph
     if (physical) {
         return address_space_read(&address_space_memory, addr, MEMTXATTRS_UNSPECIFIED, buf, len) == MEMTX_OK;
     }
+    cpu_synchronize(cpu);
     return cpu_memory_rw_debug(cpu, addr, buf, len, false);
 }
 

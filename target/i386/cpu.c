@@ -4,8 +4,11 @@
  * Reference: SDM Vol.3 table 9-1 (state after power-up, RESET, INIT).
  */
 #include "target/i386/cpu-internal.h"
+#include "target/i386/kvm.h"
 #include "target/i386/models.h"
 #include "target/i386/segment.h"
+
+#include "accel/kvm/cpu-ops.h"
 #include "util/log.h"
 #include "util/main-loop.h"
 
@@ -105,7 +108,7 @@ static bool x86_cpu_realize(Device *dev, Error **errp)
     /* one message per feature, not one per CPU */
     bool warn = (cpu->check || cpu->enforce) && cpu->parent.index == 0;
 
-    if (x86_model_of_type(dev->obj.type)->kind == MODEL_HOST) {
+    if (x86_model_of_type(dev->obj.type)->kind == MODEL_HOST && !kvm_enabled()) {
         error_setg(errp, "CPU model 'host' requires KVM");
         return false;
     }
@@ -114,11 +117,12 @@ static bool x86_cpu_realize(Device *dev, Error **errp)
     }
     x86_features_filter(cpu, warn);
     if (cpu->enforce && any_filtered(cpu)) {
-        error_setg(errp, "TCG doesn't support requested features");
+        error_setg(errp, "%s doesn't support requested features", kvm_enabled() ? "Host" : "TCG");
         return false;
     }
-    if (cpu->tsc_hz && cpu->tsc_hz != X86_TSC_HZ) {
-        error_setg(errp, "tsc-frequency must be %llu Hz under TCG, got %" PRIu64, (unsigned long long)X86_TSC_HZ, cpu->tsc_hz);
+    if (cpu->tsc_hz && cpu->tsc_hz != x86_cpu_tsc_hz()) {
+        error_setg(errp, "tsc-frequency must be %" PRIu64 " Hz under %s, got %" PRIu64, x86_cpu_tsc_hz(),
+                   kvm_enabled() ? "KVM" : "TCG", cpu->tsc_hz);
         return false;
     }
     if (warn) {
@@ -131,7 +135,12 @@ static bool x86_cpu_realize(Device *dev, Error **errp)
         cpu->apic_id = cpu->parent.index;
     }
     x86_cpu_reset(cpu);
-    return true;
+    return !cpu->parent.kvm || x86_kvm_realize(cpu, errp);
+}
+
+static void x86_cpu_unrealize(Device *dev)
+{
+    x86_kvm_unrealize(X86_CPU(dev));
 }
 
 /* The model is loaded into the properties, which -cpu's come on top of. */
@@ -369,7 +378,13 @@ void x86_cpu_set_a20(Vcpu *vcpu, bool on)
 
 uint64_t x86_cpu_tsc_hz(void)
 {
-    return X86_TSC_HZ;
+    static uint64_t kvm_hz;             /* the same for all: the host's */
+    Vcpu *cpu = cpu_by_index(0);
+
+    if (cpu && cpu->kvm && !kvm_hz) {
+        kvm_hz = x86_kvm_tsc_hz(cpu);
+    }
+    return kvm_hz ? kvm_hz : X86_TSC_HZ;
 }
 
 uint64_t x86_cpu_read_tsc(Vcpu *vcpu)
@@ -405,5 +420,6 @@ TYPE_DEFINE_FAMILY(VcpuInfo, X86CPU, x86_cpu, "x86_64-cpu", x86_cpu_features, tr
     .properties = x86_cpu_properties, .n_properties = X86_N_CPU_PROPERTIES,
     .init = x86_cpu_init,
     .realize = x86_cpu_realize,
+    .unrealize = x86_cpu_unrealize,
     .reset_hold = x86_cpu_reset_hold,
 )

@@ -210,6 +210,11 @@ typedef struct X86CPU {
 
     uint32_t apic_id;
     const X86IntcOps *intc;
+    /* under KVM: state that only the kernel knows of, kept while it is out */
+    uint8_t *kvm_xsave;             /* XSAVE area */
+    int32_t kvm_exception, kvm_interrupt;       /* about to be delivered; -1 = none */
+    uint32_t kvm_exception_code;
+    bool kvm_exception_has_code, kvm_interrupt_soft, kvm_nmi_injected;
     void *intc_opaque;
     uint64_t user_features[FEATURE_WORDS];          /* bits set or cleared by property: env->features has the value */
     uint64_t filtered_features[FEATURE_WORDS];      /* wanted, and not to be had; after expansion */

@@ -3,6 +3,9 @@
  */
 #include "target/i386/features.h"
 
+#include "accel/kvm/cpu-ops.h"
+#include "target/i386/kvm.h"
+
 typedef struct FeatureRow {
     uint8_t word, bit;
     bool alias, tcg;
@@ -213,7 +216,7 @@ GStrv x86_feature_names_of(const uint64_t *bits)
     return (GStrv)g_ptr_array_free(names, false);
 }
 
-uint64_t x86_tcg_features(FeatureWord w)
+static uint64_t tcg_features(FeatureWord w)
 {
     uint64_t mask = 0;
 
@@ -223,6 +226,11 @@ uint64_t x86_tcg_features(FeatureWord w)
         }
     }
     return mask;
+}
+
+uint64_t x86_supported_features(FeatureWord w)
+{
+    return kvm_enabled() ? x86_kvm_features(w) : tcg_features(w);
 }
 
 void x86_features_parse(const char *names, uint64_t *bits)
@@ -307,9 +315,10 @@ void x86_features_drop_dependents(X86CPU *cpu, bool warn)
 void x86_features_filter(X86CPU *cpu, bool warn)
 {
     for (FeatureWord w = 0; w < FEATURE_WORDS; w++) {
-        uint64_t missing = cpu->env.features[w] & ~x86_tcg_features(w);
+        uint64_t missing = cpu->env.features[w] & ~x86_supported_features(w);
 
-        take_out(cpu, w, missing, missing, warn ? "TCG doesn't support requested feature" : NULL);
+        take_out(cpu, w, missing, missing, !warn ? NULL : kvm_enabled() ? "host doesn't support requested feature"
+                                                           : "TCG doesn't support requested feature");
     }
     x86_features_drop_dependents(cpu, warn);
 }

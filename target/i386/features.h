@@ -32,8 +32,8 @@ void x86_feature_foreach(void (*fn)(const char *name, FeatureWord w, unsigned bi
 /* Names of the bits in @words; the caller owns the list. */
 GStrv x86_feature_names_of(const uint64_t *words);
 
-/* What translated code implements. */
-uint64_t x86_tcg_features(FeatureWord w);
+/* What the accelerator can give: translated code, or the host under KVM. */
+uint64_t x86_supported_features(FeatureWord w);
 /* Set in @words the bits of the space-separated @names (which must be known). */
 void x86_features_parse(const char *names, uint64_t *words);
 /* All bits of @word that go by @name. */

@@ -77,6 +77,9 @@ static WalkResult walk_fault(Walk *w, int why)
 
 static uint64_t entry_read(Walk *w, hwaddr pa)
 {
+    if (w->debug) {
+        return address_space_ld(w->cpu->as, pa, w->wide ? 8 : 4, false, MEMTXATTRS_UNSPECIFIED, NULL);
+    }
     return w->wide ? tcg_phys_ldq(w->cpu, pa) : tcg_phys_ldl(w->cpu, pa);
 }
 

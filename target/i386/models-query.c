@@ -3,6 +3,7 @@
  */
 #include "target/i386/cpu-models.h"
 
+#include "accel/kvm/cpu-ops.h"
 #include "target/i386/cpu-internal.h"
 #include "target/i386/models.h"
 
@@ -20,7 +21,7 @@ static GStrv unavailable_of(const TypeInfo *type)
 {
     g_autoptr(Object) obj = NULL;
 
-    if (x86_model_of_type(type)->kind == MODEL_HOST) {
+    if (x86_model_of_type(type)->kind == MODEL_HOST && !kvm_enabled()) {
         return g_strsplit("kvm", " ", -1);
     }
     obj = object_new(type);

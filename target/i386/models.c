@@ -6,6 +6,11 @@
  */
 #include "target/i386/models.h"
 
+#include "accel/kvm/cpu-ops.h"
+#include "target/i386/kvm.h"
+
+#include <cpuid.h>
+
 #include "target/i386/core-notes.h"
 #include "target/i386/cpu-internal.h"
 
@@ -73,15 +78,41 @@ static void load_named(const X86Model *m, X86ModelData *out)
     out->model_id = m->model_id ? m->model_id : out->model_id;
 }
 
+/* Who the host says it is.  SDM Vol.2 CPUID, leaves 0, 1 and 80000002H. */
+static void load_host_identity(X86ModelData *out)
+{
+    static uint32_t vendor[4], id[13];
+    uint32_t a, b, c, d, family, model;
+
+    __cpuid(0, a, vendor[0], vendor[2], vendor[1]);
+    for (unsigned i = 0; i < 3; i++) {
+        __cpuid(0x80000002 + i, id[4 * i], id[4 * i + 1], id[4 * i + 2], id[4 * i + 3]);
+    }
+    __cpuid(1, a, b, c, d);
+    family = a >> 8 & 15;
+    model = (a >> 4 & 15) | (family == 6 || family == 15 ? a >> 12 & 0xf0 : 0);
+    out->vendor = (const char *)vendor;
+    out->model_id = (const char *)id;
+    out->family = family == 15 ? family + (a >> 20 & 0xff) : family;
+    out->model = model;
+    out->stepping = a & 15;
+}
+
 void x86_model_load(const X86Model *m, X86ModelData *out)
 {
     load_named(m, out);
-    if (m->kind != MODEL_BASE) {
+    if (kvm_enabled() && (m->kind == MODEL_MAX || m->kind == MODEL_HOST)) {
+        load_host_identity(out);
+    }
+    if (m->kind != MODEL_BASE && kvm_enabled()) {
+        out->features[FEAT_KVM] |= x86_supported_features(FEAT_KVM);
+        x86_features_parse("hypervisor", out->features);
+    } else if (m->kind != MODEL_BASE) {
         x86_features_parse(PARAVIRT_FEATURES, out->features);
     }
     if (m->kind == MODEL_MAX || m->kind == MODEL_HOST) {
         for (FeatureWord w = 0; w < FEATURE_WORDS; w++) {
-            out->features[w] |= x86_tcg_features(w);
+            out->features[w] |= x86_supported_features(w);
         }
         out->features[FEAT_1_ECX] &= ~(uint64_t)(1u << 3);      /* MONITOR only when asked for */
         out->features[FEAT_8000_0001_ECX] &= ~(uint64_t)(1u << 22);     /* TOPOEXT is for families from 17H on */
@@ -100,6 +131,7 @@ void x86_model_load(const X86Model *m, X86ModelData *out)
         .vmstate = &x86_cpu_vmstate,                                                          \
         .env_offset = offsetof(X86CPU, env),                                                  \
         .tcg = &x86_tcg_ops,                                                                  \
+        .kvm = &x86_kvm_ops,                                                                  \
         .has_work = x86_has_work,                                                             \
         .get_pc = x86_get_linear_pc,                                                          \
         .set_pc = x86_set_linear_pc,                                                          \

@@ -11,6 +11,8 @@ typedef struct Vcpu Vcpu;
 typedef struct VcpuInfo VcpuInfo;
 typedef struct GdbArch GdbArch;         /* hw/core/gdb-arch.h */
 typedef struct TcgCpuOps TcgCpuOps;     /* accel/tcg/cpu-ops.h */
+typedef struct KvmCpuOps KvmCpuOps;     /* accel/kvm/cpu-ops.h */
+typedef struct KvmVcpu KvmVcpu;         /* accel/kvm, private */
 typedef struct TcgCpuState TcgCpuState; /* accel/tcg, private */
 
 /* Reasons a vCPU should look up from running; bits of Vcpu.interrupt_request. */
@@ -40,6 +42,7 @@ struct VcpuInfo {
     struct DeviceInfo;
     size_t env_offset;                  /* of the env struct, whose first member is TcgEnv, in the CPU object */
     const TcgCpuOps *tcg;               /* NULL: this CPU cannot run under TCG */
+    const KvmCpuOps *kvm;               /* NULL: this CPU cannot run under KVM */
     bool (*has_work)(Vcpu *cpu);        /* would it leave a halt? */
     uint64_t (*get_pc)(Vcpu *cpu);      /* linear pc */
     void (*set_pc)(Vcpu *cpu, uint64_t pc);
@@ -106,6 +109,7 @@ struct Vcpu {
     /* owner thread */
     int32_t exception_index;            /* -1 none; EXCP_* for run-loop exits */
     TcgCpuState *tcg;
+    KvmVcpu *kvm;
 
     /* debugger; written while the CPU stands still, or by its own thread */
     unsigned singlestep;                /* SSTEP_* bits, 0 = run */
@@ -155,6 +159,11 @@ void cpu_kick(Vcpu *cpu);
 typedef void CpuWorkFn(Vcpu *cpu, void *opaque);
 void run_on_cpu(Vcpu *cpu, CpuWorkFn *fn, void *opaque);
 void async_run_on_cpu(Vcpu *cpu, CpuWorkFn *fn, void *opaque);
+/*
+ * From now until the BQL is given up, @cpu's object holds its state, for those who look from outside.
+ * Under KVM a running CPU leaves guest code for it; elsewhere the object always does.  BQL, dropped meanwhile.
+ */
+void cpu_synchronize(Vcpu *cpu);
 bool cpu_work_pending(Vcpu *cpu);               /* owner thread: leave guest code for it */
 void cpu_process_work(Vcpu *cpu);               /* owner thread, BQL held */
 
@@ -198,6 +207,7 @@ typedef struct AccelCounter {
 typedef struct AccelInfo {
     struct ObjectInfo;
     const char *accel_name;                     /* what -accel says */
+    bool keeps_state;                           /* a running CPU's object does not hold its state: cpu_synchronize() */
     bool (*start)(Accel *accel, Error **errp);  /* properties are set */
     bool (*cpu_realize)(Accel *accel, Vcpu *cpu, Error **errp);    /* before its thread starts */
     void (*cpu_unrealize)(Accel *accel, Vcpu *cpu);

@@ -1,0 +1,341 @@
+/*
+ * The "kvm" accelerator: guest code runs on the host's processors.
+ *
+ * The interrupt controllers are Quern's own (kernel-irqchip=off): interrupts are injected when the
+ * guest can take them.  A CPU's state lies in its object except while its thread is in cpu_exec.
+ *
+ * Reference: Linux Documentation/virt/kvm/api.rst.
+ *
+ * Locks: BQL, given up while the guest runs.  Kicks are signals; the handler makes the next or present
+ * run return at once (immediate_exit), so none is lost.
+ */
+#include "kvm-internal.h"
+
+#include "system/runstate.h"
+#include "util/log.h"
+#include "util/main-loop.h"
+#include "util/rcu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define KVM_DEVICE              "/dev/kvm"
+#define KICK_SIGNAL             SIGUSR1
+/* Three pages and one that Intel processors need below 4 GiB, where no board puts anything. */
+#define TSS_ADDR                0xfeffd000
+#define IDENTITY_MAP_ADDR       0xfeffc000
+
+enum { IRQCHIP_ON, IRQCHIP_OFF, IRQCHIP_SPLIT };
+static const char *const irqchip_names[] = { "on", "off", "split", NULL };
+
+static __thread struct kvm_run *running;        /* of this thread's vCPU; for the signal handler */
+
+static KvmAccel *the_kvm(void)
+{
+    return kvm_enabled() ? KVM_ACCEL(current_accel()) : NULL;
+}
+
+bool kvm_enabled(void)
+{
+    return object_is(current_accel(), &kvm_accel_type);
+}
+
+static int checked(int result)
+{
+    return result < 0 ? -errno : result;
+}
+
+int kvm_ioctl(unsigned long request, void *arg)
+{
+    return checked(ioctl(the_kvm()->fd, request, arg));
+}
+
+int kvm_vm_ioctl(unsigned long request, void *arg)
+{
+    return checked(ioctl(the_kvm()->vm_fd, request, arg));
+}
+
+int kvm_vcpu_ioctl(Vcpu *cpu, unsigned long request, void *arg)
+{
+    return checked(ioctl(cpu->kvm->fd, request, arg));
+}
+
+int kvm_check_extension(int cap)
+{
+    return MAX(kvm_vm_ioctl(KVM_CHECK_EXTENSION, (void *)(uintptr_t)cap), 0);
+}
+
+/* --- start --- */
+
+static bool check_capabilities(KvmAccel *a, Error **errp)
+{
+    static const struct { int cap; const char *name; } needed[] = {
+        { KVM_CAP_USER_MEMORY, "USER_MEMORY" }, { KVM_CAP_DESTROY_MEMORY_REGION_WORKS, "DESTROY_MEMORY_REGION_WORKS" },
+        { KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT" }, { KVM_CAP_READONLY_MEM, "READONLY_MEM" },
+        { KVM_CAP_SET_TSS_ADDR, "SET_TSS_ADDR" }, { KVM_CAP_VCPU_EVENTS, "VCPU_EVENTS" }, { KVM_CAP_XSAVE, "XSAVE" },
+        { KVM_CAP_XCRS, "XCRS" }, { KVM_CAP_DEBUGREGS, "DEBUGREGS" }, { KVM_CAP_EXT_CPUID, "EXT_CPUID" },
+    };
+    int version = ioctl(a->fd, KVM_GET_API_VERSION, 0);
+
+    if (version != KVM_API_VERSION) {
+        error_setg(errp, "%s speaks version %d of KVM's interface, version %d is needed", KVM_DEVICE, version, KVM_API_VERSION);
+        return false;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(needed); i++) {
+        if (ioctl(a->fd, KVM_CHECK_EXTENSION, needed[i].cap) <= 0) {
+            error_setg(errp, "the host's KVM is too old: it lacks KVM_CAP_%s", needed[i].name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool make_vm(KvmAccel *a, Error **errp)
+{
+    uint64_t identity = IDENTITY_MAP_ADDR;
+
+    a->vm_fd = ioctl(a->fd, KVM_CREATE_VM, 0);
+    if (a->vm_fd < 0) {
+        error_setg_errno(errp, errno, "KVM makes no virtual machine");
+        return false;
+    }
+    a->run_size = ioctl(a->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+    if (ioctl(a->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0 || ioctl(a->vm_fd, KVM_SET_TSS_ADDR, TSS_ADDR) < 0) {
+        error_setg_errno(errp, errno, "KVM takes no address for its task state segment");
+        return false;
+    }
+    return true;
+}
+
+static void on_kick(int sig)
+{
+    if (running) {
+        __atomic_store_n(&running->immediate_exit, 1, __ATOMIC_RELAXED);
+    }
+}
+
+static bool kvm_start(Accel *accel, Error **errp)
+{
+    KvmAccel *a = KVM_ACCEL(accel);
+    struct sigaction sa = { .sa_handler = on_kick };
+    int slots;
+
+    a->fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
+    if (a->fd < 0) {
+        error_setg_errno(errp, errno, "cannot open %s", KVM_DEVICE);
+        return false;
+    }
+    if (!check_capabilities(a, errp) || !make_vm(a, errp)) {
+        return false;
+    }
+    sigaction(KICK_SIGNAL, &sa, NULL);
+    slots = ioctl(a->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
+    kvm_slots_init(&a->slots, a->vm_fd, slots > 0 ? slots : 32);
+    a->started = true;
+    return true;
+}
+
+/* --- vCPUs --- */
+
+static bool kvm_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
+{
+    KvmAccel *a = KVM_ACCEL(accel);
+    KvmVcpu *k;
+
+    if (!vcpu_info(cpu)->kvm) {
+        error_setg(errp, "%s cannot run under KVM", cpu->dev.obj.type->name);
+        return false;
+    }
+    k = g_new0(KvmVcpu, 1);
+    k->cpu = cpu;
+    k->fd = ioctl(a->vm_fd, KVM_CREATE_VCPU, cpu->index);
+    if (k->fd < 0) {
+        error_setg_errno(errp, errno, "KVM makes no vCPU %u", cpu->index);
+        g_free(k);
+        return false;
+    }
+    k->run = mmap(NULL, a->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
+    if (k->run == MAP_FAILED) {
+        error_setg_errno(errp, errno, "cannot map the run structure of vCPU %u", cpu->index);
+        close(k->fd);
+        g_free(k);
+        return false;
+    }
+    cpu->kvm = k;
+    return true;
+}
+
+static void kvm_cpu_unrealize(Accel *accel, Vcpu *cpu)
+{
+    KvmAccel *a = KVM_ACCEL(accel);
+    KvmVcpu *k = cpu->kvm;
+
+    if (!k) {
+        return;
+    }
+    munmap(k->run, a->run_size);
+    close(k->fd);
+    cpu->kvm = NULL;
+    g_free(k);
+}
+
+static void kvm_cpu_kick(Accel *accel, Vcpu *cpu)
+{
+    if (cpu->kvm && cpu->created && cpu->host_tid && cpu != cpu_current()) {
+        syscall(SYS_tgkill, getpid(), cpu->host_tid, KICK_SIGNAL);
+    }
+}
+
+/* --- running --- */
+
+/* Has the outer loop something to do with this CPU? */
+static bool must_leave(Vcpu *cpu)
+{
+    return cpu->stop || cpu->stopped || cpu->unplug || cpu_work_pending(cpu) ||
+           __atomic_load_n(&cpu->halted, __ATOMIC_SEQ_CST);
+}
+
+/* One stay in the guest.  False: the machine stops. */
+static bool run_once(KvmAccel *a, Vcpu *cpu)
+{
+    const KvmCpuOps *ops = vcpu_info(cpu)->kvm;
+    struct kvm_run *run = cpu->kvm->run;
+    int result;
+
+    ops->pre_run(cpu, run);
+    bql_unlock();
+    result = checked(ioctl(cpu->kvm->fd, KVM_RUN, 0));
+    __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_RELAXED);
+    bql_lock();
+    __atomic_fetch_add(&a->runs, 1, __ATOMIC_RELAXED);
+    ops->post_run(cpu, run);
+    if (result == -EINTR || result == -EAGAIN) {
+        return true;
+    }
+    if (result < 0) {
+        error_report("KVM_RUN failed on CPU %u: %s", cpu->index, g_strerror(-result));
+        vm_stop_request(RUN_STATE_INTERNAL_ERROR);
+        return false;
+    }
+    return kvm_handle_exit(a, cpu, run);
+}
+
+/* Requests that only the object can answer: bring the state out, and back in. */
+static bool serve_requests(Vcpu *cpu, Error **errp)
+{
+    const KvmCpuOps *ops = vcpu_info(cpu)->kvm;
+    uint32_t request = __atomic_load_n(&cpu->interrupt_request, __ATOMIC_SEQ_CST);
+
+    if (!ops->needs_state(cpu, request)) {
+        return true;
+    }
+    if (!ops->get(cpu, errp)) {
+        return false;
+    }
+    ops->handle_requests(cpu, request);
+    return ops->put(cpu, errp);
+}
+
+static void kvm_cpu_exec(Accel *accel, Vcpu *cpu)
+{
+    KvmAccel *a = KVM_ACCEL(accel);
+    const KvmCpuOps *ops = vcpu_info(cpu)->kvm;
+    uint32_t request = __atomic_load_n(&cpu->interrupt_request, __ATOMIC_SEQ_CST);
+    Error *err = NULL;
+    bool ok;
+
+    running = cpu->kvm->run;
+    if (ops->needs_state(cpu, request)) {
+        ops->handle_requests(cpu, request);     /* the state is still out */
+    }
+    if (__atomic_load_n(&cpu->halted, __ATOMIC_SEQ_CST) && ops->wakes(cpu)) {
+        __atomic_store_n(&cpu->halted, 0, __ATOMIC_SEQ_CST);
+    }
+    ok = !must_leave(cpu) && ops->put(cpu, &err);
+    if (ok) {
+        while (ok && !must_leave(cpu)) {
+            ok = serve_requests(cpu, &err) && !must_leave(cpu) && run_once(a, cpu);
+        }
+        if (!err) {
+            (void)!ops->get(cpu, &err);
+        }
+    }
+    if (err) {
+        error_prepend(&err, "CPU %u: ", cpu->index);
+        error_report_err(err);
+        vm_stop_request(RUN_STATE_INTERNAL_ERROR);
+        cpu->stop = true;
+    }
+}
+
+/* --- the object --- */
+
+static void kvm_info(Accel *accel, FILE *f)
+{
+    const KvmAccel *a = KVM_ACCEL(accel);
+
+    fprintf(f, "runs %" PRIu64 "\nmemory slots %u of %u, at most %u, updates %" PRIu64 "\n", a->runs, a->slots.used, a->slots.n,
+            a->slots.peak, a->slots.updates);
+    for (unsigned i = 0; i < KVM_EXIT_COUNTS; i++) {
+        if (a->exits[i]) {
+            fprintf(f, "exit %-16s %" PRIu64 "\n", kvm_exit_name(i), a->exits[i]);
+        }
+    }
+}
+
+static bool irqchip_changed(Object *obj, const Property *p, Error **errp)
+{
+    if (KVM_ACCEL(obj)->irqchip != IRQCHIP_OFF) {
+        error_setg(errp, "must be off: interrupt controllers in the kernel are not supported");
+        return false;
+    }
+    return true;
+}
+
+static void kvm_accel_init(Object *obj)
+{
+    KvmAccel *a = KVM_ACCEL(obj);
+
+    a->fd = a->vm_fd = -1;
+}
+
+static void kvm_accel_fini(Object *obj)
+{
+    KvmAccel *a = KVM_ACCEL(obj);
+
+    if (a->started) {
+        kvm_slots_fini(&a->slots);
+    }
+    if (a->vm_fd >= 0) {
+        close(a->vm_fd);
+    }
+    if (a->fd >= 0) {
+        close(a->fd);
+    }
+}
+
+static const Property kvm_properties[] = {
+    PROP_ENUM("kernel-irqchip", KvmAccel, irqchip, irqchip_names, IRQCHIP_OFF, .shown = "on|off|split",
+              .changed = irqchip_changed,
+              .help = "interrupt controllers in the kernel"),
+};
+
+ACCEL_DEFINE(KvmAccel, kvm_accel, "kvm-accel",
+    .desc           = "the host's processors, by Linux' KVM",
+    .init           = kvm_accel_init,
+    .fini           = kvm_accel_fini,
+    .properties     = PROPS(kvm_properties),
+    .accel_name     = "kvm",
+    .keeps_state    = true,
+    .start          = kvm_start,
+    .cpu_realize    = kvm_cpu_realize,
+    .cpu_unrealize  = kvm_cpu_unrealize,
+    .cpu_exec       = kvm_cpu_exec,
+    .cpu_kick       = kvm_cpu_kick,
+    .info           = kvm_info,
+);

@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Under KVM: SeaBIOS boots a disk's sector, two CPUs are found, pictures, the monitor's view; refusals without it.
+
+usage: test-kvm.py QUERN CC
+"""
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / 'client'))
+import guest as g   # noqa: E402
+import quern        # noqa: E402
+
+SEABIOS = Path('/usr/share/seabios/bios-256k.bin')
+TIMEOUT_S = 120         # some hosts interpret the guest's kernel mode
+FINISHED = 0x10 << 1 | 1
+
+# mov dx, 0xf4; mov al, 0x10; out dx, al; hlt; jmp $-1: leaves through isa-debug-exit
+EXIT_SECTOR = bytes([0xba, 0xf4, 0x00, 0xb0, 0x10, 0xee, 0xf4, 0xeb, 0xfd]).ljust(510, b'\0') + b'\x55\xaa'
+
+# A ROM in real mode: counts timer interrupts of the i8254 through the i8259 at 0x500, halting between.
+TIMER_ROM = bytes.fromhex(
+    'fa' '31c0' '8ed8' '8ed0' 'bc0070'          # cli; ds = ss = 0; sp = 0x7000
+    'c7062000' '5000' 'c7062200' '00f0'         # vector 8 at f000:0050
+    'b011e620' 'b008e621' 'b004e621' 'b001e621' 'b0fee621'      # i8259: vectors from 8, only IRQ 0
+    'b034e643' 'b000e640' 'b010e640'            # i8254: rate generator, 4096 ticks
+    'fb' 'f4' 'ebfd')                           # sti; 1: hlt; jmp 1b
+TIMER_HANDLER = bytes.fromhex('ff060005' 'b020e620' 'cf')      # inc word [0x500]; EOI; iret
+
+
+def rom(folder, code, handler):
+    image = bytearray(65536)
+    image[:len(code)] = code
+    image[0x50:0x50 + len(handler)] = handler
+    image[0xfff0:0xfff5] = b'\xea\x00\x00\x00\xf0'
+    path = os.path.join(folder, 'rom')
+    Path(path).write_bytes(image)
+    return path
+
+
+def wait_for(what):
+    deadline = time.monotonic() + TIMEOUT_S
+    while not what():
+        assert time.monotonic() < deadline, 'it did not come'
+        time.sleep(0.1)
+
+
+def test_query(folder):
+    with quern.Quern('-machine', 'none,accel=kvm') as q:
+        assert q.command('query-kvm') == {'enabled': True, 'present': True}
+        host = [m for m in q.command('query-cpu-definitions') if m['name'] == 'host'][0]
+        assert host['unavailable-features'] == [], host
+        props = q.command('query-cpu-model-expansion', {'type': 'static', 'model': {'name': 'host'}})['model']['props']
+        assert props['sse2'] is True and props['x2apic'] is False
+
+
+def test_firmware_boots_a_disk(folder):
+    disk = os.path.join(folder, 'disk.img')
+    Path(disk).write_bytes(EXIT_SECTOR.ljust(1 << 20, b'\0'))
+    log = os.path.join(folder, 'debug.log')
+    with quern.Quern('-machine', 'q35', '-accel', 'kvm', '-smp', '2', '-cpu', 'host',
+                     '-drive', f'file={disk},format=raw,if=virtio', '-chardev', f'file,id=d,path={log}',
+                     '-device', 'isa-debugcon,iobase=0x402,chardev=d', '-device', 'isa-debug-exit,iobase=0xf4,iosize=4') as q:
+        assert q.process.wait(TIMEOUT_S) == FINISHED
+    assert 'Found 2 cpu(s)' in Path(log).read_text(encoding='ascii', errors='replace')
+
+
+def test_interrupts_halt_and_stop(folder):
+    with quern.Quern('-machine', 'pc', '-accel', 'kvm', '-m', '16', '-bios', rom(folder, TIMER_ROM, TIMER_HANDLER)) as q:
+        def ticks():
+            return int(q.hmp('xp/1dh 0x500').split()[1])
+        wait_for(lambda: ticks() > 50)
+        q.command('stop')
+        before = ticks()
+        time.sleep(0.3)
+        assert ticks() == before
+        registers = q.hmp('info registers')
+        assert re.search(r'CS =f000 000f0000', registers) and 'HLT=1' in registers, registers
+        q.command('cont')
+        wait_for(lambda: ticks() > before)
+        q.command('system_reset')
+        q.wait_event('RESET')
+        wait_for(lambda: ticks() > 5)
+        text = q.hmp('info kvm')
+        assert 'exit HLT' in text and 'memory slots' in text, text
+        assert q.hmp('x/1xb 0x1').split()[1].startswith('0x')
+
+
+def test_wrong_properties(folder):
+    status, _, err = quern.run('-machine', 'none', '-accel', 'kvm,kernel-irqchip=on', '-display', 'none')
+    assert (status, err.count('\n')) == (1, 1) and 'kernel-irqchip must be off' in err, err
+
+
+TESTS = [test_query, test_firmware_boots_a_disk, test_interrupts_halt_and_stop, test_wrong_properties]
+
+
+def main():
+    quern.BINARY = sys.argv[1]
+    tap = g.Tap()
+    for test in TESTS:
+        if not os.access('/dev/kvm', os.R_OK | os.W_OK):
+            tap.skip(test.__name__, 'no usable /dev/kvm')
+        elif test is test_firmware_boots_a_disk and not SEABIOS.exists():
+            tap.skip(test.__name__, f'no {SEABIOS} (package seabios)')
+        else:
+            with tempfile.TemporaryDirectory(prefix='quern-kvm-') as folder:
+                try:
+                    test(folder)
+                    tap.result(True, test.__name__)
+                except (AssertionError, OSError) as e:
+                    frame = e.__traceback__
+                    while frame.tb_next:
+                        frame = frame.tb_next
+                    tap.result(False, test.__name__, f'# line {frame.tb_lineno}: {str(e)[:600]!r}')
+    tap.done()
+
+
+main()
