@@ -344,6 +344,11 @@ static void blk_resized(void *opaque)
     virtio_notify_config(opaque);
 }
 
+static bool virtio_blk_sync_config(Device *dev, Error **errp)
+{
+    return block_node_remeasure(blk_node(VIRTIO_BLK(dev)->blk), errp);
+}
+
 /* --- life --- */
 
 static bool is_multiple(const char *name, uint32_t value, uint32_t of, Error **errp)
@@ -498,6 +503,7 @@ VIRTIO_DEVICE_DEFINE(VirtioBlk, virtio_blk, "virtio-blk",
     .desc = "virtio block device",
     .category = DEVICE_CATEGORY_STORAGE,
     .boot_part = "disk@0,0",
+    .sync_config = virtio_blk_sync_config,
     .virtio_id = VIRTIO_ID_BLOCK,
     .pci_class = PCI_CLASS_STORAGE_SCSI,
     .config_size = CFG_SIZE,

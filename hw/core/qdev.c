@@ -516,6 +516,9 @@ bool device_sync_config(const char *id, Error **errp)
     if (!dev) {
         return false;
     }
+    if (dev->obj.type->info->embeds) {  /* a form of it: the device is inside */
+        dev = (Device *)((char *)dev + dev->obj.type->info->embeds_offset);
+    }
     for (const TypeInfo *t = dev->obj.type; t != &object_type; t = t->parent) {
         if (type_device_info(t)->sync_config) {
             return type_device_info(t)->sync_config(dev, errp);

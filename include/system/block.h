@@ -38,6 +38,8 @@ const char *block_node_driver(const BlockNode *node);
 const char *block_node_filename(const BlockNode *node);         /* a path, or "json:{...}" */
 uint64_t block_node_size_bytes(const BlockNode *node);
 bool block_node_is_read_only(const BlockNode *node);
+/* What lies below it may have been grown or shrunk by somebody else: take its size anew; devices on it are told. */
+bool block_node_remeasure(BlockNode *node, Error **errp) MUST_USE;
 /* Grow or shrink; devices on it are told. */
 bool block_node_resize(BlockNode *node, uint64_t size_bytes, Error **errp) MUST_USE;
 

@@ -86,6 +86,8 @@ struct BlockDriver {
     /* Those that have the bytes call block_uses_resized(), others pass it on and follow by .child_resized. */
     bool (*resize)(BlockNode *node, uint64_t size_bytes, Error **errp);
     void (*child_resized)(BlockNode *node);
+    /* Of those that have the bytes: somebody else may have changed how many there are. */
+    bool (*remeasure)(BlockNode *node, Error **errp);
     /* Drivers that pass every request on to the child as it is, but for the offset. */
     uint64_t (*child_offset)(const BlockNode *node, uint64_t offset);
     /* Start @r at @offset without blocking and complete it by block_request_done(); false: it cannot be so. */

@@ -527,6 +527,21 @@ static bool file_resize(BlockNode *n, uint64_t size_bytes, Error **errp)
     return true;
 }
 
+static bool file_remeasure(BlockNode *n, Error **errp)
+{
+    FileState *s = n->state;
+    int64_t size = file_size(s->fd, n, s->path, &s->is_block_device, errp);
+
+    if (size < 0) {
+        return false;
+    }
+    if ((uint64_t)size != n->size_bytes) {
+        n->size_bytes = (uint64_t)size;
+        block_uses_resized(n);
+    }
+    return true;
+}
+
 static int64_t file_actual_size(const BlockNode *n)
 {
     struct stat st;
@@ -557,7 +572,7 @@ static void file_stats(const BlockNode *n, QapiBlockStats *stats)
 
 #define FILE_CALLBACKS                                                                        \
     .open = file_open, .close = file_close, .preadv = file_preadv, .pwritev = file_pwritev,   \
-    .flush = file_flush, .discard = file_discard, .write_zeroes = file_write_zeroes, .resize = file_resize, \
+    .flush = file_flush, .discard = file_discard, .write_zeroes = file_write_zeroes, .resize = file_resize, .remeasure = file_remeasure, \
     .start = file_start, .set_perms = file_set_perms, .reopen = file_reopen, .reopen_commit = file_reopen_commit, \
     .reopen_abort = file_reopen_abort, .actual_size = file_actual_size, .has_dirty_flag = true, \
     .filename = file_filename, .stats = file_stats

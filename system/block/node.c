@@ -312,6 +312,18 @@ bool block_node_resize(BlockNode *n, uint64_t size_bytes, Error **errp)
     return ok;
 }
 
+bool block_node_remeasure(BlockNode *n, Error **errp)
+{
+    while (n && !n->drv->remeasure) {
+        n = block_child(n);
+    }
+    if (!n) {
+        return true;                    /* nothing that could change by itself */
+    }
+    block_drain_all();                  /* what is under way was checked against the old size */
+    return n->drv->remeasure(n, errp);
+}
+
 void block_close_all(void)
 {
     bool progress = true;

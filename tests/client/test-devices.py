@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Plugging and unplugging by QMP, and the tree of objects, without a guest."""
 import sys
+import tempfile
 import time
 import unittest
 
@@ -91,7 +92,19 @@ class Removing(unittest.TestCase):
                 self.assertEqual(q.error('device_del', {'id': device})[1], "Bus 'pcie.0' does not support hotplugging")
             self.assertEqual(q.error('device-sync-config', {'id': 'nosuch'})[0], 'DeviceNotFound')
             self.assertEqual(q.error('device-sync-config', {'id': 'r'})[1],
-                             "device-sync-config is not supported for 'virtio-rng-pci'")
+                             "device-sync-config is not supported for 'virtio-rng-device'")
+
+    def test_grown_file_is_shown(self):
+        with tempfile.NamedTemporaryFile() as f:
+            f.truncate(1 << 20)
+            with quern.Quern(*Q35, '-blockdev', 'file,node-name=f,filename=' + f.name, '-blockdev', 'raw,node-name=n,file=f',
+                             '-device', 'virtio-blk-pci,drive=n,id=d') as q:
+                def size():
+                    return next(b['image']['virtual-size'] for b in q.command('query-named-block-nodes') if b['node-name'] == 'n')
+                f.truncate(3 << 20)
+                self.assertEqual(size(), 1 << 20)
+                q.command('device-sync-config', {'id': 'd'})
+                self.assertEqual(size(), 3 << 20)
 
 
     def gone(self, q, name):
