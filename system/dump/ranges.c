@@ -2,6 +2,8 @@
  * Which guest memory there is to dump.
  */
 #include "dump-internal.h"
+
+#include "system/ram-discard.h"
 #include "util/rcu.h"
 
 static void range_clear(void *p)
@@ -14,23 +16,37 @@ static bool continues(const DumpRange *a, const DumpRange *b)
     return a->start + a->size == b->start && a->host + a->size == b->host && a->mr == b->mr;
 }
 
-/* The part of @r within [@begin, @last], joined to the array's last range where it goes on from there. */
+typedef struct Adding {
+    GArray *ranges;
+    const FlatRange *r;
+} Adding;
+
+/* A run of memory that is there, at @offset of the flat range's region; joined to the last one where it goes on. */
+static bool add_run(uint64_t offset, uint64_t len, void *opaque)
+{
+    const Adding *a = opaque;
+    const FlatRange *r = a->r;
+    DumpRange fresh = { r->start + (offset - r->offset_in_region), len, r->mr->ram->host + offset, r->mr }, *prev;
+
+    prev = a->ranges->len ? &g_array_index(a->ranges, DumpRange, a->ranges->len - 1) : NULL;
+    if (prev && continues(prev, &fresh)) {
+        prev->size += len;
+        return true;
+    }
+    object_ref(r->mr->owner);
+    g_array_append_val(a->ranges, fresh);
+    return true;
+}
+
+/* The part of @r within [@begin, @last], without what a memory device has not plugged. */
 static void add_clipped(GArray *ranges, const FlatRange *r, hwaddr begin, hwaddr last)
 {
     hwaddr lo = MAX(r->start, begin), hi = MIN(r->last, last);
-    DumpRange fresh, *prev;
+    Adding a = { ranges, r };
 
-    if (lo > hi) {
-        return;
+    if (lo <= hi) {
+        ram_region_foreach_populated(r->mr, r->offset_in_region + (lo - r->start), hi - lo + 1, add_run, &a);
     }
-    fresh = (DumpRange){ lo, hi - lo + 1, r->mr->ram->host + r->offset_in_region + (lo - r->start), r->mr };
-    prev = ranges->len ? &g_array_index(ranges, DumpRange, ranges->len - 1) : NULL;
-    if (prev && continues(prev, &fresh)) {
-        prev->size += fresh.size;
-        return;
-    }
-    object_ref(r->mr->owner);
-    g_array_append_val(ranges, fresh);
 }
 
 GArray *dump_ranges(uint64_t begin, uint64_t length, Error **errp)

@@ -237,6 +237,16 @@ def test_wrong_arguments(q, folder):
     assert Kdump(path).cpus == 2
 
 
+def test_unplugged_memory_is_left_out(q, folder):
+    """An empty virtio-mem device of a gigabyte is neither dumped nor brought into memory."""
+    with quern.Quern('-machine', 'q35', '-m', '64,maxmem=4G', '-S', '-object', 'memory-backend-ram,id=vm0,size=1G',
+                     '-device', 'virtio-mem-pci,id=m0,memdev=vm0') as empty:
+        path = os.path.join(folder, 'unplugged')
+        empty.command('dump-guest-memory', {'protocol': 'file:' + path, 'paging': False})
+        assert os.path.getsize(path) < 200 << 20, os.path.getsize(path)
+        assert max(p + s for _, p, _, s in elf_segments(path)[1]) <= 1 << 32
+
+
 def test_pipe_and_full_disk(q, folder):
     path = os.path.join(folder, 'fifo')
     os.mkfifo(path)
@@ -253,7 +263,7 @@ def test_pipe_and_full_disk(q, folder):
 
 def main():
     emulator, guest = sys.argv[1], Path(sys.argv[2])
-    tests = [test_elf, test_range, test_kdump, test_paging, test_detached, test_pipe_and_full_disk,
+    tests = [test_elf, test_range, test_kdump, test_paging, test_detached, test_pipe_and_full_disk, test_unplugged_memory_is_left_out,
              test_wrong_arguments]
     tap = g.Tap()
     if not g.have_guest(guest):
