@@ -288,6 +288,14 @@ static void kvm_info(Accel *accel, FILE *f)
     }
 }
 
+static void kvm_memory_slots(Accel *accel, unsigned *max, unsigned *used)
+{
+    const KvmAccel *a = KVM_ACCEL(accel);
+
+    *max = a->slots.n;
+    *used = a->slots.used;
+}
+
 static bool irqchip_changed(Object *obj, const Property *p, Error **errp)
 {
     if (KVM_ACCEL(obj)->irqchip != IRQCHIP_OFF) {
@@ -338,4 +346,5 @@ ACCEL_DEFINE(KvmAccel, kvm_accel, "kvm-accel",
     .cpu_exec       = kvm_cpu_exec,
     .cpu_kick       = kvm_cpu_kick,
     .info           = kvm_info,
+    .memory_slots   = kvm_memory_slots,
 );
