@@ -129,6 +129,11 @@ IrVal ir_vop3(IrBlock *b, IrVop op, IrVal x, IrVal y, IrVal z)
     return vop(b, op, IR_V128, 3, (IrVal[]){ x, y, z }, 0);
 }
 
+IrVal ir_vop3i(IrBlock *b, IrVop op, IrVal x, IrVal y, IrVal z, uint8_t imm)
+{
+    return vop(b, op, IR_V128, 3, (IrVal[]){ x, y, z }, imm);
+}
+
 IrVal ir_vop1i(IrBlock *b, IrVop op, IrVal x, uint8_t imm)
 {
     return vop(b, op, IR_V128, 1, (IrVal[]){ x }, imm);

@@ -11,6 +11,7 @@
 #include <fenv.h>
 #include <math.h>
 #include "tcg/vop-fallback-internal.h"
+#include "tcg/vop-fallback-fp.h"
 
 #ifdef __clang__
 #pragma STDC FENV_ACCESS ON
@@ -53,6 +54,27 @@ static bool daz(void)
     return __builtin_ia32_stmxcsr() >> 6 & 1;
 #else
     return false;
+#endif
+}
+
+unsigned vop_fp_control(void)
+{
+#ifdef __SSE__
+    return __builtin_ia32_stmxcsr();
+#else
+    return rounding() << 13;
+#endif
+}
+
+void vop_fp_raise(unsigned flags)
+{
+#ifdef __SSE__
+    if (flags) {
+        __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | flags);
+    }
+#else
+    feraiseexcept((flags & 1 ? FE_INVALID : 0) | (flags & 8 ? FE_OVERFLOW : 0) | (flags & 16 ? FE_UNDERFLOW : 0) |
+                  (flags & 32 ? FE_INEXACT : 0));
 #endif
 }
 
@@ -193,6 +215,53 @@ typedef union F64 { uint64_t u; double f; } F64;
 #define f64_BINARY F_BINARY
 DEFINE_WIDTH(f32, F32, uint32_t, float, F32_NAN, F32_QUIET, 0x7f800000u, __builtin_sqrtf)
 DEFINE_WIDTH(f64, F64, uint64_t, double, F64_NAN, F64_QUIET, 0x7ff0000000000000ull, __builtin_sqrt)
+
+/*
+ * The 32 predicates of VEX: bit 4 exchanges signalling and not; bit 3 makes three of unordered what the first eight
+ * make of ordered, and the other way round: EQ_UQ, NGE, NGT, FALSE, NEQ_OQ, GE, GT, TRUE.
+ */
+#define DEFINE_CMP32(P, uint) \
+    bool vop_##P##_cmp(uint x, uint y, unsigned pred) \
+    { \
+        const unsigned signals = 0x6666; \
+        bool unordered = P##_is_nan(x) || P##_is_nan(y), r; \
+        int order = 0; \
+        if (unordered) { \
+            if ((signals >> (pred & 15) & 1) ^ (pred >> 4) || P##_is_snan(x) || P##_is_snan(y)) { \
+                raise_invalid(); \
+            } \
+        } else { \
+            order = P##_order(x, y); \
+        } \
+        switch (pred & 11) { \
+        case 0: \
+            r = !unordered && order == 0; \
+            break; \
+        case 1: \
+            r = !unordered && order < 0; \
+            break; \
+        case 2: \
+            r = !unordered && order <= 0; \
+            break; \
+        case 3: \
+            r = unordered; \
+            break; \
+        case 8: \
+            r = unordered || order == 0; \
+            break; \
+        case 9: \
+            r = unordered || order < 0; \
+            break; \
+        case 10: \
+            r = unordered || order <= 0; \
+            break; \
+        default: \
+            r = false; \
+        } \
+        return r ^ (pred >> 2 & 1); \
+    }
+DEFINE_CMP32(f32, uint32_t)
+DEFINE_CMP32(f64, uint64_t)
 
 /* --- rounding to integers, on bits --- */
 

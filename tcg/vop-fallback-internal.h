@@ -19,6 +19,7 @@ typedef void VopFn(VopArgs *a);
 extern VopFn *const vop_fallback_int[IR_VOP_COUNT];
 extern VopFn *const vop_fallback_fp[IR_VOP_COUNT];
 extern VopFn *const vop_fallback_crypto[IR_VOP_COUNT];
+extern VopFn *const vop_fallback_avx[IR_VOP_COUNT];
 
 #define VOP_EACH(n) for (unsigned k = 0; k < (n); k++)
 /* d.field[k] = expr for the n elements; expr sees k and a. */

@@ -300,13 +300,13 @@ VopFn *const vop_fallback_int[IR_VOP_COUNT] = {
 
 static VopFn *row_function(unsigned op)
 {
-    return vop_fallback_int[op] ?: vop_fallback_fp[op] ?: vop_fallback_crypto[op];
+    return vop_fallback_int[op] ?: vop_fallback_fp[op] ?: vop_fallback_crypto[op] ?: vop_fallback_avx[op];
 }
 
 /* Rows with a third vector, whose address comes as @zi. */
 static bool has_z(unsigned op)
 {
-    return op == IR_VOP_PBLENDVB || op == IR_VOP_BLENDVPS || op == IR_VOP_BLENDVPD || op == IR_VOP_SHA256RNDS2;
+    return op >= IR_VOP_VFMADDPS || op == IR_VOP_PBLENDVB || op == IR_VOP_BLENDVPS || op == IR_VOP_BLENDVPD || op == IR_VOP_SHA256RNDS2;
 }
 
 uint64_t vop_fallback(void *env, uint32_t op_imm, const VopVec *x, const VopVec *y, uint64_t zi, VopVec *d)

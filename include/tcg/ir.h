@@ -230,6 +230,7 @@ typedef enum IrVop {
 IrVal ir_vop1(IrBlock *b, IrVop op, IrVal x);                               /* d = op(x) */
 IrVal ir_vop2(IrBlock *b, IrVop op, IrVal x, IrVal y);                      /* d = op(x, y): x is the SSE destination operand */
 IrVal ir_vop3(IrBlock *b, IrVop op, IrVal x, IrVal y, IrVal z);             /* implicit XMM0 mask of SSE4.1 blends as z */
+IrVal ir_vop3i(IrBlock *b, IrVop op, IrVal x, IrVal y, IrVal z, uint8_t imm);
 IrVal ir_vop1i(IrBlock *b, IrVop op, IrVal x, uint8_t imm);
 IrVal ir_vop2i(IrBlock *b, IrVop op, IrVal x, IrVal y, uint8_t imm);
 /* Rows whose result or one operand is an integer (movd, movmskb, cvtsi2sd, comisd flags, pextr*): */

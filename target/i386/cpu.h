@@ -109,6 +109,7 @@ enum {
     G_CC_DST, G_CC_SRC, G_CC_SRC2, G_CC_OP /* I32 */,
     G_ES_BASE, G_CS_BASE, G_SS_BASE, G_DS_BASE, G_FS_BASE, G_GS_BASE,
     G_XMM0, G_XMM15 = G_XMM0 + 15,      /* V128: the low halves of env->ymm[] */
+    G_YMMH0, G_YMMH15 = G_YMMH0 + 15,   /* V128: the high halves */
     X86_N_GLOBALS,
 };
 

@@ -113,6 +113,20 @@ static void dump_system(FILE *f, CPUX86State *env, bool wide)
     fprintf(f, "EFER=%016" PRIx64 "\n", env->efer);
 }
 
+/* YMM where the guest has enabled them. */
+static void dump_vectors(FILE *f, const CPUX86State *env, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        const uint64_t *q = env->ymm[i].q;
+
+        if (env->hflags & HF_AVX_EN) {
+            fprintf(f, "YMM%02u=%016" PRIx64 " %016" PRIx64 " %016" PRIx64 " %016" PRIx64 "\n", i, q[3], q[2], q[1], q[0]);
+        } else {
+            fprintf(f, "XMM%02u=%016" PRIx64 " %016" PRIx64 "%c", i, q[1], q[0], i & 1 ? '\n' : ' ');
+        }
+    }
+}
+
 static void dump_fpu(FILE *f, CPUX86State *env, bool wide)
 {
     unsigned tags = 0;
@@ -125,9 +139,7 @@ static void dump_fpu(FILE *f, CPUX86State *env, bool wide)
     for (unsigned i = 0; i < 8; i++) {
         fprintf(f, "FPR%u=%016" PRIx64 " %04x%c", i, env->fpregs[i].parts.mant, env->fpregs[i].parts.se, i & 1 ? '\n' : ' ');
     }
-    for (unsigned i = 0; i < (wide ? 16 : 8); i++) {
-        fprintf(f, "XMM%02u=%016" PRIx64 " %016" PRIx64 "%c", i, env->ymm[i].q[1], env->ymm[i].q[0], i & 1 ? '\n' : ' ');
-    }
+    dump_vectors(f, env, wide ? 16 : 8);
 }
 
 void x86_dump_state(Vcpu *cpu, FILE *f, unsigned flags)

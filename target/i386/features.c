@@ -252,7 +252,8 @@ void x86_features_parse(const char *names, uint64_t *bits)
 /* A feature that is useless, or wrong, without another: features.def names.  No .feature: the whole word. */
 static const struct { const char *feature; FeatureWord word; const char *needs; } dependencies[] = {
     { "xsaveopt", 0, "xsave" }, { "xgetbv1", 0, "xsave" }, { "xsavec", 0, "xsave" }, { "xsaves", 0, "xsave" },
-    { "avx", 0, "xsave" },
+    { "avx", 0, "xsave" }, { "avx2", 0, "avx" }, { "fma", 0, "avx" }, { "f16c", 0, "avx" }, { "vaes", 0, "avx" },
+    { "vpclmulqdq", 0, "avx" },
     { "pcid", 0, "lm" }, { "invpcid", 0, "lm" }, { "fsgsbase", 0, "lm" }, { "rdpid", 0, "rdtscp" }, { "x2apic", 0, "apic" },
     { "tsc-deadline", 0, "apic" }, { "tsc-deadline", 0, "tsc" }, { "sse2", 0, "sse" }, { "sse", 0, "fxsr" },
     { "nx", 0, "pae" }, { "lm", 0, "pae" }, { "lm", 0, "nx" }, { "kvmclock", 0, "tsc" }, { "fred", 0, "lm" },

@@ -85,6 +85,18 @@ void op_shift_x(Asm *a, unsigned which, bool w, unsigned d, unsigned src, unsign
     emit8(a, 0xc0 | (d & 7) << 3 | (src & 7));
 }
 
+void op_vex(Asm *a, unsigned op, unsigned reg, unsigned v, unsigned rm)
+{
+    unsigned map = op & X_0F38 ? 2 : op & X_0F3A ? 3 : 1;
+    unsigned pp = op & X_66 ? 1 : op & X_F3 ? 2 : op & X_F2 ? 3 : 0;
+
+    emit8(a, 0xc4);
+    emit8(a, (reg & 8 ? 0 : 0x80) | 0x40 | (rm & 8 ? 0 : 0x20) | map);
+    emit8(a, (op & X_W ? 0x80 : 0) | (~v & 15) << 3 | pp);
+    emit8(a, op);
+    emit8(a, 0xc0 | (reg & 7) << 3 | (rm & 7));
+}
+
 static unsigned wflag(bool w)
 {
     return w ? X_W : 0;

@@ -75,6 +75,9 @@ void op_rm(Asm *a, unsigned op, unsigned reg, Mem m);
 enum { VEX_SHLX = 1, VEX_SARX = 2, VEX_SHRX = 3 };
 void op_shift_x(Asm *a, unsigned which, bool w, unsigned d, unsigned src, unsigned count);
 
+/* The same opcodes VEX-encoded, 128 bits, with a register in VEX.vvvv; 0 where there is none. */
+void op_vex(Asm *a, unsigned op, unsigned reg, unsigned v, unsigned rm);
+
 /* add/or/.../cmp d, imm */
 void op_alu_ri(Asm *a, unsigned digit, bool w, unsigned d, int32_t imm);
 void op_alu_mi(Asm *a, unsigned digit, bool w, Mem m, int32_t imm);

@@ -14,6 +14,10 @@ static HostFeatures detect(void)
         f.vop |= (c & bit_SSE3 ? BIT(VF_SSE3) : 0) | (c & bit_SSSE3 ? BIT(VF_SSSE3) : 0) |
                  (c & bit_SSE4_1 ? BIT(VF_SSE41) : 0) | (c & bit_SSE4_2 ? BIT(VF_SSE42) : 0) |
                  (c & bit_AES ? BIT(VF_AES) : 0) | (c & bit_PCLMUL ? BIT(VF_PCLMUL) : 0);
+        /* with the operating system's consent, which these ask */
+        f.vop |= (__builtin_cpu_supports("avx") ? BIT(VF_AVX) : 0) | (__builtin_cpu_supports("avx2") ? BIT(VF_AVX2) : 0) |
+                 (__builtin_cpu_supports("avx") && c & bit_F16C ? BIT(VF_F16C) : 0) |
+                 (__builtin_cpu_supports("fma") ? BIT(VF_FMA) : 0);
         f.popcnt = c & bit_POPCNT;
     }
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {

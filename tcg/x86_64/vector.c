@@ -1,5 +1,5 @@
 /*
- * Vector rows (tcg/vecops.def) to legacy-SSE instructions; a row that this host lacks calls the C
+ * Vector rows (tcg/vecops.def) to legacy-SSE or 128-bit VEX instructions; a row that this host lacks calls the C
  * fallback.  Shapes are explained at the head of vecops.def.
  */
 #include "tcg/x86_64/emit.h"
@@ -8,7 +8,7 @@
 
 typedef enum Shape {
     V1, V1I, V1IG, V2, V2I, V3, TOI32, TOI64, TOI32I, TOI32M, TOI64M, TOI32MI, TOI64MI, TOI32F,
-    FRI32, FRI64, FRI32X, FRI64X, FRI32XI, FRI64XI,
+    FRI32, FRI64, FRI32X, FRI64X, FRI32XI, FRI64XI, X1, X1MI, X2, X2W, X2I, X3, X3W,
 } Shape;
 
 enum {      /* prefix and map columns */
@@ -26,13 +26,13 @@ static const struct Row { uint8_t shape, digit, feature, flags; uint32_t op; } r
 
 static bool has_imm(Shape s)
 {
-    return s == V1I || s == V1IG || s == V2I || s == TOI32I || s == TOI32MI || s == TOI64MI || s == FRI32XI ||
+    return s == X1MI || s == X2I || s == V1I || s == V1IG || s == V2I || s == TOI32I || s == TOI32MI || s == TOI64MI || s == FRI32XI ||
            s == FRI64XI;
 }
 
 static bool is_wide(Shape s)
 {
-    return s == TOI64 || s == TOI64M || s == TOI64MI || s == FRI64 || s == FRI64X || s == FRI64XI;
+    return s == X2W || s == X3W || s == TOI64 || s == TOI64M || s == TOI64MI || s == FRI64 || s == FRI64X || s == FRI64XI;
 }
 
 /* d (holding x) op= y */
@@ -85,7 +85,7 @@ static void flags_of(TcgContext *c, IrOp *op, unsigned opcode)
 static void gen_row(TcgContext *c, IrOp *op, const struct Row *row)
 {
     Asm *a = &c->a;
-    unsigned opcode = row->op | (is_wide((Shape)row->shape) ? X_W : 0), d, x;
+    unsigned opcode = row->op | (is_wide((Shape)row->shape) ? X_W : 0), d, x, y;
 
     switch ((Shape)row->shape) {
     case V1:
@@ -134,6 +134,29 @@ static void gen_row(TcgContext *c, IrOp *op, const struct Row *row)
         x = ra_use(c, op, 1);
         d = ra_take(c, op, 0);
         op_rr(a, opcode, d, x);
+        ra_bind(c, op, d);
+        break;
+    case X1:
+    case X1MI:
+        x = ra_use(c, op, 0);
+        ra_inputs_done(c, op);
+        d = ra_def(c, op, HOST_XMMS);
+        op_vex(a, opcode, row->shape == X1 ? d : x, 0, row->shape == X1 ? x : d);
+        break;
+    case X2:
+    case X2W:
+    case X2I:
+        x = ra_use(c, op, 0);
+        y = ra_use(c, op, 1);
+        ra_inputs_done(c, op);
+        op_vex(a, opcode, ra_def(c, op, HOST_XMMS), x, y);
+        break;
+    case X3:
+    case X3W:
+        x = ra_use(c, op, 1);
+        y = ra_use(c, op, 2);
+        d = ra_take(c, op, 0);
+        op_vex(a, opcode + (op->cond << 4), d, x, y);
         ra_bind(c, op, d);
         break;
     }

@@ -56,6 +56,38 @@ static __attribute__((noinline)) State work(int id, int yield)
     return s;
 }
 
+/* How many bytes of the 16 YMM registers are not what they were after some turns of other processes. */
+static int ymm_wrong(int id)
+{
+    int wrong = 0;
+#ifdef __AVX__
+    static unsigned char in[16][32], out[16][32];
+
+    for (int n = 0; n < 512; n++) {
+        in[n / 32][n % 32] = n * 7 + id * 31 + 1;
+    }
+#define EACH(X, p) X(0, p) X(1, p) X(2, p) X(3, p) X(4, p) X(5, p) X(6, p) X(7, p) X(8, p) X(9, p) X(10, p) X(11, p) X(12, p) \
+                   X(13, p) X(14, p) X(15, p)
+#define LOAD(n, p) "vmovdqu " #n "*32(" p "), %%ymm" #n "\n"
+#define STORE(n, p) "vmovdqu %%ymm" #n ", " #n "*32(" p ")\n"
+    __asm__ volatile(EACH(LOAD, "%0")
+                     "mov $20, %%ebx\n"
+                     "1: mov $24, %%eax\n"                  /* sched_yield */
+                     "syscall\n"
+                     "dec %%ebx\n"
+                     "jnz 1b\n"
+                     EACH(STORE, "%1")
+                     "vzeroupper\n"
+                     : : "r"(in), "r"(out)
+                     : "rax", "rbx", "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+                       "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+    for (int n = 0; n < 512; n++) {
+        wrong += in[n / 32][n % 32] != out[n / 32][n % 32];
+    }
+#endif
+    return wrong;
+}
+
 static void run_process(int id)
 {
     State want = work(id, 0);
@@ -65,7 +97,7 @@ static void run_process(int id)
     while (time(NULL) < end) {
         State got = work(id, 1);
         wrong += got.d != want.d || got.f != want.f || got.l != want.l || got.flags != want.flags ||
-                 got.mxcsr != want.mxcsr || got.cw != want.cw;
+                 got.mxcsr != want.mxcsr || got.cw != want.cw || ymm_wrong(id);
     }
     printf("process %02d: wrong %d, %a %a %La flags %x mxcsr %x cw %x\n", id, wrong, want.d, want.f, want.l, want.flags,
            want.mxcsr, want.cw);

@@ -15,10 +15,11 @@ import guest as g       # noqa: E402
 import programs         # noqa: E402
 
 FLAGS = ('-O1', '-D_GNU_SOURCE', '-frounding-math')
-# name, program, extra compiler flags
+# name, program, extra compiler flags, the guest's CPU, what the host must have
 PROGRAMS = [
-    ('64-bit', 'fp-state', ()),
-    ('32-bit x87', 'fp-state-x87', ('-m32', '-march=i686', '-msse', '-mfpmath=387')),
+    ('64-bit', 'fp-state', (), 'qemu64', ()),
+    ('64-bit AVX2', 'fp-state-avx', ('-mavx2', '-mfma', '-mbmi', '-mbmi2'), 'max', ('avx2', 'fma', 'bmi1', 'bmi2')),
+    ('32-bit x87', 'fp-state-x87', ('-m32', '-march=i686', '-msse', '-mfpmath=387'), 'qemu64', ()),
 ]
 
 
@@ -26,7 +27,12 @@ def answers(text):
     return sorted(set(re.findall(r'^(?:process|unmasked) .*', text, re.M)))
 
 
-def check(tap, emulator, guest, tmp, name, program, flags):
+def host_has(features):
+    flags = set(re.search(r'^flags\s*:(.*)', Path('/proc/cpuinfo').read_text() + '\nflags:', re.M).group(1).split())
+    return flags.issuperset(features)
+
+
+def check(tap, emulator, guest, tmp, name, program, flags, cpu):
     source = Path(__file__).parent / 'fp-state.c'
     binary = programs.build(source, tmp / program, *FLAGS, *flags)
     for smp in ('1', '4'):
@@ -38,7 +44,7 @@ def check(tap, emulator, guest, tmp, name, program, flags):
         initrd = programs.initrd_with(guest, [binary], tmp / 'initrd.img')
         (tmp / 'vmlinuz').unlink(missing_ok=True)
         (tmp / 'vmlinuz').symlink_to((guest / 'vmlinuz').resolve())
-        r = g.run(g.command(emulator, initrd.parent, f'/{program}', smp=smp), timeout=90)
+        r = g.run(g.command(emulator, initrd.parent, f'/{program}', smp=smp, extra=('-cpu', cpu)), timeout=90)
         got = answers(r.output)
         if not r.script_ok:
             tap.result(False, title, r.why())
@@ -52,11 +58,13 @@ def main():
     emulator, guest = sys.argv[1], Path(sys.argv[2])
     tap = g.Tap()
     with tempfile.TemporaryDirectory() as tmp:
-        for name, program, flags in PROGRAMS:
-            if g.have_guest(guest):
-                check(tap, emulator, guest, Path(tmp), name, program, flags)
-            else:
+        for name, program, flags, cpu, needs in PROGRAMS:
+            if not g.have_guest(guest):
                 tap.skip(name, 'no test guest (scripts/make-guest)')
+            elif not host_has(needs):
+                tap.skip(name, 'this host has not the instructions to compare with')
+            else:
+                check(tap, emulator, guest, Path(tmp), name, program, flags, cpu)
     tap.done()
 
 

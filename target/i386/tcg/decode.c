@@ -29,6 +29,8 @@
 #define SUB(index, by, table) [index] = { .sub = table, .how = by },
 #define VEX_MAP(name) static const VexForm name[256][4] = {
 #define VEX_AS(index, pp, f0, f1, flags) [index][pp] = { .feature = { XF_##f0, XF_##f1 }, .how = (flags) },
+#define VEX_BY_MOD(index, pp, f0, f1, flags, table) \
+    [index][pp] = { VEX_ROW_(.sub = table, .how = BY_MOD), { XF_##f0, XF_##f1 }, flags },
 #define VEX_GROUP(index, pp, f0, f1, flags, table) \
     [index][pp] = { VEX_ROW_(.sub = table, .how = BY_REG), { XF_##f0, XF_##f1 }, flags },
 #define VEX_ROW_(...) &(const X86Entry){ __VA_ARGS__ }
@@ -292,6 +294,10 @@ static uint8_t resolve_size(const X86DecodeMode *m, const Insn *i, unsigned size
         return i->vex_l ? IR_MO_64 : IR_MO_32;
     case SZ_e:
         return i->vex_l ? IR_MO_32 : IR_MO_16;
+    case SZ_t:
+        return i->vex_l ? IR_MO_256 : IR_MO_64;
+    case SZ_k:
+        return i->rex_w ? IR_MO_64 : IR_MO_32;
     case SZ_v:
         return i->osize;
     case SZ_z:
@@ -342,7 +348,8 @@ static void read_memory32(Reader *r, const X86DecodeMode *m, Insn *i)
         unsigned index = (sib >> 3 & 7) | (i->rex & 2) << 2;
         base = sib & 7;
         i->scale = sib >> 6;
-        i->index = index == 4 ? -1 : (int)index;
+        i->vector_index = index;
+        i->index = index == 4 || i->e->vsib ? -1 : (int)index;
         if (base == 5 && i->mod == 0) {
             i->disp = read_signed(r, 4);
             return;
@@ -541,6 +548,14 @@ static X86Refusal check_vex(const X86DecodeMode *m, Insn *i)
     return i->vvvv && !uses_vvvv(i) ? DEC_VEX_VVVV : DEC_OK;
 }
 
+/* SDM Vol.2 2.3.12: there must be a SIB byte, and (VGATHER) destination, index and mask must all differ. */
+static X86Refusal check_vsib(const Insn *i)
+{
+    unsigned d = i->reg, x = i->vector_index, mask = i->vvvv;
+
+    return i->asize == 16 || (i->modrm & 7) != 4 || d == x || d == mask || x == mask ? DEC_VSIB : DEC_OK;
+}
+
 static X86Refusal check_row(const X86DecodeMode *m, const Insn *i, const X86Entry *e)
 {
     if (e->i64 && m->code64) {
@@ -552,7 +567,7 @@ static X86Refusal check_row(const X86DecodeMode *m, const Insn *i, const X86Entr
     if (e->prot && !m->prot) {
         return DEC_NOT_IN_REAL_OR_VM86;
     }
-    if (e->feature && !i->vex && !has_feature(m, e->feature)) {
+    if (e->feature && !(i->vex && !i->vex->row) && !has_feature(m, e->feature)) {
         return DEC_FEATURE_MISSING;
     }
     if (e->np && (i->opsize_prefix || i->rep)) {
@@ -589,6 +604,9 @@ X86Refusal x86_decode(const X86DecodeMode *m, X86FetchFn *fetch, void *opaque, u
     if (r.refusal) {
         return r.refusal;
     }
+    if (!refusal && i->e->vsib) {
+        refusal = check_vsib(i);
+    }
     if (!refusal && i->lock && !(i->e->lockable && i->op[0].is_mem)) {
         refusal = DEC_LOCK_NOT_ALLOWED;
     }
@@ -604,7 +622,7 @@ const char *x86_decode_refusal_name(X86Refusal r)
         [DEC_FEATURE_MISSING] = "CPUID feature missing", [DEC_LOCK_NOT_ALLOWED] = "LOCK not allowed",
         [DEC_REGISTER_FORM] = "no register form", [DEC_MEMORY_FORM] = "no memory form",
         [DEC_PREFIX_NOT_ALLOWED] = "prefix not allowed", [DEC_BAD_REGISTER] = "no such register",
-        [DEC_VEX_AFTER_PREFIX] = "a prefix before VEX", [DEC_VEX_MAP] = "no such VEX map", [DEC_VEX_L] = "VEX.L",
+        [DEC_VEX_AFTER_PREFIX] = "a prefix before VEX", [DEC_VEX_MAP] = "no such VEX map", [DEC_VEX_L] = "VEX.L", [DEC_VSIB] = "VSIB",
         [DEC_VEX_W] = "VEX.W", [DEC_VEX_VVVV] = "VEX.vvvv not 1111b",
     };
 

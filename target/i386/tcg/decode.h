@@ -85,6 +85,8 @@ typedef enum X86Size {
     SZ_h,           /* 8 bytes, or 16 with VEX.L: half of SZ_x */
     SZ_f,           /* 4 bytes, or 8 with VEX.L */
     SZ_e,           /* 2 bytes, or 4 with VEX.L */
+    SZ_t,           /* 8 bytes, or 32 with VEX.L (MOVDDUP) */
+    SZ_k,           /* 4 bytes, or 8 with VEX.W */
     SZ_v,           /* 16, 32 or 64 by operand size */
     SZ_z,           /* 16, or 32 for operand sizes 32 and 64 */
     SZ_y,           /* 32, or 64 for operand size 64 */
@@ -160,6 +162,7 @@ typedef struct X86Entry {
     bool umip : 1;                  /* #GP(0) if CR4.UMIP and CPL > 0 */
     bool np : 1;                    /* 66, F2, F3 are #UD */
     bool no_align : 1;              /* a 16-byte W in memory need not be aligned */
+    bool vsib : 1;                  /* the index of the memory operand is a vector register: op[1].reg */
     bool mem : 1;                   /* the register form is #UD (as with M, but the operand is loaded) */
     uint16_t arg;                   /* for the generator: what the opcode bits say */
 } X86Entry;
@@ -176,6 +179,7 @@ enum {
     VEX_WHOLE = 1 << 8,             /* the generator runs once for both lanes (else once for each) */
     VEX_FP = 1 << 9,                /* touches MXCSR's flags */
     VEX_STEP_SHIFT = 12,            /* bits of the immediate that each lane takes; 0: all lanes the same */
+    VEX_STEP2 = 2 << VEX_STEP_SHIFT, VEX_STEP3 = 3 << VEX_STEP_SHIFT, VEX_STEP4 = 4 << VEX_STEP_SHIFT,
 };
 
 /* An opcode under VEX with one mandatory prefix. */
@@ -213,6 +217,7 @@ typedef enum X86Refusal {
     DEC_VEX_AFTER_PREFIX,           /* LOCK, 66, F2, F3 or REX before VEX */
     DEC_VEX_MAP,                    /* VEX.mmmmm names no map */
     DEC_VEX_L,
+    DEC_VSIB,                       /* no SIB byte, or registers that must differ */
     DEC_VEX_W,
     DEC_VEX_VVVV,                   /* not 1111b where it names no register */
 } X86Refusal;
@@ -247,6 +252,7 @@ struct Insn {
     /* memory operand: base + index << scale + disp, by asize, in seg */
     bool is_mem;                    /* there is one: mod != 3, or a moffs */
     int8_t base, index;             /* register or -1 */
+    uint8_t vector_index;           /* with VSIB: the register, and index is -1 */
     uint8_t scale;
     bool rip_relative;
     int64_t disp;

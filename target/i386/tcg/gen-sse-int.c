@@ -50,7 +50,7 @@ static void xmm_vop2(Gen *g, const Insn *i, IrVop op)
 /* x op x of these is all zeros or all ones whatever x is; say so without reading it. */
 static bool same_register(const Insn *i)
 {
-    return !i->is_mem && i->op[0].reg == i->op[1].reg;
+    return !i->is_mem && (i->vex ? i->vvvv : i->op[0].reg) == i->op[1].reg;
 }
 
 /* --- two operands --- */
@@ -442,7 +442,7 @@ void gen_PTEST(Gen *g, const Insn *i)
 /* EAX and EDX, or RAX and RDX with REX.W, as signed lengths. */
 static IrVal length(Gen *g, const Insn *i, unsigned reg)
 {
-    return i->rex_w ? gen_ld_gpr(g, reg, IR_MO_64) : ir_sext(g->b, gen_ld_gpr(g, reg, IR_MO_32));
+    return i->rex_w && g->code64 ? gen_ld_gpr(g, reg, IR_MO_64) : ir_sext(g->b, gen_ld_gpr(g, reg, IR_MO_32));
 }
 
 static void index_result(Gen *g, IrVal r)
@@ -462,9 +462,12 @@ void gen_PCMPESTRI(Gen *g, const Insn *i)
                             length(g, i, R_EAX), length(g, i, R_EDX)));
 }
 
-static void mask_result(Gen *g, IrVal mask, IrVal index_and_flags)
+static void mask_result(Gen *g, const Insn *i, IrVal mask, IrVal index_and_flags)
 {
     gen_st_xmm(g, 0, mask);
+    if (i->vex) {
+        gen_st_ymmh(g, 0, sse_from_q(g, ir_i64(g->b, 0)));
+    }
     gen_flags_eflags(g, ir_trunc(g->b, ir_shri(g->b, index_and_flags, 32)));
 }
 
@@ -473,7 +476,7 @@ void gen_PCMPISTRM(Gen *g, const Insn *i)
     IrVal imm = ir_i32(g->b, (uint8_t)i->imm);
     IrVal flags = IR_CALL(g->b, H_pcmpistri, i->dst, i->src, imm);
 
-    mask_result(g, IR_CALL(g->b, H_pcmpistrm, i->dst, i->src, imm), flags);
+    mask_result(g, i, IR_CALL(g->b, H_pcmpistrm, i->dst, i->src, imm), flags);
 }
 
 void gen_PCMPESTRM(Gen *g, const Insn *i)
@@ -481,5 +484,5 @@ void gen_PCMPESTRM(Gen *g, const Insn *i)
     IrVal imm = ir_i32(g->b, (uint8_t)i->imm), lx = length(g, i, R_EAX), ly = length(g, i, R_EDX);
     IrVal flags = IR_CALL(g->b, H_pcmpestri, i->dst, i->src, imm, lx, ly);
 
-    mask_result(g, IR_CALL(g->b, H_pcmpestrm, i->dst, i->src, imm, lx, ly), flags);
+    mask_result(g, i, IR_CALL(g->b, H_pcmpestrm, i->dst, i->src, imm, lx, ly), flags);
 }

@@ -24,7 +24,7 @@ static const uint8_t vop_flags[IR_VOP_COUNT] = {
 /* Does the row have to be bracketed by the checks of unmasked exceptions? */
 static bool is_checked(const Gen *g, IrVop op)
 {
-    return vop_flags[op] & VF_FPCR && g->flags & HF_MXCSR_UNMASKED;
+    return vop_flags[op] & VF_FPCR && g->flags & HF_MXCSR_UNMASKED && !g->lanes_checked;
 }
 
 /* @emit builds the operation: once, or twice between the checks (fpu-state.c says why). */
@@ -59,6 +59,11 @@ IrVal sse_vop1i(Gen *g, IrVop op, IrVal x, uint8_t imm)
 IrVal sse_vop2i(Gen *g, IrVop op, IrVal x, IrVal y, uint8_t imm)
 {
     CHECKED(g, op, ir_vop2i(g->b, op, x, y, imm));
+}
+
+IrVal sse_vop3i(Gen *g, IrVop op, IrVal x, IrVal y, IrVal z, uint8_t imm)
+{
+    CHECKED(g, op, ir_vop3i(g->b, op, x, y, z, imm));
 }
 
 IrVal sse_to_int(Gen *g, IrVop op, IrType t, IrVal x, IrVal y_or_none, uint8_t imm)
@@ -163,7 +168,7 @@ static void store_scalar(Gen *g, const Insn *i, IrVop merge)
     if (i->is_mem) {
         gen_writeback(g, i, i->src);
     } else {
-        gen_writeback(g, i, ir_vop2(g->b, merge, gen_ld_xmm(g, i->op[0].reg), i->src));
+        gen_writeback(g, i, ir_vop2(g->b, merge, gen_ld_xmm(g, i->vex ? i->vvvv : i->op[0].reg), i->src));
     }
 }
 

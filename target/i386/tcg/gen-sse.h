@@ -15,6 +15,7 @@ IrVal sse_vop1(Gen *g, IrVop op, IrVal x);
 IrVal sse_vop2(Gen *g, IrVop op, IrVal x, IrVal y);
 IrVal sse_vop1i(Gen *g, IrVop op, IrVal x, uint8_t imm);
 IrVal sse_vop2i(Gen *g, IrVop op, IrVal x, IrVal y, uint8_t imm);
+IrVal sse_vop3i(Gen *g, IrVop op, IrVal x, IrVal y, IrVal z, uint8_t imm);
 IrVal sse_to_int(Gen *g, IrVop op, IrType t, IrVal x, IrVal y_or_none, uint8_t imm);
 IrVal sse_from_int(Gen *g, IrVop op, IrVal x_or_none, IrVal i, uint8_t imm);
 

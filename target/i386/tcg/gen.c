@@ -199,6 +199,16 @@ void gen_st_xmm(Gen *g, unsigned reg, IrVal v)
     ir_put(g->b, G_XMM0 + reg, v);
 }
 
+IrVal gen_ld_ymmh(Gen *g, unsigned reg)
+{
+    return ir_get(g->b, G_YMMH0 + reg);
+}
+
+void gen_st_ymmh(Gen *g, unsigned reg, IrVal v)
+{
+    ir_put(g->b, G_YMMH0 + reg, v);
+}
+
 IrVal gen_ld_mm(Gen *g, unsigned reg)
 {
     return ir_env_ld(g->b, IR_I64, offsetof(CPUX86State, fpregs) + reg * sizeof(FpuReg), IR_MO_64);
@@ -211,12 +221,19 @@ void gen_st_mm(Gen *g, unsigned reg, IrVal v)
 
 /* --- operands --- */
 
+bool gen_is_aligned(const Insn *i)
+{
+    return i->vex ? i->vex->how & VEX_ALIGNED : !i->e->no_align;
+}
+
 /* A memory W: narrower ones are zero-extended to the register. */
 static IrVal load_w(Gen *g, const Insn *i, const Operand *o)
 {
     switch (o->size) {
     case IR_MO_128:
-        return gen_ld128(g, i->addr, !i->e->no_align);
+        return gen_ld128(g, i->addr, gen_is_aligned(i));
+    case IR_MO_256:
+        return gen_ld_half(g, i, 0);
     case IR_MO_64:
     case IR_MO_32:
         return ir_ld(g->b, IR_V128, i->addr, g->mmu_idx, o->size);
@@ -260,7 +277,7 @@ IrVal gen_operand(Gen *g, const Insn *i, unsigned n)
     switch (o->kind) {
     case OPD_B: case OPD_E: case OPD_G: case OPD_R: case OPD_Z: case OPD_AX: case OPD_CX: case OPD_DX:
         return gen_ld_reg(g, i, o->reg, o->size);
-    case OPD_V: case OPD_U: case OPD_W:
+    case OPD_H: case OPD_L: case OPD_V: case OPD_U: case OPD_W:
         return gen_ld_xmm(g, o->reg);
     case OPD_P: case OPD_N: case OPD_Q:
         return gen_ld_mm(g, o->reg);
@@ -276,6 +293,10 @@ void gen_writeback_to(Gen *g, const Insn *i, unsigned n, IrVal v)
 {
     const Operand *o = &i->op[n];
 
+    if (g->lanes && n == 0 && (o->kind == OPD_V || o->kind == OPD_U || o->kind == OPD_W)) {
+        g->lanes[g->lane] = v;
+        return;
+    }
     switch (o->kind) {
     case OPD_V: case OPD_U:
         gen_st_xmm(g, o->reg, v);
@@ -287,7 +308,7 @@ void gen_writeback_to(Gen *g, const Insn *i, unsigned n, IrVal v)
         if (!o->is_mem) {
             gen_st_xmm(g, o->reg, v);
         } else if (o->size == IR_MO_128) {
-            gen_st128(g, i->addr, v, !i->e->no_align);
+            gen_st128(g, i->addr, v, gen_is_aligned(i));
         } else {
             ir_st(g->b, v, i->addr, g->mmu_idx, o->size);
         }
@@ -412,8 +433,19 @@ void gen_jump(Gen *g, const Insn *i, unsigned slot, int64_t delta)
 static bool check_unit(Gen *g, const Insn *i)
 {
     uint64_t f = g->flags;
+    unsigned unit = i->vex && i->e->unit == UNIT_SSE ? UNIT_AVX : i->e->unit;
 
-    switch (i->e->unit) {
+    switch (unit) {
+    case UNIT_AVX:
+        if (!(f & HF_AVX_EN)) {
+            gen_ud(g);
+            return false;
+        }
+        if (f & HF_TS) {
+            gen_nm(g);
+            return false;
+        }
+        break;
     case UNIT_X87:
         if (f & (HF_EM | HF_TS)) {
             gen_nm(g);
@@ -428,7 +460,7 @@ static bool check_unit(Gen *g, const Insn *i)
         break;
     case UNIT_MMX:
     case UNIT_SSE:
-        if (f & HF_EM || (i->e->unit == UNIT_SSE && !(f & HF_OSFXSR))) {
+        if (f & HF_EM || (unit == UNIT_SSE && !(f & HF_OSFXSR))) {
             gen_ud(g);
             return false;
         }
@@ -456,7 +488,7 @@ static void load_operands(Gen *g, Insn *i)
         i->ea = gen_ea(g, i, 0);
         i->addr = gen_linear(g, i->seg, i->ea, i->asize);
     }
-    for (unsigned n = 0; n < 3; n++) {
+    for (unsigned n = 0; n < ARRAY_SIZE(i->op); n++) {
         if (n == 0 && (i->e->write || i->lock)) {
             continue;
         }
@@ -494,6 +526,10 @@ void gen_insn(Gen *g, Insn *i, X86Refusal refusal)
         gen_ud(g);
     } else if (check_unit(g, i) && check_privilege(g, i)) {
         load_operands(g, i);
-        i->e->gen(g, i);
+        if (i->vex && i->e->unit != UNIT_INT) {
+            gen_vex_insn(g, i);
+        } else {
+            i->e->gen(g, i);
+        }
     }
 }

@@ -51,6 +51,11 @@ struct Gen {
     bool mode_changed;          /* likewise: EFLAGS.AC is not what it was at the block's start */
     unsigned n_insns;
 
+    /* while the generator of an AVX instruction runs (gen-vex.c) */
+    IrVal *lanes;               /* where gen_writeback() puts vector results: [0] low, [1] high half; else NULL */
+    unsigned lane;
+    bool lanes_checked;         /* all of it is bracketed by the checks of unmasked exceptions */
+
     /*
      * Lazy flags (gen-flags.c).  @cc_op is static; CC_OP_DYNAMIC: in the global, and so are the
      * values; else these are the values, which were put to the cc globals too.  @cc_a is the first
@@ -72,6 +77,7 @@ struct Gen {
 #define SUB(...)
 #define VEX_MAP(...)
 #define VEX_AS(...)
+#define VEX_BY_MOD(...)
 #define VEX_GROUP(...)
 #define VEX_ROW(index, pp, f0, f1, how, mnem, ...) GenFn gen_##mnem;
 #include "target/i386/tcg/opmap.h"
@@ -85,6 +91,7 @@ struct Gen {
 #undef SUB
 #undef VEX_MAP
 #undef VEX_AS
+#undef VEX_BY_MOD
 #undef VEX_GROUP
 #undef VEX_ROW
 
@@ -146,6 +153,10 @@ IrVal gen_ld(Gen *g, IrVal addr, unsigned size);
 void gen_st(Gen *g, IrVal addr, IrVal v, unsigned size);
 /* V128. */
 IrVal gen_ld128(Gen *g, IrVal addr, bool aligned);
+/* The halves of a 32-byte operand: @half 0 or 1. */
+IrVal gen_ld_half(Gen *g, const Insn *i, unsigned half);
+/* Must a vector in memory be aligned? */
+bool gen_is_aligned(const Insn *i);
 void gen_st128(Gen *g, IrVal addr, IrVal v, bool aligned);
 
 /* --- operands --- */
@@ -159,6 +170,8 @@ void gen_writeback_to(Gen *g, const Insn *i, unsigned n, IrVal v);
 /* SIMD operands: XMM register number (V128), MMX register number (I64; does not enter MMX mode by itself). */
 IrVal gen_ld_xmm(Gen *g, unsigned reg);
 void gen_st_xmm(Gen *g, unsigned reg, IrVal v);
+IrVal gen_ld_ymmh(Gen *g, unsigned reg);
+void gen_st_ymmh(Gen *g, unsigned reg, IrVal v);
 IrVal gen_ld_mm(Gen *g, unsigned reg);
 void gen_st_mm(Gen *g, unsigned reg, IrVal v);
 
@@ -227,6 +240,9 @@ bool gen_block_is_full(const Gen *g, uint32_t next);
 unsigned gen_mmu_index(uint64_t flags);
 /* What common code does around a generator (gen.c). */
 void gen_insn(Gen *g, Insn *i, X86Refusal refusal);
+
+/* An instruction with VEX prefix whose checks are made: load operands, generate, write the result (gen-vex.c). */
+void gen_vex_insn(Gen *g, Insn *i);
 
 /* --- shared by several gen-*.c --- */
 

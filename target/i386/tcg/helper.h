@@ -31,6 +31,13 @@ typedef union X128 {
     unsigned __int128 x;
 } __attribute__((aligned(16))) X128;
 
+/* The gather helper's second argument: destination, index and mask registers, and the rest. */
+#define GATHER_REGS(d, index, mask) ((uint32_t)(d) | (uint32_t)(index) << 4 | (uint32_t)(mask) << 8)
+enum {
+    GATHER_WIDE = 1 << 12, GATHER_WIDE_INDEX = 1 << 13, GATHER_32 = 1 << 14, GATHER_ADDR32 = 1 << 15, GATHER_SCALE_SHIFT = 16,
+    GATHER_SEG_SHIFT = 18,
+};
+
 #define H_PURE      IR_HELPER_PURE
 #define H_NO_READ   IR_HELPER_NO_READ
 #define H_NO_WRITE  IR_HELPER_NO_WRITE

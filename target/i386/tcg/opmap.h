@@ -14,6 +14,8 @@
 #define UMIP        .umip = 1
 #define NP          .np = 1
 #define UNALIGNED   .no_align = 1
+#define MEM         .mem = 1
+#define VSIB        .vsib = 1
 #define ARG(n)      .arg = (n)
 #define FEAT(f)     .feature = XF_##f
 #define X87         .unit = UNIT_X87, .feature = XF_FPU
@@ -62,6 +64,8 @@
 #undef UMIP
 #undef NP
 #undef UNALIGNED
+#undef MEM
+#undef VSIB
 #undef ARG
 #undef FEAT
 #undef X87

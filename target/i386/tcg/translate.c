@@ -9,7 +9,8 @@
 
 #define GLOBAL64(index, field, heat_) [index] = { #field, offsetof(CPUX86State, field), IR_I64, heat_ }
 #define GLOBAL_REG(n, name_, heat_) [G_RAX + (n)] = { name_, offsetof(CPUX86State, regs[n]), IR_I64, heat_ }
-#define GLOBAL_XMM(n) [G_XMM0 + (n)] = { "xmm" #n, offsetof(CPUX86State, ymm[n]), IR_V128, 0 }
+#define GLOBAL_XMM(n) [G_XMM0 + (n)] = { "xmm" #n, offsetof(CPUX86State, ymm[n]), IR_V128, 0 }, \
+                      [G_YMMH0 + (n)] = { "ymmh" #n, offsetof(CPUX86State, ymm[n].x[1]), IR_V128, 0 }
 
 static const IrGlobal x86_ir_globals[X86_N_GLOBALS] = {
     GLOBAL_REG(R_EAX, "rax", 15), GLOBAL_REG(R_ECX, "rcx", 13), GLOBAL_REG(R_EDX, "rdx", 13),

@@ -147,7 +147,11 @@ both 0, "mov $9, %ecx; std; rep; \op\s"
 .ifc \op, scas                  # a fault in the middle: Intel puts EFLAGS back, AMD does not
 both FORM_INTEL, "mov $0x10009, %ecx; cld; addr16; repne; \op\s"
 .else
+.ifc \op, cmps
+both FORM_INTEL, "mov $0x10009, %ecx; cld; addr16; repne; \op\s"
+.else
 both 0, "mov $0x10009, %ecx; cld; addr16; repne; \op\s"
+.endif
 .endif
 both 0, "mov $9, %ecx; cld; addr32; rep; \op\s"
 .endr

@@ -2,6 +2,8 @@
  * Every opcode of the maps 0F, 0F 38 and 0F 3A with each prefix that may be mandatory: which exist,
  * how long they are, and what they do to random operands.
  *
+ * The same under VEX, with both VEX.L and VEX.W, and VEX.vvvv that names a register or none.
+ *
  * Behind the opcode come a register form or a memory form at (%rbx), and bytes that serve as
  * immediate and are NOPs where there is none.
  */
@@ -64,6 +66,53 @@ static void add(GArray *forms, unsigned map, unsigned prefix, uint8_t opcode, ui
     g_array_append_val(forms, f);
 }
 
+/* --- under VEX --- */
+
+/* What the host may have and Quern does not offer: AVX-512's masks, AVX-VNNI, -IFMA, -NE-CONVERT, AMX, GFNI, SM3, FMA4. */
+static const struct { uint8_t map, first, last; } skip_vex[] = {
+    { 1, 0x41, 0x4b }, { 1, 0x90, 0x99 }, { 1, 0xae, 0xae }, { 1, 0xf7, 0xf7 },
+    { 2, 0x49, 0x54 }, { 2, 0x5b, 0x77 }, { 2, 0xb0, 0xb5 }, { 2, 0xc6, 0xda }, { 2, 0xe0, 0xf1 },
+    { 3, 0x30, 0x33 }, { 3, 0x48, 0x49 }, { 3, 0x5c, 0x5f }, { 3, 0x68, 0x7f }, { 3, 0xc2, 0xc2 }, { 3, 0xce, 0xcf }, { 3, 0xde, 0xde },
+};
+
+static bool skipped_vex(unsigned map, unsigned opcode)
+{
+    for (unsigned n = 0; n < ARRAY_SIZE(skip_vex); n++) {
+        if (map == skip_vex[n].map && opcode >= skip_vex[n].first && opcode <= skip_vex[n].last) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* @fields: VEX.pp, L, W, and whether vvvv names XMM2. */
+static void add_vex(GArray *forms, unsigned map, uint8_t opcode, unsigned fields, uint8_t modrm)
+{
+    static const char *const map_names[] = { "", "0f", "0f 38", "0f 3a" };
+    unsigned pp = fields & 3, l = fields >> 2 & 1, w = fields >> 3 & 1, v = fields & 16 ? 0xd : 0xf;
+    const uint8_t code[] = { 0xc4, 0xe0 | map, w << 7 | v << 3 | l << 2 | pp, opcode, modrm, 0x90, 0x90, 0x90, 0x90 };
+    uint8_t *copy = g_memdup2(code, sizeof(code));
+    Form f = { .flags = FORM_XMM | FORM_ALIGN16 | FORM_ANY_FLAGS | FORM_ONCE, .code = copy, .end = copy + sizeof(code) };
+
+    if (map == 3 && opcode <= 1 && !w) {
+        f.flags |= FORM_INTEL;          /* VPERMQ, VPERMPD: AMD's do not look at VEX.W */
+    }
+    f.text = g_strdup_printf("vex %s %02x %02x: pp %u l %u w %u vvvv %x", map_names[map], opcode, modrm, pp, l, w, v);
+    g_array_append_val(forms, f);
+}
+
+static void add_vex_forms(GArray *forms)
+{
+    for (unsigned map = 1; map <= 3; map++) {
+        for (unsigned op = 0; op < 256; op++) {
+            for (unsigned fields = 0; fields < 32 && !skipped_vex(map, op); fields++) {
+                add_vex(forms, map, op, fields, 0xc9);
+                add_vex(forms, map, op, fields, 0x0b);
+            }
+        }
+    }
+}
+
 void isa_add_map_forms(GArray *forms)
 {
     for (unsigned m = 0; m < ARRAY_SIZE(maps); m++) {
@@ -76,5 +125,8 @@ void isa_add_map_forms(GArray *forms)
                 add(forms, m, p, op, 0x0b);
             }
         }
+    }
+    if (native_has_avx()) {
+        add_vex_forms(forms);
     }
 }

@@ -386,7 +386,7 @@ form M | FORM_ALIGN16, "movl $0x10000, 24(%rbx); fxrstor (%rbx)"
 form M, "mov $AREA, %ebx; mov $\mask, %eax; xor %edx, %edx; \op (%rbx); movw $0, 6(%rbx); movq $0, 8(%rbx); movq $0, 16(%rbx); movl $0, 28(%rbx)"
 .endm
 .irp op, xsave, xsave64, xsaveopt, xsavec, xsavec64
-.irp mask, 0, 1, 2, 3
+.irp mask, 0, 1, 2, 3, 4, 5, 6, 7
 xarea \op, \mask
 .endr
 form M, "mov $AREA + 16, %ebx; mov $3, %eax; xor %edx, %edx; \op (%rbx)"
@@ -395,12 +395,18 @@ form M, "mov $AREA + 16, %ebx; mov $3, %eax; xor %edx, %edx; \op (%rbx)"
 form M, "mov $AREA, %ebx; mov $3, %eax; xor %edx, %edx; movq $1, 512(%rbx); movq $5, 520(%rbx); xrstor (%rbx)"
 form M, "mov $AREA, %ebx; mov $3, %eax; xor %edx, %edx; movabs $1 << 62, %rcx; mov %rcx, 512(%rbx); movq $0, 520(%rbx); movq $0, 528(%rbx); xrstor (%rbx)"
 .macro xback save, mask
-form M, "mov $AREA, %ebx; lea 512(%rbx), %rdi; xor %eax, %eax; mov $8, %ecx; rep stosq; mov $3, %eax; xor %edx, %edx; \save (%rbx); fninit; pxor %xmm1, %xmm2; mov $\mask, %eax; xrstor (%rbx); movl $0, 6(%rbx); movq $0, 10(%rbx); movl $0, 18(%rbx); movl $0, 28(%rbx)"
+form M, "mov $AREA, %ebx; lea 512(%rbx), %rdi; xor %eax, %eax; mov $8, %ecx; rep stosq; mov $7, %eax; xor %edx, %edx; \save (%rbx); fninit; pxor %xmm1, %xmm2; mov $\mask, %eax; xrstor (%rbx); movl $0, 6(%rbx); movq $0, 10(%rbx); movl $0, 18(%rbx); movl $0, 28(%rbx)"
 .endm
 .irp save, xsave, xsavec
-.irp mask, 0, 1, 2, 3
+.irp mask, 0, 1, 2, 3, 4, 6, 7
 xback \save, \mask
 .endr
 .endr
 form M, "mov $AREA, %ebx; lea 512(%rbx), %rdi; xor %eax, %eax; mov $8, %ecx; rep stosq; mov $3, %eax; xor %edx, %edx; movl $0x1fc0, 24(%rbx); xrstor (%rbx)"
 form M, "mov $AREA, %ebx; lea 512(%rbx), %rdi; xor %eax, %eax; mov $8, %ecx; rep stosq; mov $3, %eax; xor %edx, %edx; movl $-1, 24(%rbx); xrstor (%rbx)"
+# upper halves that are saved, changed, and restored or put to zero
+.irp save, xsave, xsavec
+form M, "mov $AREA, %ebx; lea 512(%rbx), %rdi; xor %eax, %eax; mov $8, %ecx; rep stosq; mov $4, %eax; xor %edx, %edx; \save (%rbx); vaddps %ymm1, %ymm2, %ymm3; mov $4, %eax; xrstor (%rbx); movl $0, 24(%rbx); movl $0, 28(%rbx)"
+form M, "mov $AREA, %ebx; lea 512(%rbx), %rdi; xor %eax, %eax; mov $8, %ecx; rep stosq; mov $3, %eax; xor %edx, %edx; \save (%rbx); mov $6, %eax; xrstor (%rbx); movw $0, 6(%rbx); movq $0, 8(%rbx); movq $0, 16(%rbx); movl $0, 28(%rbx)"
+form M, "mov $AREA, %ebx; mov $7, %eax; xor %edx, %edx; movq $4, 512(%rbx); movq $0, 520(%rbx); movq $0, 528(%rbx); movl $0x1fc0, 24(%rbx); xrstor (%rbx)"
+.endr

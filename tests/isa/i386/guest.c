@@ -362,9 +362,9 @@ static void set_features(CPUX86State *env)
 
     __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(1), "c"(0));
     env->features[FEAT_1_EDX] = d;
-    env->features[FEAT_1_ECX] = c & ~(1u << 28 | 1u << 12 | 1u << 29);
+    env->features[FEAT_1_ECX] = c;
     __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(0));
-    env->features[FEAT_7_0_EBX] = b & ~(1u << 5);
+    env->features[FEAT_7_0_EBX] = b;
     env->features[FEAT_7_0_ECX] = c;
     __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(0x80000001), "c"(0));
     env->features[FEAT_8000_0001_EDX] = d;
@@ -412,7 +412,7 @@ static void set_mode(CPUX86State *env)
     };
     static const uint16_t cs[] = { ISA_SEL_CODE64, ISA_SEL_CODE32, ISA_SEL_CODE16 };
 
-    env->hflags = 3 | HF_PE | HF_LMA | HF_OSFXSR | HF_OSXSAVE | mode_flags[mode];
+    env->hflags = 3 | HF_PE | HF_LMA | HF_OSFXSR | HF_OSXSAVE | (native_has_avx() ? HF_AVX_EN : 0) | mode_flags[mode];
     for (unsigned seg = R_ES; seg <= R_DS; seg++) {
         env->segs[seg].base = mode == ISA_16 ? ISA_MEM_VA : 0;
         env->segs[seg].selector = mode == ISA_16 ? ISA_SEL_DATA16 : ISA_SEL_DATA;
@@ -427,13 +427,14 @@ static void set_state(CPUX86State *env, const IsaState *in)
     set_mode(env);
     env->cr[0] = CR0_PE | CR0_PG | CR0_NE | CR0_WP | CR0_ET | CR0_MP;
     env->cr[4] = CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_PAE | CR4_OSXSAVE;
-    env->xcr0 = 3;
+    env->xcr0 = native_has_avx() ? 7 : 3;
     env->eflags = IF_MASK | 2;
     env->cc_src = in->flags & CC_ALL;
     env->cc_op = CC_OP_EFLAGS;
     env->df = in->flags & DF_MASK ? -1 : 1;
     for (unsigned n = 0; n < 16; n++) {
         memcpy(&env->ymm[n], &in->fx.xmm[n], 16);
+        memcpy(&env->ymm[n].x[1], &in->ymmh[n], 16);
     }
     x86_fpu_reset(env);
     env->fpuc = in->fx.fcw;
@@ -453,6 +454,7 @@ static void get_state(CPUX86State *env, IsaState *out)
     out->flags = x86_get_eflags(env);
     for (unsigned n = 0; n < 16; n++) {
         memcpy(&out->fx.xmm[n], &env->ymm[n], 16);
+        memcpy(&out->ymmh[n], &env->ymm[n].x[1], 16);
     }
     out->fx.fcw = env->fpuc;
     out->fx.fsw = (env->fpus & ~0x3800) | env->fpstt << 11;

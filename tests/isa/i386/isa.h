@@ -24,6 +24,7 @@ _Static_assert(sizeof(IsaFx) == 512, "FXSAVE image");
 
 typedef struct IsaState {
     IsaFx fx;
+    struct { uint64_t q[2]; } ymmh[16];     /* upper halves; zero without AVX on the host */
     uint64_t r[16];
     uint64_t flags;
     /* results */
@@ -60,6 +61,8 @@ enum {
     FORM_32 = 0x1000000, FORM_16 = 0x2000000,
     FORM_ANY_FLAGS = 0x4000000,         /* EFLAGS are not compared (C rows only) */
     FORM_INTEL = 0x8000000,             /* AMD processors differ */
+    FORM_AMD = 0x10000000,              /* Intel processors differ */
+    FORM_ONCE = 0x20000000,             /* one case is enough (C rows only) */
 };
 
 /* forms-map.c: append rows to an array of Form. */
@@ -70,6 +73,7 @@ void native_init(void);
 bool native_has_mode(IsaMode mode);
 /* The host implements AMD64 where it differs from Intel 64. */
 bool native_is_amd(void);
+bool native_has_avx(void);
 /* Put @code into the hole (both runs use it). */
 void native_set_code(const uint8_t *code, unsigned n, IsaMode mode);
 void native_run(const IsaState *in, IsaState *out);

@@ -32,7 +32,7 @@ typedef struct Area {
 static Area *area;
 static uint8_t *code, *p;
 static IsaMode mode;
-static bool has_ldt;
+static bool has_ldt, has_avx;
 static sigjmp_buf back;
 
 static void put(const void *bytes, unsigned n)
@@ -65,6 +65,17 @@ static void put_fx(unsigned digit, const void *target)
     put_rel(target);
 }
 
+/* vinsertf128 ymmN, ymmN, [rip + x], 1; vextractf128 [rip + x], ymmN, 1 */
+static void put_ymmh(bool load, unsigned n, const void *target)
+{
+    PUT(0xc4, (n & 8 ? 0x63 : 0xe3), load ? (~n & 15) << 3 | 5 : 0x7d, load ? 0x18 : 0x19, 0x05 | (n & 7) << 3);
+    {
+        int32_t rel = (const uint8_t *)target - (p + 5);
+        put(&rel, 4);
+    }
+    PUT(1);
+}
+
 /* mov sreg, [rip + x] */
 static void put_mov_sreg(unsigned sreg, const void *target)
 {
@@ -83,6 +94,9 @@ static void make_stub(void)
     put_mov(0x89, 4, &area->host_rsp);
     put_fx(0, &area->host_fx);
     put_fx(1, &area->in.fx);
+    for (unsigned n = 0; n < 16 && has_avx; n++) {
+        put_ymmh(true, n, &area->in.ymmh[n]);
+    }
     PUT(0xff, 0x35);                                                    /* push [in.flags] */
     put_rel(&area->in.flags);
     PUT(0x9d);                                                          /* popfq */
@@ -107,8 +121,26 @@ static void make_stub(void)
     PUT(0x9c, 0xfc, 0x8f, 0x05);                                        /* pushfq; cld; pop [out.flags] */
     put_rel(&area->out.flags);
     put_fx(0, &area->out.fx);
+    for (unsigned n = 0; n < 16 && has_avx; n++) {
+        put_ymmh(false, n, &area->out.ymmh[n]);
+    }
+    if (has_avx) {
+        PUT(0xc5, 0xf8, 0x77);                                          /* vzeroupper */
+    }
     put_fx(1, &area->host_fx);
     PUT(0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b, 0xc3);
+}
+
+/* From the XSAVE area in a signal frame, standard format: SDM Vol.1 13.4. */
+static void take_ymmh(const uint8_t *xsave)
+{
+    uint64_t xstate_bv;
+
+    memcpy(&xstate_bv, xsave + 512, 8);
+    memset(area->out.ymmh, 0, sizeof(area->out.ymmh));
+    if (has_avx && xstate_bv & 4) {
+        memcpy(area->out.ymmh, xsave + 576, sizeof(area->out.ymmh));
+    }
 }
 
 static void on_signal(int sig, siginfo_t *info, void *opaque)
@@ -131,6 +163,7 @@ static void on_signal(int sig, siginfo_t *info, void *opaque)
     }
     area->out.flags = uc->uc_mcontext.gregs[REG_EFL];
     memcpy(&area->out.fx, uc->uc_mcontext.fpregs, sizeof(IsaFx));
+    take_ymmh((const uint8_t *)uc->uc_mcontext.fpregs);
     area->out.vector = uc->uc_mcontext.gregs[REG_TRAPNO];
     area->out.fault_offset = rip - ISA_CODE_VA - ISA_HOLE;
     siglongjmp(back, 1);
@@ -158,6 +191,11 @@ bool native_has_mode(IsaMode m)
     return (rights & 0x9800) == 0x9800;
 }
 
+bool native_has_avx(void)
+{
+    return has_avx;
+}
+
 bool native_is_amd(void)
 {
     unsigned a, b, c, d;
@@ -178,6 +216,7 @@ void native_init(void)
     area = (Area *)(code + 4096);
     __asm__("mov %%ss, %0" : "=m"(area->host_ss));
     has_ldt = make_ldt();
+    has_avx = __builtin_cpu_supports("avx");
     make_stub();
     sigaltstack(&ss, NULL);
     for (unsigned n = 0; n < ARRAY_SIZE(signals); n++) {

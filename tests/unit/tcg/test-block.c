@@ -268,7 +268,7 @@ static void test_dead_puts_go(void)
 
 typedef enum Shape {
     V1, V1I, V1IG, V2, V2I, V3, TOI32, TOI64, TOI32I, TOI32M, TOI64M, TOI32MI, TOI64MI, TOI32F,
-    FRI32, FRI64, FRI32X, FRI64X, FRI32XI, FRI64XI,
+    FRI32, FRI64, FRI32X, FRI64X, FRI32XI, FRI64XI, X1, X1MI, X2, X2W, X2I, X3, X3W,
 } Shape;
 static const struct { const char *name; uint8_t shape; } rows[IR_VOP_COUNT] = {
 #define VOP(NAME, shape, ...) [IR_VOP_##NAME] = { #NAME, shape },
@@ -282,11 +282,12 @@ static void build_row(IrBlock *b, IrVop op, uint8_t imm)
     IrVal x = ir_get(b, FG_V0), y = ir_get(b, FG_V0 + 1), z = ir_get(b, FG_V0 + 2), i = ir_get(b, FG_R0), d;
 
     switch ((Shape)rows[op].shape) {
-    case V1: d = ir_vop1(b, op, x); break;
-    case V1I: case V1IG: d = ir_vop1i(b, op, x, imm); break;
-    case V2: d = ir_vop2(b, op, x, y); break;
-    case V2I: d = ir_vop2i(b, op, x, y, imm); break;
+    case V1: case X1: d = ir_vop1(b, op, x); break;
+    case V1I: case V1IG: case X1MI: d = ir_vop1i(b, op, x, imm); break;
+    case V2: case X2: case X2W: d = ir_vop2(b, op, x, y); break;
+    case V2I: case X2I: d = ir_vop2i(b, op, x, y, imm); break;
     case V3: d = ir_vop3(b, op, x, y, z); break;
+    case X3: case X3W: d = ir_vop3i(b, op, x, y, z, imm); break;
     case FRI32: d = ir_vop_from_int(b, op, IR_NONE, ir_trunc(b, i), imm); break;
     case FRI64: d = ir_vop_from_int(b, op, IR_NONE, i, imm); break;
     case FRI32X: case FRI32XI: d = ir_vop_from_int(b, op, x, ir_trunc(b, i), imm); break;
@@ -309,7 +310,7 @@ static uint8_t valid_imm(IrVop op, GRand *r)
     switch (op) {
     case IR_VOP_CMPPS: case IR_VOP_CMPPD: case IR_VOP_CMPSS: case IR_VOP_CMPSD: return g_rand_int_range(r, 0, 8);
     case IR_VOP_ROUNDPS: case IR_VOP_ROUNDPD: case IR_VOP_ROUNDSS: case IR_VOP_ROUNDSD: return g_rand_int_range(r, 0, 4);
-    default: return g_rand_int(r);
+    default: return rows[op].shape == X3 || rows[op].shape == X3W ? g_rand_int(r) % 3 : g_rand_int(r);
     }
 }
 
@@ -321,7 +322,7 @@ static bool is_approximate(IrVop op)
 static void check_row(IrVop op, GRand *r)
 {
     uint8_t imm = valid_imm(op, r);
-    bool takes_int = rows[op].shape >= FRI32, gives_int = rows[op].shape >= TOI32 && rows[op].shape <= TOI32F;
+    bool takes_int = rows[op].shape >= FRI32 && rows[op].shape <= FRI64XI, gives_int = rows[op].shape >= TOI32 && rows[op].shape <= TOI32F;
     VopVec d = { .q = { 0 } };
     uint64_t i;
     FtVec xor;

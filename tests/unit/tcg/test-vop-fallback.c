@@ -12,7 +12,7 @@
 
 typedef enum Shape {
     V1, V1I, V1IG, V2, V2I, V3, TOI32, TOI64, TOI32I, TOI32M, TOI64M, TOI32MI, TOI64MI, TOI32F,
-    FRI32, FRI64, FRI32X, FRI64X, FRI32XI, FRI64XI,
+    FRI32, FRI64, FRI32X, FRI64X, FRI32XI, FRI64XI, X1, X1MI, X2, X2W, X2I, X3, X3W,
 } Shape;
 
 enum { F_0, F_COMM, F_FPCR };
@@ -36,8 +36,11 @@ static const Row rows[IR_VOP_COUNT] = {
 
 static bool shape_is(Shape s, uint32_t set) { return set >> s & 1; }
 #define S(x) (1u << (x))
-#define SET_W (S(TOI64) | S(TOI64M) | S(TOI64MI) | S(FRI64) | S(FRI64X) | S(FRI64XI))
-#define SET_IMM (S(V1I) | S(V1IG) | S(V2I) | S(TOI32I) | S(TOI32MI) | S(TOI64MI) | S(FRI32XI) | S(FRI64XI))
+#define SET_W (S(TOI64) | S(TOI64M) | S(TOI64MI) | S(FRI64) | S(FRI64X) | S(FRI64XI) | S(X2W) | S(X3W))
+#define SET_VEX (S(X1) | S(X1MI) | S(X2) | S(X2W) | S(X2I) | S(X3) | S(X3W))
+#define SET_ORDER (S(X3) | S(X3W))
+#define SET_Z (S(V3) | S(X3) | S(X3W))
+#define SET_IMM (S(X1MI) | S(X2I) | S(V1I) | S(V1IG) | S(V2I) | S(TOI32I) | S(TOI32MI) | S(TOI64MI) | S(FRI32XI) | S(FRI64XI))
 #define SET_TO (S(TOI32) | S(TOI64) | S(TOI32I) | S(TOI32M) | S(TOI64M) | S(TOI32MI) | S(TOI64MI) | S(TOI32F))
 #define SET_FROM (S(FRI32) | S(FRI64) | S(FRI32X) | S(FRI64X) | S(FRI32XI) | S(FRI64XI))
 #define SET_Y (S(V2) | S(V2I) | S(V3) | S(TOI32F))
@@ -50,6 +53,10 @@ static bool host_has(const char *feature)
         || (!strcmp(feature, "SSE41") && __builtin_cpu_supports("sse4.1"))
         || (!strcmp(feature, "SSE42") && __builtin_cpu_supports("sse4.2"))
         || (!strcmp(feature, "AES") && __builtin_cpu_supports("aes"))
+        || (!strcmp(feature, "AVX") && __builtin_cpu_supports("avx"))
+        || (!strcmp(feature, "AVX2") && __builtin_cpu_supports("avx2"))
+        || (!strcmp(feature, "F16C") && __builtin_cpu_supports("avx2"))     /* every processor with AVX2 has it */
+        || (!strcmp(feature, "FMA") && __builtin_cpu_supports("fma"))
         || (!strcmp(feature, "PCLMUL") && __builtin_cpu_supports("pclmul"));
 }
 
@@ -91,6 +98,22 @@ static uint8_t modrm_of(const Row *r)
     return shape_is(r->shape, SET_Y) ? 0xc0 | 1 << 3 | 2 : 0xc0 | 1 << 3 | 1;
 }
 
+/* VEX: xmm1 = op(xmm1, xmm2, xmm0), as far as the shape has operands.  Returns the length. */
+static unsigned assemble_vex(const Row *r, uint8_t *insn, uint8_t imm)
+{
+    unsigned map = r->map == 0x0f38 ? 2 : r->map == 0x0f3a ? 3 : 1;
+    unsigned pp = r->prefix == 0x66 ? 1 : r->prefix == 0xf3 ? 2 : r->prefix == 0xf2 ? 3 : 0;
+    unsigned v = shape_is(r->shape, S(X1) | S(X1MI)) ? 0 : shape_is(r->shape, S(X3) | S(X3W)) ? 2 : 1;
+    unsigned rm = shape_is(r->shape, S(X1) | S(X1MI)) ? 1 : shape_is(r->shape, S(X3) | S(X3W)) ? 0 : 2;
+
+    insn[0] = 0xc4;
+    insn[1] = 0xe0 | map;
+    insn[2] = (shape_is(r->shape, SET_W) ? 0x80 : 0) | (~v & 15) << 3 | pp;
+    insn[3] = r->opcode + (shape_is(r->shape, SET_ORDER) ? imm << 4 : 0);
+    insn[4] = 0xc0 | 1 << 3 | rm;
+    return 5;
+}
+
 static HostFn *assemble(const Row *r, uint8_t imm)
 {
     static const uint8_t head[] = {
@@ -105,18 +128,22 @@ static HostFn *assemble(const Row *r, uint8_t imm)
     unsigned n = 0, at;
 
     g_assert_cmpint(mprotect(page, 4096, PROT_READ | PROT_WRITE), ==, 0);
-    if (r->prefix) {
-        insn[n++] = r->prefix;
+    if (shape_is(r->shape, SET_VEX)) {
+        n = assemble_vex(r, insn, imm);
+    } else {
+        if (r->prefix) {
+            insn[n++] = r->prefix;
+        }
+        if (shape_is(r->shape, SET_W)) {
+            insn[n++] = 0x48;
+        }
+        insn[n++] = 0x0f;
+        if (r->map != 0x0f) {
+            insn[n++] = r->map & 0xff;
+        }
+        insn[n++] = r->opcode;
+        insn[n++] = modrm_of(r);
     }
-    if (shape_is(r->shape, SET_W)) {
-        insn[n++] = 0x48;
-    }
-    insn[n++] = 0x0f;
-    if (r->map != 0x0f) {
-        insn[n++] = r->map & 0xff;
-    }
-    insn[n++] = r->opcode;
-    insn[n++] = modrm_of(r);
     at = put(0, head, sizeof(head));
     at = put(at, insn, n);
     if (shape_is(r->shape, SET_IMM)) {
@@ -239,7 +266,7 @@ static void check_case(IrVop op, HostFn *host, uint8_t imm, uint32_t csr, unsign
 {
     const Row *r = &rows[op];
     VopVec x = operand(r, round), y = operand(r, round), z = operand(r, round), want = x, got = x;
-    uint64_t i = round & 1 ? special64() : rng(), want_i, got_i, zi = r->shape == V3 ? (uintptr_t)&z : i;
+    uint64_t i = round & 1 ? special64() : rng(), want_i, got_i, zi = shape_is(r->shape, SET_Z) ? (uintptr_t)&z : i;
     uint32_t saved = __builtin_ia32_stmxcsr(), want_csr, got_csr;
 
     if (round % 5 == 0) {
@@ -276,12 +303,12 @@ static void test_row(gconstpointer data)
         g_test_skip("the host does not have the instruction");
         return;
     }
-    for (unsigned n = 0; n < (has_imm ? 256 : 16); n++) {
-        uint8_t imm = n;
+    for (unsigned n = 0; n < (has_imm ? 256 : shape_is(r->shape, SET_ORDER) ? 48 : 16); n++) {
+        uint8_t imm = shape_is(r->shape, SET_ORDER) ? n % 3 : n;
         HostFn *host = assemble(r, imm);
 
-        if (!strncmp(r->name, "CMP", 3)) {
-            imm &= 7;
+        if (!strncmp(r->name, "CMP", 3) || !strncmp(r->name, "VCMP", 4)) {
+            imm &= r->name[0] == 'V' ? 31 : 7;
             host = assemble(r, imm);
         }
         for (unsigned round = 0; round < 64; round++) {
