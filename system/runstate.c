@@ -7,6 +7,7 @@
  *  I2  a request is taken by exactly one pass of the main loop; a second one before that pass adds nothing
  *  I3  events are sent in the order in which a client must see them: SHUTDOWN before STOP, RESET after
  *      the machine was reset, RESUME after the CPUs run
+ *  I4  in state "suspended" no CPU runs, but guest time does; `asleep` only while such a machine is stopped
  *
  * Locks: state under the BQL, but query-status may run out of band: it reads atomically; `requests` is atomic,
  * so that signal handlers and vCPU threads may ask.
@@ -46,7 +47,8 @@ WatchdogAction watchdog_action = WATCHDOG_ACTION_RESET;
 static struct {
     int reset, shutdown;        /* ShutdownCause; NONE = not asked */
     int stop;                   /* RunState + 1; 0 = not asked */
-    int powerdown, suspend, wakeup;
+    int powerdown, suspend;
+    int wakeup;                 /* WakeupReason + 1; 0 = not asked */
     int exit;                   /* the process is to end, whatever -no-shutdown says */
 } requests;
 
@@ -57,10 +59,14 @@ static bool by_signal;          /* a host signal overrides -no-shutdown */
 typedef struct Notifier {
     VmStateFn *on_state;
     void (*on_event)(void *opaque);
+    void (*on_wakeup)(void *opaque, WakeupReason reason);
     void *opaque;
 } Notifier;
 
-static GArray *state_notifiers, *powerdown_notifiers, *wakeup_notifiers;
+static GArray *state_notifiers, *powerdown_notifiers, *suspend_notifiers, *wakeup_notifiers;
+
+static bool wakeup_supported, asleep;
+static unsigned wakeup_enabled = 1u << WAKEUP_REASON_OTHER;    /* bit per WakeupReason */
 
 static void notifier_add(GArray **list, Notifier n)
 {
@@ -101,9 +107,14 @@ void system_powerdown_notify_add(void (*fn)(void *opaque), void *opaque)
     notifier_add(&powerdown_notifiers, (Notifier){ .on_event = fn, .opaque = opaque });
 }
 
-void system_wakeup_notify_add(void (*fn)(void *opaque), void *opaque)
+void system_suspend_notify_add(void (*fn)(void *opaque), void *opaque)
 {
-    notifier_add(&wakeup_notifiers, (Notifier){ .on_event = fn, .opaque = opaque });
+    notifier_add(&suspend_notifiers, (Notifier){ .on_event = fn, .opaque = opaque });
+}
+
+void system_wakeup_notify_add(void (*fn)(void *opaque, WakeupReason reason), void *opaque)
+{
+    notifier_add(&wakeup_notifiers, (Notifier){ .on_wakeup = fn, .opaque = opaque });
 }
 
 /* --- state --- */
@@ -157,23 +168,29 @@ void vm_start(void)
     if (runstate_is_running()) {
         return;
     }
-    runstate_set(RUN_STATE_RUNNING);
+    runstate_set(asleep ? RUN_STATE_SUSPENDED : RUN_STATE_RUNNING);
     clock_virtual_enable(true);
     notify_state(true);
-    cpus_resume_all();
+    if (!asleep) {
+        cpus_resume_all();
+    }
+    asleep = false;
     qapi_event_send_resume();
 }
 
 void vm_stop(RunState s)
 {
-    bool was_running = runstate_is_running();
+    bool was_running = runstate_is_running(), was_suspended = state == RUN_STATE_SUSPENDED;
 
     if (was_running) {
         cpus_pause_all();
+    }
+    if (was_running || was_suspended) {
         clock_virtual_enable(false);
     }
+    asleep |= was_suspended;
     runstate_set(s);
-    if (was_running) {
+    if (was_running || was_suspended) {
         notify_state(false);
         block_flush_all();
         qapi_event_send_stop();
@@ -196,7 +213,7 @@ static int take(int *request)
 bool vm_can_run(void)
 {
     return state != RUN_STATE_SHUTDOWN && state != RUN_STATE_INTERNAL_ERROR && state != RUN_STATE_GUEST_PANICKED
-        && state != RUN_STATE_SUSPENDED && !dump_in_progress();
+        && state != RUN_STATE_SUSPENDED && !asleep && !dump_in_progress();
 }
 
 void vm_start_some(bool (*wanted)(Vcpu *cpu, void *opaque), void *opaque, bool with_clock)
@@ -247,13 +264,34 @@ void system_suspend_request(void)
     ask(&requests.suspend, 1);
 }
 
-bool system_wakeup_request(Error **errp)
+void system_suspend_disk_request(void)
 {
+    qapi_event_send_suspend_disk();
+    system_shutdown_request(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+}
+
+void system_wakeup_enable(WakeupReason reason, bool on)
+{
+    wakeup_enabled = deposit32(wakeup_enabled, reason, 1, on);
+}
+
+void system_wakeup_support(void)
+{
+    wakeup_supported = true;
+}
+
+bool system_wakeup_request(WakeupReason reason, Error **errp)
+{
+    trace_system_wakeup_request(reason);
     if (state != RUN_STATE_SUSPENDED) {
         error_setg(errp, "Unable to wake up: guest is not in suspended state");
         return false;
     }
-    ask(&requests.wakeup, 1);
+    if (!(wakeup_enabled & 1u << reason)) {
+        error_setg(errp, "Unable to wake up: the guest does not want to be woken for this");
+        return false;
+    }
+    ask(&requests.wakeup, (int)reason + 1);
     return true;
 }
 
@@ -334,7 +372,10 @@ static void do_reset(ShutdownCause cause)
 
     if (running) {
         cpus_pause_all();
+    } else if (state == RUN_STATE_SUSPENDED) {
+        clock_virtual_enable(false);
     }
+    asleep = false;
     if (current_machine()) {
         machine_reset(current_machine(), RESET_COLD);
     }
@@ -363,21 +404,27 @@ static void do_suspend(void)
 {
     if (runstate_is_running()) {
         cpus_pause_all();               /* guest time goes on: an alarm may wake it */
+        notify(suspend_notifiers);
         runstate_set(RUN_STATE_SUSPENDED);
         qapi_event_send_suspend();
     }
 }
 
-static void do_wakeup(void)
+static void do_wakeup(WakeupReason reason)
 {
     Machine *m = current_machine();
 
-    if (m && machine_info(m)->wakeup) {
-        machine_info(m)->wakeup(m);
-    } else if (m) {
+    if (state != RUN_STATE_SUSPENDED) {
+        return;                         /* reset or stopped since it was asked */
+    }
+    if (m) {
         machine_reset(m, RESET_WAKEUP);
     }
-    notify(wakeup_notifiers);
+    for (unsigned i = 0; wakeup_notifiers && i < wakeup_notifiers->len; i++) {
+        const Notifier *n = &g_array_index(wakeup_notifiers, Notifier, i);
+
+        n->on_wakeup(n->opaque, reason);
+    }
     runstate_set(RUN_STATE_RUNNING);
     cpus_resume_all();
     qapi_event_send_wakeup();
@@ -411,8 +458,8 @@ static bool handle_requests(void)
     if ((r = take(&requests.reset))) {
         do_reset((ShutdownCause)r);
     }
-    if (take(&requests.wakeup)) {
-        do_wakeup();
+    if ((r = take(&requests.wakeup))) {
+        do_wakeup((WakeupReason)(r - 1));
     }
     if (take(&requests.powerdown)) {
         do_powerdown();
@@ -503,7 +550,7 @@ bool qmp_inject_nmi(Error **errp)
 
 bool qmp_stop(Error **errp)
 {
-    if (runstate_is_running()) {
+    if (runstate_is_running() || state == RUN_STATE_SUSPENDED) {
         vm_stop(RUN_STATE_PAUSED);
     } else if (state != RUN_STATE_PRELAUNCH) {
         runstate_set(RUN_STATE_PAUSED);
@@ -543,7 +590,19 @@ bool qmp_system_powerdown(Error **errp)
 
 bool qmp_system_wakeup(Error **errp)
 {
-    return system_wakeup_request(errp);
+    if (!wakeup_supported) {
+        error_setg(errp, "wake-up from suspend is not supported by this guest");
+        return false;
+    }
+    return system_wakeup_request(WAKEUP_REASON_OTHER, errp);
+}
+
+QapiCurrentMachineParams *qmp_query_current_machine(Error **errp)
+{
+    QapiCurrentMachineParams *p = g_new0(QapiCurrentMachineParams, 1);
+
+    p->wakeup_suspend_support = wakeup_supported;
+    return p;
 }
 
 bool qmp_quit(Error **errp)

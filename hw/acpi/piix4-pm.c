@@ -107,7 +107,7 @@ static void pm_reset_hold(Device *dev, ResetType type)
     /* No system management mode is offered: tell firmware that it is set up already. */
     s->pci.config[PM_DEVACTB3] = DEVACTB_APMC_EN;
     s->apm.cmd = s->apm.status = 0;
-    acpi_pm_reset(&s->pm);
+    acpi_pm_reset(&s->pm, type);
     update_pmio(s);
 }
 

@@ -80,6 +80,12 @@ static uint64_t evt_read(void *opaque, hwaddr addr, unsigned size)
     return (((uint32_t)pm->pm1_en << 16 | pm->pm1_sts) >> (8 * addr)) & (0xffffffffu >> (32 - 8 * size));
 }
 
+/* The clock is a wake-up source while its event is enabled (4.8.2.4). */
+static void rtc_wakeup_update(const AcpiPm *pm)
+{
+    system_wakeup_enable(WAKEUP_REASON_RTC, pm->pm1_en & PM1_STS_RTC);
+}
+
 static void evt_write(void *opaque, hwaddr addr, uint64_t data, unsigned size)
 {
     AcpiPm *pm = opaque;
@@ -95,17 +101,22 @@ static void evt_write(void *opaque, hwaddr addr, uint64_t data, unsigned size)
             pm->pm1_en = (uint16_t)deposit32(pm->pm1_en, 8 * (at - 2), 8, b) & PM1_EN_MASK;
         }
     }
+    rtc_wakeup_update(pm);
     pm_update(pm);
 }
 
 /* --- PM1 control --- */
 
-static void sleep_enter(unsigned slp_typ)
+static void sleep_enter(const AcpiPm *pm, unsigned slp_typ)
 {
     if (slp_typ == ACPI_SLP_TYP_S5) {
         system_shutdown_request(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+    } else if (slp_typ == ACPI_SLP_TYP_S3 && !pm->disable_s3) {
+        system_suspend_request();
+    } else if (slp_typ == ACPI_SLP_TYP_S4 && !pm->disable_s4) {
+        system_suspend_disk_request();
     } else {
-        guest_unimp("acpi", "sleep type %u (only S5 is offered)", slp_typ);
+        guest_unimp("acpi", "sleep type %u is not offered", slp_typ);
     }
 }
 
@@ -124,7 +135,7 @@ static void cnt_write(void *opaque, hwaddr addr, uint64_t data, unsigned size)
     /* SCI_EN follows SMI_CMD only (4.8.3.2.1); SLP_EN reads as zero. */
     pm->pm1_cnt = (uint16_t)((v & ~(PM1_CNT_SLP_EN | PM1_CNT_SCI_EN)) | (pm->pm1_cnt & PM1_CNT_SCI_EN));
     if (v & PM1_CNT_SLP_EN) {
-        sleep_enter(v >> PM1_CNT_SLP_TYP_SHIFT & 7);
+        sleep_enter(pm, v >> PM1_CNT_SLP_TYP_SHIFT & 7);
     }
 }
 
@@ -164,7 +175,19 @@ void acpi_pm_gpe_raise(AcpiPm *pm, unsigned bit)
 
 void acpi_pm_power_button(AcpiPm *pm)
 {
+    if (system_wakeup_request(WAKEUP_REASON_OTHER, NULL)) {
+        return;
+    }
     pm->pm1_sts |= PM1_STS_PWRBTN;
+    pm_update(pm);
+}
+
+/* What woke it: the button stands for all that is not the clock (4.8.3.1.1). */
+static void pm_woken(void *opaque, WakeupReason reason)
+{
+    AcpiPm *pm = opaque;
+
+    pm->pm1_sts |= (uint16_t)(PM1_STS_WAK | (reason == WAKEUP_REASON_RTC ? PM1_STS_RTC : PM1_STS_PWRBTN));
     pm_update(pm);
 }
 
@@ -185,6 +208,10 @@ void acpi_pm_init(AcpiPm *pm, void *owner, IrqLine sci, unsigned gpe_bytes)
     memory_region_init_io(&pm->cnt_mr, owner, &cnt_ops, pm, "acpi-cnt", 2);
     memory_region_init_io(&pm->tmr_mr, owner, &tmr_ops, pm, "acpi-tmr", 4);
     memory_region_init_io(&pm->gpe_mr, owner, &gpe_ops, pm, "acpi-gpe0", 2 * gpe_bytes);
+    if (!pm->disable_s3) {
+        system_wakeup_support();
+        system_wakeup_notify_add(pm_woken, pm);
+    }
 }
 
 void acpi_pm_fini(AcpiPm *pm)
@@ -196,12 +223,14 @@ void acpi_pm_fini(AcpiPm *pm)
     memory_region_fini(&pm->gpe_mr);
 }
 
-void acpi_pm_reset(AcpiPm *pm)
+void acpi_pm_reset(AcpiPm *pm, ResetType type)
 {
-    pm->pm1_sts = pm->pm1_en = pm->pm1_cnt = 0;
+    pm->pm1_sts = pm->pm1_en = 0;
+    pm->pm1_cnt = type == RESET_WAKEUP ? pm->pm1_cnt & PM1_CNT_SCI_EN : 0;
     pm->tmr_overflow_ns = 0;
     memset(pm->gpe_sts, 0, sizeof(pm->gpe_sts));
     memset(pm->gpe_en, 0, sizeof(pm->gpe_en));
+    rtc_wakeup_update(pm);
     pm_update(pm);
 }
 
@@ -212,6 +241,7 @@ static bool pm_post_load(void *opaque, unsigned version, Error **errp)
     pm->pm1_en &= PM1_EN_MASK;
     pm->tmr_overflow_ns = 0;
     tmr_sync(pm);
+    rtc_wakeup_update(pm);
     pm_update(pm);
     return true;
 }

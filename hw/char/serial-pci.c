@@ -44,7 +44,7 @@ static void pci_serial_wake(void *opaque)
 {
     Error *not_suspended = NULL;
 
-    if (!system_wakeup_request(&not_suspended)) {
+    if (!system_wakeup_request(WAKEUP_REASON_OTHER, &not_suspended)) {
         error_free(not_suspended);
     }
 }

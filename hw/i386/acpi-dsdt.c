@@ -397,6 +397,18 @@ static void generic_event_device(const AcpiInfo *info, Aml *a)
     aml_end(a);
 }
 
+/* 7.4.2: what goes into SLP_TYP of the PM1 control registers. */
+static void sleep_state(Aml *a, const char *name, unsigned slp_typ)
+{
+    aml_name(a, name);
+    aml_begin_package(a, 4);
+    aml_int(a, slp_typ);
+    aml_int(a, slp_typ);
+    aml_int(a, 0);
+    aml_int(a, 0);
+    aml_end(a);
+}
+
 void acpi_build_dsdt(const AcpiInfo *info, Aml *a)
 {
     bool microvm = info->board == ACPI_BOARD_MICROVM;
@@ -430,11 +442,11 @@ void acpi_build_dsdt(const AcpiInfo *info, Aml *a)
     if (info->pci_hotplug) {
         acpi_dsdt_pci_hotplug_event(info, a);
     }
-    aml_name(a, "\\_S5");
-    aml_begin_package(a, 4);
-    aml_int(a, microvm ? 5 : ACPI_SLP_TYP_S5);
-    for (unsigned i = 0; i < 3; i++) {
-        aml_int(a, 0);
+    if (info->s3) {
+        sleep_state(a, "\\_S3", ACPI_SLP_TYP_S3);
     }
-    aml_end(a);
+    if (info->s4) {
+        sleep_state(a, "\\_S4", ACPI_SLP_TYP_S4);
+    }
+    sleep_state(a, "\\_S5", microvm ? 5 : ACPI_SLP_TYP_S5);
 }

@@ -47,8 +47,10 @@ static void i440fx_reset_hold(Device *dev, ResetType type)
 {
     I440fx *s = I440FX(dev);
 
-    memset(s->pci.config + I440FX_PAM0, 0, PAM_REGISTERS);
-    s->pci.config[I440FX_SMRAM] = 0x02;
+    if (type == RESET_COLD) {           /* firmware finds its copy in memory again after a sleep */
+        memset(s->pci.config + I440FX_PAM0, 0, PAM_REGISTERS);
+        s->pci.config[I440FX_SMRAM] = 0x02;
+    }
     i440fx_update(s);
 }
 

@@ -253,7 +253,7 @@ static void lpc_reset_hold(Device *dev, ResetType type)
     s->rst.value = 0;
     s->apm.cmd = s->apm.status = 0;
     pci_set_long(s->pci.config + LPC_RCBA, 0);
-    acpi_pm_reset(&s->pm);
+    acpi_pm_reset(&s->pm, type);
     ich9_tco_reset(&s->tco);
     update_pmio(s);
     update_rcrb(s);

@@ -125,10 +125,12 @@ static void pc_fw_cfg_numa(X86Machine *x)
     fw_cfg_add_bytes(x->fw_cfg, FW_CFG_NUMA, data, len);
 }
 
-static bool pc_fw_cfg(X86Machine *x, Error **errp)
+static bool pc_fw_cfg(PcMachine *pc, Error **errp)
 {
-    /* S3 and S4 not offered; S5 is. */
-    static const uint8_t system_states[6] = { 128, 0, 0, 0, 0, 128 };
+    bool s3 = pc->pm && !pc->pm->disable_s3, s4 = pc->pm && !pc->pm->disable_s4;
+    /* By sleep state: bit 7 offered, the rest its SLP_TYP. */
+    const uint8_t system_states[6] = { 128, 0, 0, s3 << 7 | ACPI_SLP_TYP_S3, s4 << 7 | ACPI_SLP_TYP_S4, 128 };
+    X86Machine *x = &pc->x86;
     FwCfg *fw;
 
     x->fw_cfg = fw = fw_cfg_io_create(system_io(), FW_CFG_IO_BASE, &address_space_memory);
@@ -162,6 +164,7 @@ static AcpiInfo pc_acpi_info(PcMachine *pc)
     return (AcpiInfo){
         .board = pc->q35 ? ACPI_BOARD_Q35 : ACPI_BOARD_I440FX, .x86 = x, .pit = x->i8254 != NULL, .rtc = true,
         .kbd = pc->i8042, .hpet = x->hpet != NULL, .com_mask = isa_serial_present(x->isa),
+        .s3 = pc->pm && !pc->pm->disable_s3, .s4 = pc->pm && !pc->pm->disable_s4,
         .hpet_id = x->hpet ? hpet_event_timer_block_id(x->hpet) : 0,
         .memory_hotplug = pc->memory_hotplug != NULL,
         .cpu_hotplug_port = x->cpu_hotplug ? pc->q35 ? ICH9_CPU_HOTPLUG_PORT : PIIX4_CPU_HOTPLUG_PORT : 0,
@@ -240,6 +243,7 @@ static bool pc_cpu_hotplug(PcMachine *pc, AcpiPm *pm, Error **errp)
 {
     X86Machine *x = &pc->x86;
 
+    pc->pm = pm;
     if (x->acpi == ON_OFF_AUTO_OFF) {
         return true;
     }
@@ -286,7 +290,7 @@ static bool pc_finish(PcMachine *pc, Error **errp)
         error_setg(errp, "-initrd and -append need -kernel");
         return false;
     }
-    if (!pc_isa_devices(pc, errp) || !pc_fw_cfg(x, errp)) {
+    if (!pc_isa_devices(pc, errp) || !pc_fw_cfg(pc, errp)) {
         return false;
     }
     x->rsdp = x->direct_boot && x->acpi != ON_OFF_AUTO_OFF ? X86_RSDP_ADDR : 0;

@@ -68,8 +68,10 @@ static void mch_reset_hold(Device *dev, ResetType type)
     Mch *s = MCH(dev);
 
     pci_set_quad(s->pci.config + MCH_PCIEXBAR, Q35_ECAM_BASE);
-    memset(s->pci.config + MCH_PAM0, 0, PAM_REGISTERS);
-    s->pci.config[MCH_SMRAM] = 0x02;
+    if (type == RESET_COLD) {           /* firmware finds its copy in memory again after a sleep */
+        memset(s->pci.config + MCH_PAM0, 0, PAM_REGISTERS);
+        s->pci.config[MCH_SMRAM] = 0x02;
+    }
     mch_update(s);
 }
 

@@ -12,6 +12,7 @@
 #include "hw/mem/memory-device.h"
 
 #include "system/datadir.h"
+#include "util/log.h"
 
 #define X86_MEMORY_SLOTS_MAX    256
 #define X86_ADDRESS_MAX         BIT_ULL(51)     /* SDM Vol.3 4.1.4: MAXPHYADDR is at most 52 */
@@ -193,7 +194,7 @@ bool x86_load_kernel(X86Machine *x, Error **errp)
     return boot_load(&t, &x->images, &x->boot_state, errp);
 }
 
-enum { TABLES_AT = X86_RSDP_ADDR + 0x40 };          /* 64-byte aligned, for the FACS */
+enum { TABLES_AT = X86_RSDP_ADDR + 0x40, FACS_WAKING_VECTOR = 12 };     /* 64-byte aligned, for the FACS, which is first */
 
 bool x86_place_acpi(X86Machine *x, struct AcpiTables *t, Error **errp)
 {
@@ -204,6 +205,7 @@ bool x86_place_acpi(X86Machine *x, struct AcpiTables *t, Error **errp)
         error_setg(errp, "ACPI tables take %u bytes, at most %u fit", t->tables->len, X86_SMBIOS_ADDR - TABLES_AT);
         return false;
     }
+    assert(!memcmp(t->tables->data, "FACS", 4));
     acpi_tables_relocate(t, TABLES_AT);
     memcpy(tables, t->tables->data, t->tables->len);
     boot_images_add_take(&x->images, "ACPI tables", TABLES_AT, tables, t->tables->len);
@@ -236,21 +238,44 @@ static void mask_pics(void)
     }
 }
 
+/* What firmware would have left in the chips. */
+static void direct_boot_setup(X86Machine *x)
+{
+    if (x->i8259) {
+        mask_pics();
+    }
+    if (x->firmware_setup) {
+        x->firmware_setup(x);
+    }
+}
+
+/* Enter the guest where it asked to be woken (ACPI 6.4, 5.2.10); false: nowhere, so it starts anew as it would from firmware. */
+static bool direct_boot_resume(X86Machine *x)
+{
+    uint32_t vector = 0;
+
+    direct_boot_setup(x);
+    if (x->rsdp) {
+        vector = (uint32_t)address_space_ld(&address_space_memory, TABLES_AT + FACS_WAKING_VECTOR, 4, false, MEMTXATTRS_UNSPECIFIED, NULL);
+    }
+    if (!vector || vector >= MiB) {
+        guest_error("acpi", "woken without a waking vector below 1 MiB (0x%x): starting anew", vector);
+        return false;
+    }
+    x86_cpu_set_waking_state(cpu_by_index(0), vector);
+    return true;
+}
+
 static void boot_reset(void *opaque, ResetType type)
 {
     X86Machine *x = opaque;
 
-    if (type != RESET_COLD) {
+    if (type == RESET_WAKEUP && (!x->direct_boot || direct_boot_resume(x))) {
         return;
     }
     a20_set(x, 7, x->direct_boot);      /* kernels are entered with the gate open */
     if (x->direct_boot) {
-        if (x->i8259) {
-            mask_pics();
-        }
-        if (x->firmware_setup) {
-            x->firmware_setup(x);
-        }
+        direct_boot_setup(x);
     }
     boot_images_write(&x->images, &address_space_memory);
     if (x->direct_boot) {

@@ -15,6 +15,7 @@
 #include "hw/rtc/rtc-config.h"
 #include "qapi/qapi-commands.h"
 #include "qapi/qapi-events.h"
+#include "system/runstate.h"
 
 enum {
     RTC_SECONDS = 0x00, RTC_SECONDS_ALARM = 0x01, RTC_MINUTES = 0x02, RTC_MINUTES_ALARM = 0x03,
@@ -24,6 +25,7 @@ enum {
 };
 enum { A_UIP = 0x80, A_DIVIDER = 0x70, A_DIVIDER_RESET = 0x60, A_RATE = 0x0f };
 enum { B_SET = 0x80, B_PIE = 0x40, B_AIE = 0x20, B_UIE = 0x10, B_SQWE = 0x08, B_DM = 0x04, B_24H = 0x02 };
+enum { CMOS_SHUTDOWN_STATUS = 0x0f, SHUTDOWN_STATUS_RESUME = 0xfe };
 enum { C_IRQF = 0x80, C_PF = 0x40, C_AF = 0x20, C_UF = 0x10, C_FLAGS = C_PF | C_AF | C_UF };
 enum { D_VRT = 0x80 };
 
@@ -236,6 +238,9 @@ static void catch_up_seconds(Mc146818 *s)
     }
     s->seconds_seen = now;
     set_flags(s, flags);
+    if (flags & s->cmos[RTC_REG_B] & B_AIE) {
+        (void)!system_wakeup_request(WAKEUP_REASON_RTC, NULL);      /* most guests are awake */
+    }
 }
 
 static void second_timer_arm(Mc146818 *s)
@@ -517,6 +522,12 @@ static const MemoryRegionOps rtc_ops = {
     .impl = { .min = 1, .max = 1 },
 };
 
+/* Firmware is told by the shutdown status that it is to resume, not to start. */
+static void rtc_suspended(void *opaque)
+{
+    mc146818_set_cmos(opaque, CMOS_SHUTDOWN_STATUS, SHUTDOWN_STATUS_RESUME);
+}
+
 /* --- life --- */
 
 static bool rtc_realize(Device *dev, Error **errp)
@@ -541,6 +552,7 @@ static bool rtc_realize(Device *dev, Error **errp)
     now = rtc_config_now_ns();
     rtc_set_seconds(s, now / NANOSECONDS_PER_SECOND, now % NANOSECONDS_PER_SECOND);
     time_to_cells(s);
+    system_suspend_notify_add(rtc_suspended, s);
     return true;
 }
 

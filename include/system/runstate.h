@@ -46,15 +46,25 @@ void system_shutdown_request(ShutdownCause cause);
 /* isa-debug-exit: end the process with @status after the shutdown. */
 void system_shutdown_request_with_code(ShutdownCause cause, int status);
 void system_powerdown_request(void);
+/* The guest goes to sleep: to RAM, or to disk, which ends the process as a shutdown does. */
 void system_suspend_request(void);
-bool system_wakeup_request(Error **errp) MUST_USE;
+void system_suspend_disk_request(void);
+/* What wakes a suspended guest.  The clock does so only while the guest has it enabled. */
+typedef enum WakeupReason { WAKEUP_REASON_OTHER, WAKEUP_REASON_RTC, WAKEUP_REASON_MAX } WakeupReason;
+/* False: it is not suspended, or not to be woken for that. */
+bool system_wakeup_request(WakeupReason reason, Error **errp) MUST_USE;
+void system_wakeup_enable(WakeupReason reason, bool on);
+/* The board can suspend to RAM. */
+void system_wakeup_support(void);
 void system_guest_panicked(void);
 /* A watchdog was not restarted in time: WATCHDOG event and the chosen action. */
 void system_watchdog_expired(void);
 /* Its crash kernel runs: only reported. */
 void system_guest_crashloaded(void);
 void system_powerdown_notify_add(void (*fn)(void *opaque), void *opaque);
-void system_wakeup_notify_add(void (*fn)(void *opaque), void *opaque);
+/* Before the machine is suspended; after it was reset for the wake-up, before the CPUs run. */
+void system_suspend_notify_add(void (*fn)(void *opaque), void *opaque);
+void system_wakeup_notify_add(void (*fn)(void *opaque, WakeupReason reason), void *opaque);
 /* vm_stop from a vCPU thread. */
 void vm_stop_request(RunState s);
 

@@ -55,3 +55,18 @@ void x86_cpu_set_boot_state(Vcpu *vcpu, const X86BootState *st)
     x86_set_cr3(env, st->cr3);
     x86_update_hflags(env);
 }
+
+void x86_cpu_set_waking_state(Vcpu *vcpu, uint32_t vector)
+{
+    CPUX86State *env = vcpu->env;
+    uint16_t selector = (uint16_t)(vector >> 4);
+    Vcpu *other;
+
+    CPU_FOREACH(other) {
+        firmware_leftovers(other->env);
+    }
+    x86_set_cr0(env, CR0_ET);
+    x86_load_seg_cache(env, R_CS, selector, (uint32_t)selector << 4, 0xffff, DESC_P | DESC_S | DESC_CS | DESC_R | DESC_A);
+    env->tcg.pc = vector & 0xf;
+    x86_update_hflags(env);
+}

@@ -64,12 +64,16 @@ class Clock(unittest.TestCase):
 
 
 class NotThere(unittest.TestCase):
-    def test_sleep_states_cannot_be_enabled(self):
+    def test_sleep_states_can_be_disabled(self):
         for machine, device in ('q35', 'ICH9-LPC'), ('pc', 'PIIX4_PM'):
+            with quern.Quern('-machine', machine, '-S', '-global', device + '.disable_s3=1') as q:
+                self.assertEqual(q.command('query-current-machine'), {'wakeup-suspend-support': False})
+                self.assertIn('not supported by this guest', q.error('system_wakeup')[1])
+            with quern.Quern('-machine', machine, '-S', '-global', device + '.disable_s4=1') as q:
+                self.assertEqual(q.command('query-current-machine'), {'wakeup-suspend-support': True})
+                self.assertIn('not in suspended state', q.error('system_wakeup')[1])
             for state in 'disable_s3', 'disable_s4':
-                with quern.Quern('-machine', machine, '-S', '-global', '%s.%s=1' % (device, state)) as q:
-                    self.assertIn('not in suspended state', q.error('system_wakeup')[1])
-                status, _, err = quern.run('-machine', machine, '-global', '%s.%s=0' % (device, state))
+                status, _, err = quern.run('-machine', machine, '-global', '%s.%s=2' % (device, state))
                 self.assertEqual(status, 1)
                 self.assertIn('%s' % state, err)
 

@@ -7,6 +7,7 @@
 #define HW_ACPI_PM_H
 
 #include "hw/core/irq.h"
+#include "hw/core/qdev.h"
 #include "hw/core/vmstate.h"
 #include "system/memory.h"
 #include "util/timer.h"
@@ -22,7 +23,7 @@ enum {
 };
 
 /* SLP_TYP values as the DSDT's \_Sx packages state them. */
-enum { ACPI_SLP_TYP_S5 = 0, ACPI_SLP_TYP_S3 = 1 };
+enum { ACPI_SLP_TYP_S5 = 0, ACPI_SLP_TYP_S3 = 1, ACPI_SLP_TYP_S4 = 2 };
 
 typedef struct AcpiPm {
     uint16_t pm1_sts, pm1_en, pm1_cnt;
@@ -31,24 +32,25 @@ typedef struct AcpiPm {
     uint8_t gpe_sts[ACPI_GPE_MAX_BYTES], gpe_en[ACPI_GPE_MAX_BYTES];
 
     /* constant */
-    uint8_t disable_s3, disable_s4;     /* always 1: neither is offered */
+    uint8_t disable_s3, disable_s4;     /* 1: not offered */
     unsigned gpe_bytes;
     IrqLine sci;
     MemoryRegion evt_mr, cnt_mr, tmr_mr, gpe_mr;
 } AcpiPm;
 
-/* What users may say about sleep states; there is no suspend to RAM or disk that could be enabled. */
+/* What users may say about sleep states. */
 #define PROP_ACPI_SLEEP_STATES(S, pm)                                                               \
-    PROP_UINT8("disable_s3", S, pm.disable_s3, 1, .min = 1, .max = 1, .help = "suspend to RAM is never offered"), \
-    PROP_UINT8("disable_s4", S, pm.disable_s4, 1, .min = 1, .max = 1, .help = "suspend to disk is never offered")
+    PROP_UINT8("disable_s3", S, pm.disable_s3, 0, .max = 1, .help = "1: suspend to RAM (S3) is not offered"), \
+    PROP_UINT8("disable_s4", S, pm.disable_s4, 0, .max = 1, .help = "1: suspend to disk (S4) is not offered")
 
 /* Regions named after @owner; the caller maps evt (4 bytes), cnt (2), tmr (4) and gpe (2 * @gpe_bytes). */
 void acpi_pm_init(AcpiPm *pm, void *owner, IrqLine sci, unsigned gpe_bytes);
 void acpi_pm_fini(AcpiPm *pm);
-void acpi_pm_reset(AcpiPm *pm);
+/* On a wake-up SCI_EN stays: the guest comes back in the mode it left in (16.3.2). */
+void acpi_pm_reset(AcpiPm *pm, ResetType type);
 /* SMI_CMD wrote ACPI_ENABLE or ACPI_DISABLE. */
 void acpi_pm_set_enabled(AcpiPm *pm, bool acpi_mode);
-/* Power button pressed. */
+/* Power button pressed: wakes a sleeping guest. */
 void acpi_pm_power_button(AcpiPm *pm);
 /* Raise general-purpose event @bit. */
 void acpi_pm_gpe_raise(AcpiPm *pm, unsigned bit);

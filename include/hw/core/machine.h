@@ -33,7 +33,6 @@ struct MachineInfo {
     const HotplugHandler *(*hotplug_handler)(Machine *m, Device *dev);
     bool (*setup)(Machine *m, Error **errp);    /* build the board; CPUs and devices realized inside */
     void (*reset)(Machine *m, ResetType type);  /* default: machine_reset_all */
-    void (*wakeup)(Machine *m);
     void (*nmi)(Machine *m);                    /* to all CPUs; NULL: the board has no such button */
     /* Where -device without bus= of this bus type goes is found by walking the tree. */
 };

@@ -15,6 +15,7 @@ typedef struct PcMachine {
     /* board's */
     bool q35;
     PCIHost *host;
+    AcpiPm *pm;                         /* of the south bridge; NULL = there is none */
     AcpiPciHotplug *pci_hotplug;        /* of the south bridge; NULL = not by ACPI */
     struct AcpiMemoryHotplug *memory_hotplug;   /* NULL: DIMMs cannot come and go */
 } PcMachine;

@@ -56,5 +56,7 @@ typedef struct X86BootState {
     uint16_t gdt_limit, cs, ds;
 } X86BootState;
 void x86_cpu_set_boot_state(Vcpu *cpu, const X86BootState *st);
+/* Woken from suspend to RAM: real mode at the FACS' waking vector (ACPI 6.4, 16.3.2), below 1 MiB.  After reset. */
+void x86_cpu_set_waking_state(Vcpu *cpu, uint32_t vector);
 
 #endif

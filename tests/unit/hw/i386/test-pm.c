@@ -37,7 +37,7 @@ static void setup(void)
 
 static void test_power_button_raises_sci(void)
 {
-    acpi_pm_reset(&pm);
+    acpi_pm_reset(&pm, RESET_COLD);
     acpi_pm_power_button(&pm);
     g_assert_cmpint(sci, ==, 0);                        /* not enabled, and not in ACPI mode */
     out(2, PM1_STS_PWRBTN, 2);
@@ -55,7 +55,7 @@ static void test_power_button_raises_sci(void)
 
 static void test_gpe_raises_sci(void)
 {
-    acpi_pm_reset(&pm);
+    acpi_pm_reset(&pm, RESET_COLD);
     acpi_pm_set_enabled(&pm, true);
     acpi_pm_gpe_raise(&pm, 9);
     g_assert_cmpint(sci, ==, 0);
@@ -68,13 +68,24 @@ static void test_gpe_raises_sci(void)
 
 static void test_control_register(void)
 {
-    acpi_pm_reset(&pm);
+    acpi_pm_reset(&pm, RESET_COLD);
     out(4, 0x3c01, 2);                                  /* SCI_EN is SMI_CMD's; SLP_EN reads as zero; no such sleep type */
     g_assert_cmphex(in(4, 2), ==, 0x1c00);
     acpi_pm_set_enabled(&pm, true);
     g_assert_cmphex(in(4, 2), ==, 0x1c01);
     acpi_pm_set_enabled(&pm, false);
     g_assert_cmphex(in(4, 2), ==, 0x1c00);
+}
+
+static void test_wake_up_keeps_acpi_mode_only(void)
+{
+    acpi_pm_reset(&pm, RESET_COLD);
+    acpi_pm_set_enabled(&pm, true);
+    out(2, PM1_STS_PWRBTN, 2);
+    out(4, PM1_CNT_BM_RLD, 2);
+    acpi_pm_reset(&pm, RESET_WAKEUP);
+    g_assert_cmphex(in(4, 2), ==, PM1_CNT_SCI_EN);
+    g_assert_cmphex(in(2, 2), ==, 0);
 }
 
 static void test_timer_is_24_bits_and_read_only(void)
@@ -92,5 +103,6 @@ void add_pm_tests(void)
     g_test_add_func("/i386/pm/power-button-raises-sci", test_power_button_raises_sci);
     g_test_add_func("/i386/pm/gpe-raises-sci", test_gpe_raises_sci);
     g_test_add_func("/i386/pm/control-register", test_control_register);
+    g_test_add_func("/i386/pm/wake-up-keeps-acpi-mode-only", test_wake_up_keeps_acpi_mode_only);
     g_test_add_func("/i386/pm/timer-is-24-bits-and-read-only", test_timer_is_24_bits_and_read_only);
 }

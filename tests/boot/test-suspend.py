@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Suspend to RAM with a real kernel: sleep, be woken by the monitor, the power button and the clock, and go on."""
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from guest import Tap, command, have_guest
+
+# Three sleeps; the last is ended by the clock.  Memory, the disk and both CPUs must work after each.
+SCRIPT = '''
+echo 0 > /sys/power/pm_async
+dd if=/dev/urandom of=/tmp/kept bs=64k count=16 2>/dev/null
+sum=$(md5sum < /tmp/kept)
+for round in 1 2 3; do
+  [ $round = 3 ] && { echo 0 > /sys/class/rtc/rtc0/wakealarm; echo +4 > /sys/class/rtc/rtc0/wakealarm; }
+  echo SLEEPS $round
+  echo mem > /sys/power/state || exit 1
+  [ "$(md5sum < /tmp/kept)" = "$sum" ] || exit 2
+  echo $round > /tmp/n; dd if=/tmp/n of=/dev/vda conv=sync seek=$round 2>/dev/null || exit 3
+  sync; echo 3 > /proc/sys/vm/drop_caches
+  [ "$(dd if=/dev/vda skip=$round count=1 2>/dev/null | head -n 1)" = $round ] || exit 4
+  [ $(nproc) = 2 ] || exit 5
+  echo AWAKE $round
+done
+'''
+
+
+class Qmp:
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX)
+        for _ in range(100):
+            try:
+                self.sock.connect(path)
+                break
+            except OSError:
+                time.sleep(0.05)
+        self.sock.settimeout(60)
+        self.file = self.sock.makefile('rw')
+        self.file.readline()
+        self.events = []
+        self.command('qmp_capabilities')
+
+    def command(self, name, **arguments):
+        self.file.write(json.dumps({'execute': name, 'arguments': arguments}) + '\n')
+        self.file.flush()
+        while True:
+            reply = json.loads(self.file.readline())
+            if 'event' not in reply:
+                return reply
+            self.events.append(reply['event'])
+
+    def wait(self, event):
+        while event not in self.events:
+            message = json.loads(self.file.readline())
+            self.events.append(message.get('event'))
+        self.events.remove(event)
+
+    def status(self):
+        return self.command('query-status')['return']
+
+
+def read_until(pipe, text):
+    seen = ''
+    for raw in pipe:
+        seen += raw.decode(errors='replace')
+        if text in seen or 'QUERN-SCRIPT-STATUS' in seen:
+            break
+    return seen
+
+
+def sleeps_and_wakes(tap, p, q, name):
+    def check(ok, what, why):
+        tap.result(ok, f'{name}: {what}', f'# {why}')
+
+    q.wait('SUSPEND')
+    status = q.status()
+    check(status == {'running': False, 'status': 'suspended'}, 'sleeps', status)
+    q.command('stop')
+    stopped = q.status()['status']
+    refused = q.command('system_wakeup')
+    q.command('cont')
+    check((stopped, q.status()['status']) == ('paused', 'suspended') and 'error' in refused,
+          'stopped and continued, it still sleeps', f'{stopped} {refused}')
+    q.command('system_wakeup')
+    q.wait('WAKEUP')
+    out = read_until(p.stdout, 'AWAKE 1')
+    check('AWAKE 1' in out, 'woken by the monitor', out[-1500:])
+    q.wait('SUSPEND')
+    q.command('system_powerdown')
+    q.wait('WAKEUP')
+    out = read_until(p.stdout, 'AWAKE 2')
+    check('AWAKE 2' in out, 'woken by the power button', out[-1500:])
+    q.wait('SUSPEND')
+    q.wait('WAKEUP')
+    out = read_until(p.stdout, 'QUERN-SCRIPT-STATUS')
+    check('AWAKE 3' in out and 'QUERN-SCRIPT-STATUS 0' in out, 'woken by the clock', out[-1500:])
+    check(p.wait(timeout=30) == 0, 'powers off', 'status')
+
+
+def run_case(tap, name, argv, sock):
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
+        try:
+            q = Qmp(sock)
+            sleeps_and_wakes(tap, p, q, name)
+        except OSError as e:
+            tap.result(False, f'{name}: {e}')
+        finally:
+            p.kill()
+
+
+def main():
+    quern, guest = sys.argv[1], Path(sys.argv[2])
+    tap = Tap()
+    for machine in 'q35', 'pc':
+        if not have_guest(guest):
+            tap.skip(machine, f'no guest in {guest} (scripts/make-guest)')
+            continue
+        with tempfile.TemporaryDirectory() as d:
+            Path(f'{d}/disk').write_bytes(bytes(1 << 20))
+            argv = command(quern, guest, SCRIPT, machine=machine, smp='2', append='no_console_suspend',
+                           extra=('-drive', f'file={d}/disk,format=raw,if=virtio', '-nodefaults',
+                                  '-qmp', f'unix:{d}/qmp,server=on,wait=off'))
+            run_case(tap, machine, argv, f'{d}/qmp')
+    tap.done()
+
+
+main()
