@@ -252,6 +252,32 @@ long_mode:
         try     "xgetbv disabled", "xor %ecx, %ecx; xgetbv"
         try     "popf iopl", "push $0x3002; popfq; pushfq; pop %rax; push $2; popfq"
 
+        # AVX is enabled by CR4.OSXSAVE and XCR0; CR0.TS traps
+        try     "avx no osxsave", "vaddps %ymm1, %ymm2, %ymm3"
+        try     "bmi no osxsave", "mov $3, %eax; mov $1, %ecx; andn %eax, %ecx, %eax"
+        mov     %cr4, %rax
+        bts     $18, %eax
+        mov     %rax, %cr4
+        try     "xgetbv", "xor %ecx, %ecx; xgetbv"
+        try     "avx no xcr0", "vaddps %xmm1, %xmm2, %xmm3"
+        try     "xsetbv avx only", "mov $5, %eax; xor %edx, %edx; xor %ecx, %ecx; xsetbv"
+        try     "xsetbv sse", "mov $3, %eax; xor %edx, %edx; xor %ecx, %ecx; xsetbv"
+        try     "avx xcr0 sse", "vzeroupper"
+        try     "xsetbv avx", "mov $7, %eax; xor %edx, %edx; xor %ecx, %ecx; xsetbv; vpcmpeqd %ymm1, %ymm1, %ymm1; vextracti128 $1, %ymm1, %xmm2; vmovd %xmm2, %eax"
+        try     "avx store not mapped", "xor %eax, %eax; vmovups %ymm1, SCRATCH; mov $0x40000000, %ecx; vmovups %ymm1, (%rcx)"
+        try     "avx aligned", "vmovaps SCRATCH + 16, %ymm1"
+        mov     %cr0, %rax
+        bts     $3, %eax
+        mov     %rax, %cr0
+        try     "avx ts", "vaddps %ymm1, %ymm2, %ymm3"
+        try     "bmi ts", "mov $3, %eax; mov $1, %ecx; andn %eax, %ecx, %eax"
+        clts
+        try     "avx after clts", "vmovd %xmm1, %eax"
+        mov     %cr4, %rax
+        btr     $18, %eax
+        mov     %rax, %cr4
+        try     "avx disabled again", "vmovd %xmm1, %eax"
+
         # ring 3
         try3    "user none", "nop"
         try3    "user cli", "cli"
