@@ -1,5 +1,5 @@
 /*
- * A boot sector that shows a picture, tells its number at port 0x602, waits for a key, and goes on:
+ * A boot sector that shows a picture, tells its number at port 0x2e0, waits for a key, and goes on:
  *
  *   1  text: "Quern" in white on blue at the top left, the cursor off
  *   2  320x200x256: pixel (x, y) has color (x + y) & 255 of the BIOS' palette
@@ -89,7 +89,7 @@ _start:
         hlt
 
 show:
-        mov     $0x602, %dx
+        mov     $0x2e0, %dx
         out     %al, %dx
         xor     %ah, %ah
         int     $0x16

@@ -161,7 +161,7 @@ def main():
         with tempfile.TemporaryDirectory(prefix='quern-display-') as folder:
             disk, progress = assemble(cc, folder), os.path.join(folder, 'progress')
             with quern.Quern('-machine', machine, '-device', 'VGA,id=video0', '-drive', f'file={disk},format=raw,if=virtio',
-                             '-chardev', f'file,id=d,path={progress}', '-device', 'isa-debugcon,iobase=0x602,chardev=d') as q:
+                             '-chardev', f'file,id=d,path={progress}', '-device', 'isa-debugcon,iobase=0x2e0,chardev=d') as q:
                 screen = Screen(q, folder)
                 try:
                     for n, check in enumerate(checks):
