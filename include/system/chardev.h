@@ -42,6 +42,11 @@ void char_backend_set_handlers(CharBackend *be, const CharHandlers *h, void *opa
 /* Bytes taken, 0..len; a host end without reader (disconnected socket) takes and drops all. */
 size_t char_write(CharBackend *be, const uint8_t *buf, size_t len);
 void char_accept_input(CharBackend *be);
+/*
+ * Is at the host end a terminal whose peer expects to be echoed (a tty, telnet; also behind a multiplexer)?
+ * @fd: of it, borrowed, to ask for its size; -1 = none.
+ */
+bool char_is_terminal(const CharBackend *be, int *fd);
 /* The guest opened or closed its side; what query-chardev tells. */
 void char_set_open(CharBackend *be, bool open);
 void char_set_break(CharBackend *be, bool on);

@@ -141,6 +141,28 @@ void char_set_break(CharBackend *be, bool on)
 {
 }
 
+bool char_is_terminal(const CharBackend *be, int *fd)
+{
+    Chardev *c = be->chr;
+    int in = -1, out = -1;
+
+    *fd = -1;
+    while (c && chardev_is_mux(c)) {
+        c = mux_base(c);
+    }
+    if (!c || c->translates) {
+        return c != NULL;
+    }
+    if (chardev_class(c)->fds) {
+        chardev_class(c)->fds(c, &in, &out);
+    }
+    if (in < 0 || out < 0 || !isatty(in) || !isatty(out)) {
+        return false;
+    }
+    *fd = out;
+    return true;
+}
+
 bool char_can_lend_fds(const CharBackend *be)
 {
     const Chardev *c = be->chr;

@@ -37,7 +37,7 @@ struct Chardev {
     bool is_open;               /* the host end has somebody */
     bool short_write;           /* the front end waits for room */
     bool closing;
-    bool translates;            /* what goes over the descriptor is not what the front end sees */
+    bool translates;            /* (telnet) what goes over the descriptor is not what the front end sees */
     bool lent;                  /* another thread reads and writes the connection */
     int log_fd;                 /* -1 = none */
     int fds[CHARDEV_MAX_FDS];   /* sent along by the peer, not yet taken */
@@ -83,6 +83,8 @@ void fd_chardev_fds(Chardev *c, int *in, int *out);
 Chardev *chardev_new(const QapiChardevOptions *o, Error **errp);
 /* The multiplexer "ID" over @base. */
 Chardev *mux_new(const char *id, Chardev *base, Error **errp);
+/* What it is over, borrowed. */
+Chardev *mux_base(const Chardev *c);
 /* Has it a front end? */
 bool mux_is_busy(const Chardev *c);
 const char *pty_name(const Chardev *c);

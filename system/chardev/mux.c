@@ -311,6 +311,11 @@ static void mux_accept_from(Chardev *c, CharBackend *be)
     char_accept_input(&m->base);
 }
 
+Chardev *mux_base(const Chardev *c)
+{
+    return MUX_CHARDEV(c)->base.chr;
+}
+
 bool mux_is_busy(const Chardev *c)
 {
     const MuxChardev *m = MUX_CHARDEV(c);

@@ -1,16 +1,22 @@
 /*
- * The human monitor's terminal: prompt, a small line editor, history.
+ * The human monitor's session: prompt, lines, commands.
  *
- * Keys: Enter, Tab (complete; what it may be, if that is not one thing), Backspace, Ctrl-U (clear), Ctrl-W (word), Ctrl-C (give up the line), up and down
- * (history).  On a multiplexer the banner appears when the monitor first comes into focus.
+ * On a terminal lines are edited by readline (hmp-readline.c), else they are typed to their end.  On a multiplexer
+ * the banner appears when the monitor first comes into focus.
  */
 #include "system/monitor/internal.h"
 
 #include "system/cli/cli.h"
 
+/* And what was typed after it. */
 static void prompt(Monitor *m)
 {
-    monitor_puts(m, "(qemu) ");
+    if (m->edited) {
+        hmp_readline_show(m);
+        return;
+    }
+    monitor_puts(m, HMP_PROMPT);
+    monitor_puts(m, m->line->str);
 }
 
 /* While the machine is being built the focus wanders over front ends as they come; nobody looks. */
@@ -28,7 +34,6 @@ static void show(Monitor *m)
         monitor_puts(m, "\n");
     }
     prompt(m);
-    monitor_puts(m, m->line->str);
 }
 
 void hmp_monitor_event(Monitor *m, CharEvent ev)
@@ -37,9 +42,15 @@ void hmp_monitor_event(Monitor *m, CharEvent ev)
     case CHAR_EVENT_OPENED:
         g_string_truncate(m->line, 0);
         m->shown = false;
+        m->edited = m->edited || hmp_readline_claim(m);
         if (m->focused) {
             show(m);
         }
+        break;
+    case CHAR_EVENT_CLOSED:
+        hmp_readline_release(m);
+        m->edited = false;
+        g_byte_array_set_size(m->input, 0);
         break;
     case CHAR_EVENT_MUX_IN:
         m->focused = true;
@@ -73,193 +84,63 @@ void monitor_machine_ready(void)
     }
 }
 
-/* --- line editing --- */
+/* --- input --- */
 
-static void erase(Monitor *m, size_t n)
+static void run_line(Monitor *m, const char *line)
 {
-    g_string_truncate(m->line, m->line->len - n);
-    while (n--) {
-        monitor_puts(m, "\b \b");
-    }
-}
+    g_autofree char *output = NULL;
 
-static void erase_word(Monitor *m)
-{
-    size_t keep = m->line->len;
-
-    while (keep && m->line->str[keep - 1] == ' ') {
-        keep--;
-    }
-    while (keep && m->line->str[keep - 1] != ' ') {
-        keep--;
-    }
-    erase(m, m->line->len - keep);
-}
-
-static void replace_line(Monitor *m, const char *text)
-{
-    erase(m, m->line->len);
-    g_string_assign(m->line, text);
-    monitor_puts(m, text);
-}
-
-static void history_move(Monitor *m, int step)
-{
-    int at = (int)m->history_at + step;
-
-    if (at < 0 || at > (int)m->history->len) {
-        return;
-    }
-    m->history_at = at;
-    replace_line(m, at == (int)m->history->len ? "" : g_ptr_array_index(m->history, at));
-}
-
-static void history_add(Monitor *m, const char *line)
-{
-    if (*line && !(m->history->len && !strcmp(g_ptr_array_index(m->history, m->history->len - 1), line))) {
-        g_ptr_array_add(m->history, g_strdup(line));
-    }
-    if (m->history->len > HMP_HISTORY_MAX) {
-        g_ptr_array_remove_index(m->history, 0);
-    }
-    m->history_at = m->history->len;
-}
-
-/* --- completion --- */
-
-static void type_text(Monitor *m, const char *text, size_t len)
-{
-    g_autofree char *piece = g_strndup(text, MIN(len, HMP_LINE_MAX - m->line->len));
-
-    g_string_append(m->line, piece);
-    monitor_puts(m, piece);
-}
-
-/* How many bytes all have in common. */
-static size_t common_length(const GPtrArray *names)
-{
-    const char *first = names->pdata[0];
-    size_t n = strlen(first);
-
-    for (unsigned i = 1; i < names->len; i++) {
-        const char *other = names->pdata[i];
-        size_t k = 0;
-
-        while (k < n && other[k] == first[k]) {
-            k++;
-        }
-        n = k;
-    }
-    return n;
-}
-
-static void list_names(Monitor *m, const GPtrArray *names)
-{
-    monitor_puts(m, "\n");
-    for (unsigned i = 0; i < names->len; i++) {
-        monitor_puts(m, names->pdata[i]);
-        monitor_puts(m, i + 1 < names->len ? "  " : "\n");
-    }
-    prompt(m);
-    monitor_puts(m, m->line->str);
-}
-
-static void complete(Monitor *m)
-{
-    size_t word_at, have, common;
-    g_autoptr(GPtrArray) names = hmp_complete(m->line->str, &word_at);
-
-    if (!names->len) {
-        return;
-    }
-    have = m->line->len - word_at;
-    common = common_length(names);
-    type_text(m, (char *)names->pdata[0] + have, common - have);
-    if (names->len == 1) {
-        type_text(m, " ", 1);
-    } else if (common == have) {
-        list_names(m, names);
-    }
-}
-
-static void enter(Monitor *m)
-{
-    g_autofree char *line = g_strdup(m->line->str), *output = NULL;
-
-    g_string_truncate(m->line, 0);
-    monitor_puts(m, "\n");
-    history_add(m, line);
+    m->running = true;
     output = monitor_run_line(line, -1);
+    m->running = false;
     monitor_puts(m, output);
     prompt(m);
 }
 
-/* ESC [ A and ESC [ B are up and down; other sequences are swallowed. */
-static void escape_byte(Monitor *m, uint8_t c)
+/* Without readline: a line is typed to its end, at most taken back; it is complete, or NULL. */
+static char *plain_key(Monitor *m, uint8_t c)
 {
-    if (m->escape == 1) {
-        m->escape = c == '[' || c == 'O' ? 2 : 0;
-        return;
-    }
-    if (c >= '@') {
-        m->escape = 0;
-        if (c == 'A' || c == 'B') {
-            history_move(m, c == 'A' ? -1 : 1);
-        }
-    }
-}
-
-static void key(Monitor *m, uint8_t c)
-{
+    g_autofree char *line = NULL;
     char text[2] = { (char)c };
 
-    if (m->escape) {
-        escape_byte(m, c);
-        return;
-    }
-    switch (c) {
-    case '\r': case '\n':
-        enter(m);
-        break;
-    case '\t':
-        complete(m);
-        break;
-    case 0x1b:
-        m->escape = 1;
-        break;
-    case 0x7f: case '\b':
-        erase(m, MIN(m->line->len, 1));
-        break;
-    case 0x15:                          /* Ctrl-U */
-        erase(m, m->line->len);
-        break;
-    case 0x17:                          /* Ctrl-W */
-        erase_word(m);
-        break;
-    case 0x03:                          /* Ctrl-C */
+    if (c == '\r' || c == '\n') {
+        line = g_strdup(m->line->str);
         g_string_truncate(m->line, 0);
         monitor_puts(m, "\n");
-        prompt(m);
-        break;
-    default:
-        if (c >= ' ' && m->line->len < HMP_LINE_MAX) {
-            g_string_append_c(m->line, (char)c);
-            monitor_puts(m, text);
-        }
-        break;
+    } else if ((c == 0x7f || c == '\b') && m->line->len) {
+        g_string_truncate(m->line, m->line->len - 1);
+        monitor_puts(m, "\b \b");
+    } else if (c >= ' ' && c != 0x7f && m->line->len < HMP_LINE_MAX) {
+        g_string_append_c(m->line, (char)c);
+        monitor_puts(m, text);
     }
+    return g_steal_pointer(&line);
 }
 
+/* As far as output has room; the rest waits. */
 void hmp_monitor_receive(Monitor *m, const uint8_t *buf, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        key(m, buf[i]);
+    g_byte_array_append(m->input, buf, len);
+    if (m->running) {
+        return;                         /* by a command that runs the main loop */
     }
+    monitor_cork(m, true);
+    while (m->input->len && monitor_has_room(m)) {
+        uint8_t c = m->input->data[0];
+        g_autofree char *line = NULL;
+
+        g_byte_array_remove_index(m->input, 0);
+        line = m->edited ? hmp_readline_key(m, c) : plain_key(m, c);
+        if (line) {
+            run_line(m, line);
+        }
+    }
+    monitor_cork(m, false);
 }
 
 void hmp_monitor_init(Monitor *m)
 {
     m->line = g_string_new(NULL);
-    m->history = g_ptr_array_new_with_free_func(g_free);
+    m->input = g_byte_array_new();
     m->focused = !chardev_is_mux(m->be.chr);
 }

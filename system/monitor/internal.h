@@ -23,6 +23,7 @@
 #define EVENTS_HIGH (1 * MiB)
 #define INPUT_MAX   (8 * KiB)
 
+#define HMP_INPUT_MAX   (4 * KiB)
 #define HMP_LINE_MAX    4095
 #define HMP_HISTORY_MAX 64
 
@@ -41,19 +42,20 @@ typedef struct Monitor {
     size_t held_bytes;
     bool dropped;               /* events, in this session */
 
-    /* QMP.  BQL */
-    JsonParser *parser;         /* the I/O thread's, once there is one */
+    /* Input.  BQL */
     GByteArray *input;          /* read, not yet parsed: output had no room */
     BottomHalf *input_bh;       /* output has room again */
+
+    /* QMP.  BQL */
+    JsonParser *parser;         /* the I/O thread's, once there is one */
     QmpIo *io;                  /* session with out-of-band commands; NULL = the main loop does it all */
     bool negotiated, oob;
     bool answered;              /* a request, since this was last cleared */
 
     /* HMP */
-    GString *line;
-    unsigned escape;            /* bytes seen of an ESC [ sequence */
-    GPtrArray *history;         /* of char * */
-    unsigned history_at;
+    GString *line;              /* without readline: typed so far */
+    bool edited;                /* by readline */
+    bool running;               /* a command */
     bool shown, focused;        /* the banner was printed; input comes here */
 } Monitor;
 
@@ -93,6 +95,20 @@ void qmp_io_unlock(QmpIo *io);
 void hmp_monitor_init(Monitor *m);
 void hmp_monitor_event(Monitor *m, CharEvent ev);
 void hmp_monitor_receive(Monitor *m, const uint8_t *buf, size_t len);
+
+#define HMP_PROMPT "(qemu) "
+
+/*
+ * hmp-readline.c: lines edited by GNU readline.  It has one state for the process: one monitor at a time has it.
+ * False = it stays with plain lines: no terminal, no library, or another has it.
+ */
+bool hmp_readline_claim(Monitor *m);
+void hmp_readline_release(Monitor *m);
+/* Prompt, and what was typed after it, on a fresh line. */
+void hmp_readline_show(Monitor *m);
+/* One byte of input; a line that is complete (caller frees), or NULL. */
+char *hmp_readline_key(Monitor *m, uint8_t c);
+
 /* events.c: every QMP session gets the event; @data may be NULL and is consumed. */
 void qmp_broadcast(const char *event, Value *data);
 void qmp_events_init(void);

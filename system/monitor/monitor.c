@@ -198,7 +198,7 @@ void monitor_flush_all(void)
         Monitor *m = g_ptr_array_index(monitors, i);
 
         qmp_io_stop(m);
-        m->stalled = false;
+        m->stalled = m->corked = false;
         flush(m);
     }
 }
@@ -220,10 +220,10 @@ static size_t on_can_receive(void *opaque)
 {
     const Monitor *m = opaque;
 
-    if (m->kind == MONITOR_HMP) {
-        return monitor_has_room(m) ? 4 * KiB : 0;
+    if (!monitor_has_room(m) || m->input->len || m->corked) {
+        return 0;
     }
-    return monitor_has_room(m) && !m->input->len && !m->corked ? INPUT_MAX : 0;
+    return m->kind == MONITOR_HMP ? HMP_INPUT_MAX : INPUT_MAX;
 }
 
 static void on_receive(void *opaque, const uint8_t *buf, size_t len)
@@ -275,7 +275,9 @@ static void resume_input(void *opaque)
 {
     Monitor *m = opaque;
 
-    if (m->kind != MONITOR_HMP) {
+    if (m->kind == MONITOR_HMP) {
+        hmp_monitor_receive(m, NULL, 0);
+    } else {
         qmp_monitor_receive(m, NULL, 0);
     }
     char_accept_input(&m->be);
