@@ -130,6 +130,15 @@ static void test_arithmetic(void)
     begin();
     op_shift_x(&a, VEX_SARX, false, HR_R10, HR_RDX, HR_R11);
     expect("c4 62 22 f7 d2");
+    begin();                                    /* vfmadd132pd xmm3, xmm9, xmm12 */
+    op_vex(&a, 0x98 | X_66 | X_0F38 | X_W, HR_XMM0 + 3, HR_XMM0 + 9, HR_XMM0 + 12);
+    expect("c4 c2 b1 98 dc");
+    begin();                                    /* vcmpsd xmm10, xmm0, xmm2, without its immediate */
+    op_vex(&a, 0xc2 | X_F2 | X_0F, HR_XMM0 + 10, HR_XMM0, HR_XMM0 + 2);
+    expect("c4 61 7b c2 d2");
+    begin();                                    /* vcvtph2ps xmm1, xmm7: vvvv names nothing */
+    op_vex(&a, 0x13 | X_66 | X_0F38, HR_XMM0 + 1, 0, HR_XMM0 + 7);
+    expect("c4 e2 79 13 cf");
 }
 
 static void test_jumps(void)
