@@ -10,6 +10,7 @@
 #include "qapi/json.h"
 #include "qapi/qapi-types.h"
 
+#include <fnmatch.h>
 #include <sys/stat.h>
 
 #define AUTHZ_DEFINE(CType, snake, type_name, ...) \
@@ -41,7 +42,7 @@ bool authz_is_allowed_by_id(const char *id, const char *identity, Error **errp)
 
 static bool rule_matches(const QapiQAuthZListRule *r, const char *identity)
 {
-    return r->has_format && r->format == QAPI_Q_AUTH_Z_LIST_FORMAT_GLOB ? g_pattern_match_simple(r->match, identity)
+    return r->has_format && r->format == QAPI_Q_AUTH_Z_LIST_FORMAT_GLOB ? !fnmatch(r->match, identity, 0)
                                                                         : !strcmp(r->match, identity);
 }
 

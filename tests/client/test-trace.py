@@ -27,6 +27,10 @@ class Trace(unittest.TestCase):
     def lines(self):
         return self.log.read_text().splitlines()
 
+    def test_pattern_that_is_no_utf8(self):
+        with quern.Quern('-machine', 'none', '-trace', b'*\x96') as q:
+            self.assertIs(q.command('query-status')['running'], True)
+
     def test_command_line(self):
         events = self.folder / 'events'
         events.write_text('# run state\nrunstate_*\n\n-runstate_nosuch*\nvm_state_notify\n-vm_*\n')
