@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Suspend to RAM with a real kernel: sleep, be woken by the monitor, the power button and the clock, and go on."""
+"""Suspend to RAM with a real kernel: sleep, be woken by the monitor, the power button and the clock, and go on.
+And with SeaBIOS: a boot sector sleeps and comes back at its waking vector.
+
+usage: test-suspend.py QUERN GUEST CC
+"""
 import json
 import socket
 import subprocess
@@ -9,6 +13,8 @@ import time
 from pathlib import Path
 
 from guest import Tap, command, have_guest
+
+SEABIOS = Path('/usr/share/seabios/bios-256k.bin')
 
 # Three sleeps; the last is ended by the clock.  Memory, the disk and both CPUs must work after each.
 SCRIPT = '''
@@ -112,9 +118,43 @@ def run_case(tap, name, argv, sock):
             p.kill()
 
 
+def assemble(cc, folder):
+    elf, image = f'{folder}/sector.elf', f'{folder}/sector.img'
+    subprocess.run([cc, '-m32', '-nostdlib', '-static', '-no-pie', '-Wl,--build-id=none,-Ttext=0x7c00,-e,_start,-N', '-o', elf,
+                    str(Path(__file__).parent / 'suspend-sector.S')], check=True, capture_output=True)
+    subprocess.run(['objcopy', '-O', 'binary', '-j', '.text', elf, image], check=True)
+    with open(image, 'r+b') as f:
+        f.truncate(1 << 20)
+    return image
+
+
+def firmware_case(tap, quern, cc, machine):
+    name = f'SeaBIOS on {machine}: resumes at the waking vector'
+    if not SEABIOS.exists():
+        tap.skip(name, f'no {SEABIOS} (package seabios)')
+        return
+    with tempfile.TemporaryDirectory() as d:
+        argv = [quern, '-machine', machine, '-m', '128', '-bios', str(SEABIOS), '-display', 'none', '-nodefaults', '-no-reboot',
+                '-drive', f'file={assemble(cc, d)},format=raw,if=virtio', '-device', 'isa-debug-exit,iobase=0xf4,iosize=4',
+                '-qmp', f'unix:{d}/qmp,server=on,wait=off']
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
+            try:
+                q = Qmp(f'{d}/qmp')
+                q.wait('SUSPEND')
+                q.command('system_wakeup')
+                status = p.wait(timeout=60)
+            except (OSError, ValueError, subprocess.TimeoutExpired) as e:
+                status = e
+            finally:
+                p.kill()
+            tap.result(status == 0x10 << 1 | 1, name, f'# status {status}')
+
+
 def main():
-    quern, guest = sys.argv[1], Path(sys.argv[2])
+    quern, guest, cc = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     tap = Tap()
+    for machine in 'q35', 'pc':
+        firmware_case(tap, quern, cc, machine)
     for machine in 'q35', 'pc':
         if not have_guest(guest):
             tap.skip(machine, f'no guest in {guest} (scripts/make-guest)')
