@@ -188,6 +188,31 @@ bool machine_inject_nmi(Machine *m, Error **errp)
     return false;
 }
 
+bool machine_set_boot_order(Machine *m, const char *order, Error **errp)
+{
+    for (const TypeInfo *t = m->obj.type; t != &object_type; t = t->parent) {
+        const MachineInfo *mi = (const MachineInfo *)t->info;
+
+        if (mi->set_boot_order) {
+            return mi->set_boot_order(m, order, errp);
+        }
+    }
+    error_setg(errp, "machine '%s' has no boot order that could be set", machine_info(m)->machine_name);
+    return false;
+}
+
+void machine_foreach_rom(Machine *m, MachineRomFn *fn, void *opaque)
+{
+    for (const TypeInfo *t = m->obj.type; t != &object_type; t = t->parent) {
+        const MachineInfo *mi = (const MachineInfo *)t->info;
+
+        if (mi->foreach_rom) {
+            mi->foreach_rom(m, fn, opaque);
+            return;
+        }
+    }
+}
+
 /* --- done notifiers --- */
 
 typedef struct DoneNotifier {

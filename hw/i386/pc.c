@@ -64,6 +64,18 @@ static bool pc_cmos_boot_order(X86Machine *x, const char *order, Error **errp)
     return cmos_set_boot_order(x->mc146818, order ? order : "cad", !PC_MACHINE(x)->fd_bootchk, errp);
 }
 
+/* From now on, a -boot once= included. */
+static bool pc_set_boot_order(Machine *m, const char *order, Error **errp)
+{
+    if (!pc_cmos_boot_order(X86_MACHINE(m), order, errp)) {
+        return false;
+    }
+    g_free(m->boot_order);
+    m->boot_order = g_strdup(order);
+    m->booted = true;
+    return true;
+}
+
 static Value *get_rtc_time(Object *obj, const Property *p)
 {
     return object_property_get(X86_MACHINE(obj)->mc146818, "date", NULL);
@@ -404,6 +416,7 @@ static const Property pc_machine_properties[] = {
 
 TYPE_DEFINE_FAMILY(MachineInfo, PcMachine, pc_machine, "generic-pc-machine", x86_machine, true,
     .desc       = "PC",
+    .set_boot_order = pc_set_boot_order,
     .properties = PROPS(pc_machine_properties),
 );
 

@@ -176,6 +176,7 @@ bool x86_load_firmware(X86Machine *x, const char *name, Error **errp)
     }
     memory_region_add_subregion_overlap(system_memory(), 4 * GiB - size, &x->rom, 1);
     x->has_rom = true;
+    x->rom_name = g_path_get_basename(path);
     return true;
 }
 
@@ -317,9 +318,25 @@ static void x86_machine_fini(Object *obj)
     X86Machine *x = X86_MACHINE(obj);
 
     boot_images_fini(&x->images);
+    g_free(x->rom_name);
     g_clear_pointer(&x->smbios, value_unref);
     g_clear_pointer(&x->smbios_files, g_byte_array_unref);
     g_clear_pointer(&x->acpi_user_tables, g_ptr_array_unref);
+}
+
+static void x86_foreach_rom(Machine *m, MachineRomFn *fn, void *opaque)
+{
+    X86Machine *x = X86_MACHINE(m);
+    uint64_t size = x->has_rom ? memory_region_size(&x->rom) : 0;
+
+    for (unsigned i = 0; i < x->images.images->len; i++) {
+        const BootImage *b = &g_array_index(x->images.images, BootImage, i);
+
+        fn(&(MachineRom){ b->what, b->addr, b->len, true }, opaque);
+    }
+    if (size) {
+        fn(&(MachineRom){ x->rom_name, 4 * GiB - size, size, false }, opaque);
+    }
 }
 
 static void x86_nmi(Machine *m)
@@ -332,5 +349,6 @@ TYPE_DEFINE_FAMILY(MachineInfo, X86Machine, x86_machine, "x86-machine", machine,
     .init       = x86_machine_init,
     .fini       = x86_machine_fini,
     .properties = PROPS(x86_machine_properties),
+    .foreach_rom = x86_foreach_rom,
     .nmi        = x86_nmi,
 );

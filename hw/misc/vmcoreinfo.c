@@ -76,6 +76,9 @@ static void vmcoreinfo_reset_hold(Device *dev, ResetType type)
 {
     VmCoreInfo *s = VMCOREINFO(dev);
 
+    if (type == RESET_WAKEUP) {
+        return;                         /* the guest goes on and will not tell again */
+    }
     memset(s->file, 0, sizeof(s->file));
     st16_le(s->file + HOST_FORMAT_AT, FORMAT_ELF);
     s->has_vmcoreinfo = false;

@@ -141,6 +141,17 @@ void hmp_info(FILE *out, const char *what, const char *args, int cpu_index);
 void hmp_info_list(FILE *out);
 /* The CPU that commands are about. */
 int hmp_present_cpu(void);
+/* hmp-machine.c */
+bool hmp_boot_set(FILE *out, const char *args, Error **errp);
+bool hmp_change(FILE *out, const char *args, Error **errp);
+bool hmp_closefd(FILE *out, const char *args, Error **errp);
+bool hmp_expire_password(FILE *out, const char *args, Error **errp);
+bool hmp_qom_get(FILE *out, const char *args, Error **errp);
+bool hmp_qom_list(FILE *out, const char *args, Error **errp);
+bool hmp_qom_set(FILE *out, const char *args, Error **errp);
+bool hmp_set_password(FILE *out, const char *args, Error **errp);
+void hmp_info_ramblock(FILE *out, const char *args, int cpu_index);
+void hmp_info_roms(FILE *out, const char *args, int cpu_index);
 /* hmp-dump.c */
 bool hmp_dump_guest_memory(FILE *out, const char *args, Error **errp);
 bool hmp_memsave(FILE *out, const char *args, Error **errp);

@@ -93,6 +93,49 @@ class Hmp(unittest.TestCase):
         self.assertEqual(len(re.findall(r'EIP=', text)), 2)
         self.assertEqual(len(re.findall(r'XMM07=', text)), 2)
 
+    def test_ram_blocks(self):
+        blocks = [line.split() for line in self.hmp('info ramblock').splitlines()]
+        self.assertEqual(blocks[0], ['Block', 'Name', 'PSize', 'Offset', 'Used', 'Total', 'HVA', 'RO'])
+        ram = next(b for b in blocks if b[0] == 'pc.ram')
+        self.assertEqual((ram[4], ram[5], ram[7]), ('0x0000000004000000', '0x0000000004000000', 'rw'))
+        where = self.hmp('gpa2hva 0').split()[-1]
+        self.assertEqual(int(ram[6], 16), int(where, 16))
+
+    def test_images(self):
+        roms = self.hmp('info roms')
+        self.assertRegex(roms, r'addr=00000000000e0000 size=0x000024 mem=ram name="RSDP"\n')
+        with quern.Quern('-machine', 'pc', '-S', '-m', '32') as q:
+            self.assertRegex(q.hmp('info roms'), r'addr=00000000fffc0000 size=0x040000 mem=rom name="bios-256k.bin"')
+
+    def test_boot_order(self):
+        self.assertEqual(self.hmp('boot_set nc'), 'boot device list now set to nc\n')
+        self.hmp('o/1b 0x70 0x3d')
+        self.assertRegex(self.hmp('i/1b 0x71'), r'= 0x24$')
+        self.assertIn("'x' is none of a, b, c, d, n", self.hmp('boot_set cx'))
+        with quern.Quern('-machine', 'microvm', '-S', '-m', '64', '-kernel', DEBUGGEE) as q:
+            self.assertIn('no boot order', q.hmp('boot_set c'))
+
+    def test_objects(self):
+        self.assertEqual(self.hmp('qom-list'), '/\n')
+        self.assertIn('peripheral (child<container>)\n', self.hmp('qom-list /machine'))
+        self.assertEqual(self.hmp('object_add iothread,id=t'), '')
+        self.assertEqual(self.hmp('qom-set /objects/t poll-max-ns 0x10'), '')
+        self.assertEqual(self.hmp('qom-get /objects/t poll-max-ns'), '16\n')
+        self.assertEqual(self.hmp('qom-set -j /objects/t poll-max-ns 5'), '')
+        self.assertEqual(self.hmp('qom-get objects/t poll-max-ns'), '5\n')
+        for line, why in (('qom-get /objects/t', 'needs a path and a property'), ('qom-get /objects/t nix', 'nix'),
+                          ('qom-get /nix x', "'/nix' not found"), ('qom-set /nix x 1', "'/nix' not found"),
+                          ('qom-set -j /objects/t poll-max-ns {', 'JSON'), ('qom-set /objects/t poll-max-ns', 'a value')):
+            self.assertIn(why, self.hmp(line), line)
+
+    def test_passwords_and_descriptors(self):
+        self.assertIn('change vnc password', self.hmp('change ide1-cd0 /dev/null'))
+        for line in 'set_password vnc x', 'expire_password vnc now', 'change vnc password x':
+            self.assertRegex(self.hmp(line), 'Error: .*VNC|vnc', line)
+        self.assertIn("'spice'", self.hmp('set_password spice x'))
+        self.assertIn('needs a protocol', self.hmp('expire_password vnc'))
+        self.assertIn("'none'", self.hmp('closefd none'))
+
     def test_interrupt_controllers(self):
         text = self.hmp('info pic')
         self.assertIn('ioapic0: ver=0x20 id=0x00 sel=0x00\n', text)

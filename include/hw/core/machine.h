@@ -12,6 +12,15 @@
 typedef struct Machine Machine;
 typedef struct MachineInfo MachineInfo;
 
+/* An image that the board put in ROM, or writes to RAM at each start. */
+typedef struct MachineRom {
+    const char *name;
+    hwaddr addr;
+    uint64_t size;
+    bool in_ram;
+} MachineRom;
+typedef void MachineRomFn(const MachineRom *rom, void *opaque);
+
 struct MachineInfo {
     struct ObjectInfo;
     const char *machine_name;           /* "pc-q35-10.0": what -machine says */
@@ -33,6 +42,8 @@ struct MachineInfo {
     const HotplugHandler *(*hotplug_handler)(Machine *m, Device *dev);
     bool (*setup)(Machine *m, Error **errp);    /* build the board; CPUs and devices realized inside */
     void (*reset)(Machine *m, ResetType type);  /* default: machine_reset_all */
+    bool (*set_boot_order)(Machine *m, const char *order, Error **errp);    /* for the next start; NULL: fixed */
+    void (*foreach_rom)(Machine *m, MachineRomFn *fn, void *opaque);        /* by address as they were added; NULL: none */
     void (*nmi)(Machine *m);                    /* to all CPUs; NULL: the board has no such button */
     /* Where -device without bus= of this bus type goes is found by walking the tree. */
 };
@@ -133,6 +144,10 @@ void machine_run_done_notifiers(void);
 
 /* Press the NMI button. */
 bool machine_inject_nmi(Machine *m, Error **errp) MUST_USE;
+
+/* Letters as -boot order= takes them. */
+bool machine_set_boot_order(Machine *m, const char *order, Error **errp) MUST_USE;
+void machine_foreach_rom(Machine *m, MachineRomFn *fn, void *opaque);
 
 /* The whole-system reset as this machine type does it. */
 void machine_reset(Machine *m, ResetType type);

@@ -53,6 +53,7 @@ typedef struct X86Machine {
     MemoryRegion rom, rom_alias;
     MemoryRegion *rom_parent;           /* what the copy below 1 MiB is mapped in; NULL = no shadow registers: it is put in RAM at each reset */
     bool has_rom;
+    char *rom_name;                     /* owned; of its file */
 
     /* -smbios: "TYPE.FIELD" -> text, and structures given as files */
     Value *smbios;
