@@ -40,6 +40,8 @@ typedef struct KvmAccel {
     int irqchip;                /* property: KvmIrqchip */
     bool started;
 
+    GArray *parked;             /* of ParkedVcpu: of CPUs that were unplugged; BQL */
+
     /* atomic */
     uint64_t exits[KVM_EXIT_COUNTS];
     uint64_t runs;

@@ -142,6 +142,33 @@ static bool kvm_start(Accel *accel, Error **errp)
 
 /* --- vCPUs --- */
 
+/* The kernel keeps a vCPU for as long as its virtual machine, closed or not: one of the same number takes it over. */
+typedef struct ParkedVcpu {
+    unsigned index;
+    int fd;
+} ParkedVcpu;
+
+/* A parked one or a new one; -1 and errno. */
+static int vcpu_open(KvmAccel *a, unsigned index)
+{
+    for (unsigned i = 0; i < a->parked->len; i++) {
+        ParkedVcpu p = g_array_index(a->parked, ParkedVcpu, i);
+
+        if (p.index == index) {
+            g_array_remove_index_fast(a->parked, i);
+            return p.fd;
+        }
+    }
+    return ioctl(a->vm_fd, KVM_CREATE_VCPU, index);
+}
+
+static void vcpu_park(KvmAccel *a, unsigned index, int fd)
+{
+    ParkedVcpu p = { index, fd };
+
+    g_array_append_val(a->parked, p);
+}
+
 static bool kvm_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
 {
     KvmAccel *a = KVM_ACCEL(accel);
@@ -153,7 +180,7 @@ static bool kvm_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
     }
     k = g_new0(KvmVcpu, 1);
     k->cpu = cpu;
-    k->fd = ioctl(a->vm_fd, KVM_CREATE_VCPU, cpu->index);
+    k->fd = vcpu_open(a, cpu->index);
     if (k->fd < 0) {
         error_setg_errno(errp, errno, "KVM makes no vCPU %u", cpu->index);
         g_free(k);
@@ -162,7 +189,7 @@ static bool kvm_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
     k->run = mmap(NULL, a->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
     if (k->run == MAP_FAILED) {
         error_setg_errno(errp, errno, "cannot map the run structure of vCPU %u", cpu->index);
-        close(k->fd);
+        vcpu_park(a, cpu->index, k->fd);
         g_free(k);
         return false;
     }
@@ -179,7 +206,7 @@ static void kvm_cpu_unrealize(Accel *accel, Vcpu *cpu)
         return;
     }
     munmap(k->run, a->run_size);
-    close(k->fd);
+    vcpu_park(a, cpu->index, k->fd);
     cpu->kvm = NULL;
     g_free(k);
 }
@@ -310,6 +337,7 @@ static void kvm_accel_init(Object *obj)
     KvmAccel *a = KVM_ACCEL(obj);
 
     a->fd = a->vm_fd = -1;
+    a->parked = g_array_new(false, false, sizeof(ParkedVcpu));
 }
 
 static void kvm_accel_fini(Object *obj)
@@ -319,6 +347,10 @@ static void kvm_accel_fini(Object *obj)
     if (a->started) {
         kvm_slots_fini(&a->slots);
     }
+    for (unsigned i = 0; i < a->parked->len; i++) {
+        close(g_array_index(a->parked, ParkedVcpu, i).fd);
+    }
+    g_array_unref(a->parked);
     if (a->vm_fd >= 0) {
         close(a->vm_fd);
     }

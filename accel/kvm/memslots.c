@@ -21,8 +21,7 @@ static KvmSlots *slots_of(MemoryListener *l)
     return container_of(l, KvmSlots, listener);
 }
 
-/* A failing update leaves the guest without the memory it was promised: nothing sensible can go on. */
-static void slot_tell(KvmSlots *s, unsigned i)
+static bool slot_tell(KvmSlots *s, unsigned i)
 {
     const KvmSlot *slot = &s->slot[i];
     struct kvm_userspace_memory_region r = {
@@ -31,11 +30,7 @@ static void slot_tell(KvmSlots *s, unsigned i)
     };
 
     s->updates++;
-    if (ioctl(s->vm_fd, KVM_SET_USER_MEMORY_REGION, &r) < 0) {
-        error_report("KVM refuses memory slot %u: 0x%" PRIx64 " bytes at 0x%" PRIx64 ": %s", i, slot->size, slot->start,
-                     g_strerror(errno));
-        abort();
-    }
+    return ioctl(s->vm_fd, KVM_SET_USER_MEMORY_REGION, &r) == 0;
 }
 
 static uint32_t slot_flags(const FlatRange *r)
@@ -74,6 +69,15 @@ static int slot_find(const KvmSlots *s, hwaddr start, uint64_t size)
     return -1;
 }
 
+/*
+ * Where memory lies is the guest's to choose (BARs), also beyond what the kernel can map: it is reached through exits
+ * there, and no instruction can be fetched from it.
+ */
+static void without_slot(const KvmSlot *slot, const char *why)
+{
+    guest_error("kvm", "no memory slot for 0x%" PRIx64 " bytes at 0x%" PRIx64 ": %s", slot->size, slot->start, why);
+}
+
 static void region_add(MemoryListener *l, const FlatRange *r)
 {
     KvmSlots *s = slots_of(l);
@@ -85,13 +89,17 @@ static void region_add(MemoryListener *l, const FlatRange *r)
     }
     i = slot_find(s, 0, 0);
     if (i < 0) {
-        error_report("KVM has no free memory slot: all %u are in use", s->n);
-        abort();
+        without_slot(&slot, "all slots are in use");
+        return;
     }
     s->slot[i] = slot;
+    if (!slot_tell(s, i)) {
+        without_slot(&slot, g_strerror(errno));
+        s->slot[i] = (KvmSlot){ 0 };
+        return;
+    }
     s->used++;
     s->peak = MAX(s->peak, s->used);
-    slot_tell(s, i);
 }
 
 /* Marks what the kernel saw written. */
@@ -125,7 +133,10 @@ static void region_del(MemoryListener *l, const FlatRange *r)
         slot_sync(s, i);
     }
     s->slot[i].size = 0;
-    slot_tell(s, i);
+    if (!slot_tell(s, i)) {             /* else the guest would go on using what may be freed */
+        error_report("KVM keeps memory slot %d at 0x%" PRIx64 ": %s", i, slot.start, g_strerror(errno));
+        abort();
+    }
     s->slot[i] = (KvmSlot){ 0 };
     s->used--;
 }
@@ -139,7 +150,10 @@ static void log_changed(MemoryListener *l, const FlatRange *r, unsigned client)
 
     if (i >= 0 && s->slot[i].flags != slot.flags) {
         s->slot[i].flags = slot.flags;
-        slot_tell(s, i);
+        if (!slot_tell(s, i)) {
+            error_report("KVM keeps the flags of memory slot %d at 0x%" PRIx64 ": %s", i, slot.start, g_strerror(errno));
+            abort();
+        }
     }
 }
 
