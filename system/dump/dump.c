@@ -70,7 +70,6 @@ static void collect_cpus(Dump *d)
     dump_append_vmcoreinfo(d);
 }
 
-/* Detached memory of a page-table walk of every CPU, each mapping once. */
 static int compare_mappings(const void *a, const void *b)
 {
     const CpuMapping *x = a, *y = b;
@@ -83,15 +82,11 @@ static bool mapping_continues(const CpuMapping *a, const CpuMapping *b)
     return a->vaddr + a->size == b->vaddr && a->paddr + a->size == b->paddr;
 }
 
-static GArray *collect_mappings(void)
+/* In order, each once. */
+static GArray *merge_mappings(GArray *all)
 {
-    g_autoptr(GArray) all = g_array_new(false, false, sizeof(CpuMapping));
     GArray *merged = g_array_new(false, false, sizeof(CpuMapping));
-    Vcpu *cpu;
 
-    CPU_FOREACH(cpu) {
-        vcpu_info(cpu)->memory_mappings(cpu, all);
-    }
     g_array_sort(all, compare_mappings);
     for (unsigned i = 0; i < all->len; i++) {
         CpuMapping *m = &g_array_index(all, CpuMapping, i);
@@ -105,6 +100,26 @@ static GArray *collect_mappings(void)
         } else {
             g_array_append_val(merged, *m);
         }
+    }
+    return merged;
+}
+
+/* What every CPU's page tables map; NULL and @errp if they are made to have no end. */
+static GArray *collect_mappings(Error **errp)
+{
+    GArray *merged = g_array_new(false, false, sizeof(CpuMapping));
+    Vcpu *cpu;
+
+    CPU_FOREACH(cpu) {
+        g_autoptr(GArray) of_cpu = g_array_new(false, false, sizeof(CpuMapping));
+
+        if (!vcpu_info(cpu)->memory_mappings(cpu, of_cpu, errp)) {
+            g_array_unref(merged);
+            return NULL;
+        }
+        g_array_append_vals(of_cpu, merged->data, merged->len);
+        g_array_unref(merged);
+        merged = merge_mappings(of_cpu);
     }
     return merged;
 }
@@ -260,7 +275,13 @@ bool qmp_dump_guest_memory(const QapiDumpGuestMemoryArgs *args, Error **errp)
         vm_stop(RUN_STATE_SAVE_VM);
     }
     collect_cpus(d);
-    d->mappings = args->paging ? collect_mappings() : NULL;
+    d->mappings = args->paging ? collect_mappings(errp) : NULL;
+    if (args->paging && !d->mappings) {
+        if (the_dump.resume) {
+            vm_start();
+        }
+        return false;
+    }
     d->total = total_size(d->ranges);
     the_dump.write = elf ? dump_write_elf : raw ? dump_write_kdump : write_flattened_kdump;
     return start(g_steal_pointer(&d), args->detach, errp);

@@ -99,8 +99,11 @@ void x86_core_notes(Vcpu *cpu, GByteArray *out)
     append_cpu(cpu->env, out);
 }
 
+/* Guests that are not out for harm stay below: Linux' ESPFIX area has 2^23 pages that do not join. */
+#define MAPPINGS_MAX (1u << 24)
+
 /* Joins a page to the mapping before it where both addresses go on. */
-static void add_page(void *opaque, vaddr va, hwaddr pa, uint64_t size, uint64_t entry, unsigned rights)
+static bool add_page(void *opaque, vaddr va, hwaddr pa, uint64_t size, uint64_t entry, unsigned rights)
 {
     GArray *mappings = opaque;
     CpuMapping *last = mappings->len ? &g_array_index(mappings, CpuMapping, mappings->len - 1) : NULL;
@@ -111,9 +114,15 @@ static void add_page(void *opaque, vaddr va, hwaddr pa, uint64_t size, uint64_t 
     } else {
         g_array_append_val(mappings, fresh);
     }
+    return mappings->len < MAPPINGS_MAX;
 }
 
-void x86_memory_mappings(Vcpu *cpu, GArray *mappings)
+bool x86_memory_mappings(Vcpu *cpu, GArray *mappings, Error **errp)
 {
-    x86_foreach_page(cpu, add_page, mappings);
+    if (!x86_foreach_page(cpu, add_page, mappings)) {
+        error_setg(errp, "the page tables of CPU %u map more than can be listed: at most %u ranges from %u tables", cpu->index,
+                   MAPPINGS_MAX, X86_WALK_TABLES);
+        return false;
+    }
+    return true;
 }

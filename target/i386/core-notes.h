@@ -8,6 +8,6 @@
 
 /* As VcpuInfo.dump_notes and .memory_mappings. */
 void x86_core_notes(Vcpu *cpu, GByteArray *out);
-void x86_memory_mappings(Vcpu *cpu, GArray *mappings);
+bool x86_memory_mappings(Vcpu *cpu, GArray *mappings, Error **errp);
 
 #endif

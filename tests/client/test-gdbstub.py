@@ -239,6 +239,25 @@ class Talk(Stub):
         self.assertEqual(g.ask('Z2,300000,8'), 'E22')
 
 
+class HostileTables(Stub):
+    def test_page_tables_without_end(self):
+        """One page that is its own table in all 512 entries maps 2^36 pages."""
+        q, g = self.start()
+        self.run_to(g, 'debuggee_main')
+        table, cr3 = 0x3000000, None
+        for include in re.findall(r'href="([^"]+)"', g.ask('qXfer:features:read:target.xml:0,3ff0')):
+            text = g.ask('qXfer:features:read:%s:0,3ff0' % include)
+            found = re.search(r'<reg name="cr3"[^>]*regnum="(\d+)"', text)
+            cr3 = int(found[1]) if found else cr3
+        g.ok('Qqemu.PhyMemMode:1')
+        g.ok('M%x,1000:%s' % (table, (struct.pack('<Q', table | 3) * 512).hex()))
+        g.ok('P%x=%s' % (cr3, struct.pack('<Q', table).hex()))
+        self.assertTrue(q.hmp('info mem').endswith('... and more\r\n'))
+        refusal = q.error('dump-guest-memory', {'paging': True, 'protocol': 'file:' + os.path.join(q.folder.name, 'core')})
+        self.assertIn('page tables of CPU 0 map more than can be listed', str(refusal))
+        self.assertEqual(q.command('query-status')['status'], 'debug')
+
+
 class Stops(Stub):
     def test_breakpoints_stop_before_the_instruction(self):
         q, g = self.start()

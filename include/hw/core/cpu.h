@@ -59,9 +59,12 @@ struct VcpuInfo {
     void (*print_mem)(Vcpu *cpu, FILE *f);
     void (*print_intc)(Vcpu *cpu, FILE *f);
     const GdbArch *gdb;                 /* registers as a debugger sees them; NULL = it cannot attach */
-    /* For core files: append ELF notes that describe the CPU, and its CpuMappings.  NULL: cannot be dumped. */
+    /*
+     * For core files: append ELF notes that describe the CPU, and to an empty array its CpuMappings, which fails if
+     * they are more than a guest has any use for.  NULL: cannot be dumped.
+     */
     void (*dump_notes)(Vcpu *cpu, GByteArray *out);
-    void (*memory_mappings)(Vcpu *cpu, GArray *mappings);
+    bool (*memory_mappings)(Vcpu *cpu, GArray *mappings, Error **errp);
     const char *arch;                   /* "x86_64" as query-target says */
 };
 
