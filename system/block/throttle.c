@@ -11,6 +11,7 @@
 #include <math.h>
 
 #define NS_PER_S     1e9
+#define WAIT_MAX_S   86400.0    /* then it is asked again: a byte a second makes waits that no timer holds */
 #define VALUE_MAX    INT64_C(1000000000000000)      /* QEMU's */
 
 /* --- limits from and to their names --- */
@@ -163,7 +164,7 @@ int64_t throttle_wait_ns(Throttle *t, bool is_write, int64_t now_ns)
     for (unsigned total = 0; total < N_BUCKETS; total += BUCKET_OPS_TOTAL) {
         wait = MAX(wait, MAX(wait_seconds(&t->buckets[total]), wait_seconds(&t->buckets[total + 1 + is_write])));
     }
-    return (int64_t)ceil(wait * NS_PER_S);
+    return (int64_t)ceil(MIN(wait, WAIT_MAX_S) * NS_PER_S);
 }
 
 static void fill(LeakyBucket *b, double units)

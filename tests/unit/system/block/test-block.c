@@ -610,6 +610,15 @@ static void test_rates(void)
     g_assert_cmpint(abs((int)let_through(&t, false, 16384, s, 4 * s) - 103), <=, 2);
 }
 
+/* Requests that were let go without waiting (drained) count all the same: a wait that no clock holds is cut short. */
+static void test_wait_for_ever_is_a_day(void)
+{
+    Throttle t = limits("{'bps-total':1}");
+
+    throttle_account(&t, true, UINT64_C(1) << 50);
+    g_assert_cmpint(throttle_wait_ns(&t, true, NANOSECONDS_PER_SECOND), ==, 86400 * NANOSECONDS_PER_SECOND);
+}
+
 static void test_throttled_requests_wait(void)
 {
     g_autoptr(Value) v = parse("{'iops-total':50}", &error_abort);
@@ -895,6 +904,7 @@ int main(int argc, char **argv)
     g_test_add_func("/block/resize", test_resize_reaches_whoever_uses_it);
     g_test_add_func("/block/throttle/contradictions", test_limits_that_contradict);
     g_test_add_func("/block/throttle/rates", test_rates);
+    g_test_add_func("/block/throttle/wait-for-ever-is-a-day", test_wait_for_ever_is_a_day);
     g_test_add_func("/block/throttle/wait", test_throttled_requests_wait);
     g_test_add_func("/block/throttle/drain", test_draining_lets_throttled_requests_go);
     g_test_add_func("/block/iothread/plain", test_iothread);
