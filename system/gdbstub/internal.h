@@ -9,6 +9,7 @@
 
 #define GDB_PACKET_MAX  0x4000          /* bytes between $ and #, either way; told as PacketSize */
 #define GDB_OUT_HIGH    (256 * KiB)     /* with so much waiting for the reader nothing more is read */
+#define GDB_IN_MAX      512             /* taken at once: some 50 packets, whose replies pass GDB_OUT_HIGH by 2 MiB at most */
 #define GDB_PID         1
 
 /* Errors as QEMU numbers them */

@@ -38,6 +38,9 @@ static void flush(GdbStub *s)
     if (!waiting(s)) {
         g_string_truncate(s->out, 0);
         s->out_done = 0;
+    } else if (s->out_done > GDB_OUT_HIGH) {
+        g_string_erase(s->out, 0, (gssize)s->out_done);
+        s->out_done = 0;
     }
     if (was_full && waiting(s) < GDB_OUT_HIGH) {
         char_accept_input(&s->be);
@@ -192,7 +195,9 @@ static void idle_byte(GdbStub *s, uint8_t c)
         g_string_truncate(s->last, 0);
         break;
     case '-':
-        put_bytes(s, s->last->str, s->last->len);
+        if (waiting(s) < GDB_OUT_HIGH) {    /* a byte asks for a whole packet: whoever reads none need not ask again */
+            put_bytes(s, s->last->str, s->last->len);
+        }
         break;
     case '$':
         s->parse = GDB_PACKET;
@@ -253,7 +258,7 @@ static void take_byte(GdbStub *s, uint8_t c)
 
 static size_t on_can_receive(void *opaque)
 {
-    return waiting(opaque) < GDB_OUT_HIGH ? 4 * KiB : 0;
+    return waiting(opaque) < GDB_OUT_HIGH ? GDB_IN_MAX : 0;
 }
 
 static void on_receive(void *opaque, const uint8_t *buf, size_t len)
