@@ -48,6 +48,7 @@
     S(rl_initialize) \
     S(rl_input_available_hook) \
     S(rl_insert) \
+    S(rl_insert_text) \
     S(rl_instream) \
     S(rl_line_buffer) \
     S(rl_make_bare_keymap) \
@@ -336,6 +337,23 @@ static void initialize(FILE *nothing)
     lib.rl_set_keymap(make_keymap());
 }
 
+/*
+ * Version 8.2 compares lines of the screen to a length that may be past the end of its buffers when a line of many
+ * columns nearly fills them.  Buffers grow with the line and never shrink: make them larger than any line of ours can
+ * need (a byte takes up to four columns, as \ooo) with a screen's width to spare.
+ */
+static void make_room(void)
+{
+    g_autofree char *text = g_strnfill(6 * HMP_LINE_MAX, 'x');
+
+    lib.rl_set_screen_size(24, 80);
+    lib.rl_callback_handler_install(HMP_PROMPT, on_line);
+    lib.rl_insert_text(text);
+    lib.rl_forced_update_display();
+    lib.rl_free_undo_list();
+    lib.rl_callback_handler_remove();
+}
+
 /* Once: true = there is an editor. */
 static bool start(void)
 {
@@ -357,6 +375,11 @@ static bool start(void)
     initialize(nothing);
     editor.locale = newlocale(LC_CTYPE_MASK, setlocale(LC_CTYPE, NULL), (locale_t)0);
     setlocale(LC_CTYPE, outside);
+    if (editor.locale) {
+        enter_library();
+        make_room();
+        leave_library();
+    }
     done = editor.locale != (locale_t)0;
     return done;
 }
