@@ -67,24 +67,49 @@ static void log_shutdown(Vcpu *cpu)
     log_unlock(f);
 }
 
-static bool handle_internal_error(Vcpu *cpu, const struct kvm_run *run)
+/* The instruction that was not emulated, and what follows it: how many bytes there are. */
+static unsigned failed_bytes(Vcpu *cpu, const struct kvm_run *run, uint8_t bytes[static KVM_INSN_MAX])
+{
+    unsigned n = 0;
+
+    if (run->internal.ndata >= 1 && run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) {
+        n = MIN(run->emulation_failure.insn_size, KVM_INSN_MAX);
+        memcpy(bytes, run->emulation_failure.insn_bytes, n);
+    }
+    return n;
+}
+
+static bool handle_emulation_failure(KvmAccel *a, Vcpu *cpu, const struct kvm_run *run)
+{
+    uint8_t bytes[KVM_INSN_MAX];
+    unsigned n = failed_bytes(cpu, run, bytes);
+    GString *what = g_string_new("internal error: emulation failed");
+    g_autofree char *text = NULL;
+    Error *err = NULL;
+
+    if (a->assist.translator && kvm_assist(a, cpu, bytes, n, &err)) {
+        g_string_free(what, TRUE);
+        return true;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        g_string_append_printf(what, "%s%02x", i ? " " : " at bytes ", bytes[i]);
+    }
+    if (err) {
+        g_string_append_printf(what, "; the translator cannot help: %s", error_get_pretty(err));
+        error_free(err);
+    }
+    text = g_string_free(what, FALSE);
+    return give_up(cpu, text);
+}
+
+static bool handle_internal_error(KvmAccel *a, Vcpu *cpu, const struct kvm_run *run)
 {
     static const char *const suberrors[] = { "", "emulation failed", "simultaneous exceptions", "error while delivering an event",
                                              "unexpected exit reason" };
     uint32_t sub = run->internal.suberror;
-    GString *what = g_string_new("internal error: ");
-    g_autofree char *text = NULL;
+    g_autofree char *text = g_strdup_printf("internal error: %s", sub < ARRAY_SIZE(suberrors) ? suberrors[sub] : "unknown");
 
-    g_string_append(what, sub < ARRAY_SIZE(suberrors) ? suberrors[sub] : "unknown");
-    if (sub == KVM_INTERNAL_ERROR_EMULATION && run->internal.ndata >= 1
-        && run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) {
-        g_string_append(what, " at bytes");
-        for (unsigned i = 0; i < MIN(run->emulation_failure.insn_size, 15); i++) {
-            g_string_append_printf(what, " %02x", run->emulation_failure.insn_bytes[i]);
-        }
-    }
-    text = g_string_free(what, FALSE);
-    return give_up(cpu, text);
+    return sub == KVM_INTERNAL_ERROR_EMULATION ? handle_emulation_failure(a, cpu, run) : give_up(cpu, text);
 }
 
 bool kvm_handle_exit(KvmAccel *a, Vcpu *cpu, struct kvm_run *run)
@@ -117,7 +142,7 @@ bool kvm_handle_exit(KvmAccel *a, Vcpu *cpu, struct kvm_run *run)
                                (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
         return give_up(cpu, text);
     case KVM_EXIT_INTERNAL_ERROR:
-        return handle_internal_error(cpu, run);
+        return handle_internal_error(a, cpu, run);
     default:
         text = g_strdup_printf("unexpected exit %u (%s)", run->exit_reason, kvm_exit_name(run->exit_reason));
         return give_up(cpu, text);

@@ -28,7 +28,22 @@ typedef struct KvmSlots {
 void kvm_slots_init(KvmSlots *s, int vm_fd, unsigned n_slots);
 void kvm_slots_fini(KvmSlots *s);
 
-enum { KVM_EXIT_COUNTS = 64 };
+enum { KVM_EXIT_COUNTS = 64, KVM_ASSIST_KINDS = 32, KVM_INSN_MAX = 15 };
+
+/* Instructions of one kind that the translator executed. */
+typedef struct KvmAssistKind {
+    uint64_t count;             /* 0 = unused */
+    uint32_t kind;
+    unsigned n;
+    uint8_t bytes[KVM_INSN_MAX];        /* of the first, and what follows it */
+} KvmAssistKind;
+
+typedef struct KvmAssist {
+    Accel *translator;          /* owned; NULL = off */
+    char *refusal;              /* why it is off though it was wanted */
+    KvmAssistKind kinds[KVM_ASSIST_KINDS];
+    uint64_t us;                /* spent in all */
+} KvmAssist;
 
 typedef struct KvmAccel {
     Accel parent;
@@ -37,10 +52,12 @@ typedef struct KvmAccel {
     int fd, vm_fd;
     uint32_t run_size;
     KvmSlots slots;
+    bool assist_on;             /* property */
     int irqchip;                /* property: KvmIrqchip */
     bool started;
 
     GArray *parked;             /* of ParkedVcpu: of CPUs that were unplugged; BQL */
+    KvmAssist assist;           /* BQL */
 
     /* atomic */
     uint64_t exits[KVM_EXIT_COUNTS];
@@ -55,6 +72,13 @@ struct KvmVcpu {
     int fd;
     struct kvm_run *run;
 };
+
+/* assist.c: the translator executes what KVM cannot. */
+bool kvm_assist_start(KvmAccel *a);
+void kvm_assist_fini(KvmAccel *a);
+/* The instruction at the vCPU's pc begins with @bytes.  False: the state cannot be moved. */
+bool kvm_assist(KvmAccel *a, Vcpu *cpu, const uint8_t *bytes, unsigned n, Error **errp) MUST_USE;
+void kvm_assist_info(const KvmAccel *a, FILE *f);
 
 /* exits.c: what a run ended with.  BQL held.  False: the machine must stop (it was told why). */
 bool kvm_handle_exit(KvmAccel *a, Vcpu *cpu, struct kvm_run *run);

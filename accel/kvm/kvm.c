@@ -11,6 +11,7 @@
  */
 #include "kvm-internal.h"
 
+#include "accel/tcg/assist.h"
 #include "system/runstate.h"
 #include "util/log.h"
 #include "util/main-loop.h"
@@ -112,6 +113,16 @@ static bool make_vm(KvmAccel *a, Error **errp)
     return true;
 }
 
+/* User code too, not only the kernel's; a kernel that does not know how makes it an undefined instruction. */
+static void fail_by_exits(KvmAccel *a)
+{
+    struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE, .args[0] = 1 };
+
+    if (ioctl(a->vm_fd, KVM_CHECK_EXTENSION, cap.cap) > 0) {
+        ioctl(a->vm_fd, KVM_ENABLE_CAP, &cap);
+    }
+}
+
 static void on_kick(int sig)
 {
     if (running) {
@@ -137,6 +148,9 @@ static bool kvm_start(Accel *accel, Error **errp)
     slots = ioctl(a->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
     kvm_slots_init(&a->slots, a->vm_fd, slots > 0 ? slots : 32);
     a->started = true;
+    if (a->assist_on && kvm_assist_start(a)) {
+        fail_by_exits(a);
+    }
     return true;
 }
 
@@ -205,6 +219,7 @@ static void kvm_cpu_unrealize(Accel *accel, Vcpu *cpu)
     if (!k) {
         return;
     }
+    tcg_assist_detach(a->assist.translator, cpu);
     munmap(k->run, a->run_size);
     vcpu_park(a, cpu->index, k->fd);
     cpu->kvm = NULL;
@@ -313,6 +328,7 @@ static void kvm_info(Accel *accel, FILE *f)
             fprintf(f, "exit %-16s %" PRIu64 "\n", kvm_exit_name(i), a->exits[i]);
         }
     }
+    kvm_assist_info(a, f);
 }
 
 static void kvm_memory_slots(Accel *accel, unsigned *max, unsigned *used)
@@ -344,6 +360,7 @@ static void kvm_accel_fini(Object *obj)
 {
     KvmAccel *a = KVM_ACCEL(obj);
 
+    kvm_assist_fini(a);
     if (a->started) {
         kvm_slots_fini(&a->slots);
     }
@@ -360,6 +377,7 @@ static void kvm_accel_fini(Object *obj)
 }
 
 static const Property kvm_properties[] = {
+    PROP_BOOL("assist", KvmAccel, assist_on, true, .help = "let the translator execute what KVM cannot emulate"),
     PROP_ENUM("kernel-irqchip", KvmAccel, irqchip, irqchip_names, IRQCHIP_OFF, .shown = "on|off|split",
               .changed = irqchip_changed,
               .help = "interrupt controllers in the kernel"),

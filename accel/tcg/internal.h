@@ -318,6 +318,7 @@ struct TcgCpuState {
     bool executing;             /* inside tcg_cpu_exec */
     bool force_single;          /* next block: one instruction, alone */
     bool watch_step;            /* ... and record watchpoint hits instead of stopping at them */
+    bool afresh;                /* translate each block anew, to run once */
     bool no_chain;              /* mode_tag is such that no jump cache entry matches */
     TcgContext *ctx;
     uint8_t *scratch;           /* where blocks are compiled */
@@ -385,6 +386,8 @@ bool tcg_watch_overlaps_page(TcgCpuState *t, vaddr page);
 void tcg_watch_set_debugger(TcgCpuState *t, const CpuWatchpoint *watch, unsigned n);
 
 void tcg_exec(TcgCpuState *t);
+/* One instruction, translated afresh, and what it raises.  BQL held, dropped inside. */
+void tcg_exec_one(TcgCpuState *t);
 /* Restart the instruction at @ra alone, in a block of its own. */
 G_NORETURN void tcg_restart_single(TcgCpuState *t, uintptr_t ra);
 void tcg_kick(TcgCpuState *t);

@@ -371,12 +371,12 @@ static Tb *find_slow(TcgCpuState *t, uint64_t pc, const TbMode *mode, uint64_t l
     Tb *tb = NULL;
 
     tlb_find(t, linear, 1, MMU_INST_FETCH, idx, false, 0, &hit);
-    if (hit.host) {
+    if (hit.host && !t->afresh) {
         key.phys_pc = hit.full.ram_addr | (linear & ~t->page_mask);
         host_page = hit.host - (linear & ~t->page_mask);
         tb = tb_lookup(t->cache, &key, query_page2, &q);
     } else {
-        key.phys_pc = PHYS_NONE;        /* code in a device's registers: one instruction, once */
+        key.phys_pc = PHYS_NONE;        /* code in a device's registers, or not to be kept: one instruction, once */
         key.cflags |= TB_SINGLE_INSN | TB_NO_CHAIN;
         host_page = NULL;
     }
@@ -537,11 +537,10 @@ static void loop(TcgCpuState *t)
     }
 }
 
-void tcg_exec(TcgCpuState *t)
+static void enter(TcgCpuState *t)
 {
     Vcpu *cpu = t->cpu;
 
-    __atomic_store_n(&cpu->halted, 0, __ATOMIC_SEQ_CST);    /* the outer loop found work */
     bql_unlock();
     tcg_token_take(t);
     rcu_read_lock();
@@ -553,13 +552,12 @@ void tcg_exec(TcgCpuState *t)
         t->ops->exec_enter(cpu);
     }
     t->last_tb = 0;
-    if (sigsetjmp(t->jmp, 0) != 0) {
-        after_fault(t);
-    }
-    loop(t);
-    if (cpu->exception_index == EXCP_DEBUG) {   /* one stop for all that came together */
-        __atomic_fetch_and(&cpu->interrupt_request, ~CPU_INTERRUPT_DEBUG, __ATOMIC_SEQ_CST);
-    }
+}
+
+static void leave(TcgCpuState *t)
+{
+    Vcpu *cpu = t->cpu;
+
     if (t->ops->exec_exit) {
         t->ops->exec_exit(cpu);
     }
@@ -571,4 +569,43 @@ void tcg_exec(TcgCpuState *t)
     rcu_read_unlock();
     tcg_token_give(t);
     bql_lock();
+}
+
+void tcg_exec(TcgCpuState *t)
+{
+    Vcpu *cpu = t->cpu;
+
+    __atomic_store_n(&cpu->halted, 0, __ATOMIC_SEQ_CST);    /* the outer loop found work */
+    enter(t);
+    if (sigsetjmp(t->jmp, 0) != 0) {
+        after_fault(t);
+    }
+    loop(t);
+    if (cpu->exception_index == EXCP_DEBUG) {   /* one stop for all that came together */
+        __atomic_fetch_and(&cpu->interrupt_request, ~CPU_INTERRUPT_DEBUG, __ATOMIC_SEQ_CST);
+    }
+    leave(t);
+}
+
+void tcg_exec_one(TcgCpuState *t)
+{
+    t->force_single = t->afresh = true;
+    enter(t);
+    if (sigsetjmp(t->jmp, 0) != 0) {
+        after_fault(t);
+    }
+    while (t->cpu->exception_index >= 0 || t->force_single) {
+        if (t->cpu->exception_index >= 0) {
+            t->force_single = false;            /* what it raised is its end, once delivered */
+            if (handle_exception(t)) {
+                break;
+            }
+        } else {
+            run_next(t);
+        }
+    }
+    if (t->written_len) {
+        tlb_flush_written(t);
+    }
+    leave(t);
 }

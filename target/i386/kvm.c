@@ -3,7 +3,7 @@
  *
  * References: Linux Documentation/virt/kvm/api.rst; SDM Vol.1 13.4 (XSAVE area).
  *
- * What the object does not know of (AVX and later state components) stays in an image of the XSAVE
+ * What the object does not know of (state components after AVX) stays in an image of the XSAVE
  * area that is kept beside it.
  */
 #include "target/i386/kvm.h"
@@ -17,8 +17,8 @@
 #define MSR_TSC         0x10
 
 enum { XS_FCW = 0, XS_FSW = 2, XS_FTW = 4, XS_FOP = 6, XS_FIP = 8, XS_FDP = 16, XS_MXCSR = 24, XS_ST = 32, XS_XMM = 160,
-       XS_BV = 512 };
-enum { XSTATE_X87 = 1, XSTATE_SSE = 2 };
+       XS_BV = 512, XS_YMM_HIGH = 576 };
+enum { XSTATE_X87 = 1, XSTATE_SSE = 2, XSTATE_AVX = 4 };
 
 /* --- segments --- */
 
@@ -152,9 +152,10 @@ static int put_xsave(Vcpu *cpu)
     st32_le(x + XS_MXCSR, x86_get_mxcsr(env));
     for (unsigned i = 0; i < 16; i++) {
         memcpy(x + XS_XMM + 16 * i, env->ymm[i].b, 16);
+        memcpy(x + XS_YMM_HIGH + 16 * i, env->ymm[i].b + 16, 16);
     }
     /* after a reset there is nothing beyond SSE: XCR0 is 1 */
-    st64_le(x + XS_BV, (env->xcr0 == 1 ? 0 : ld64_le(x + XS_BV)) | XSTATE_X87 | XSTATE_SSE);
+    st64_le(x + XS_BV, (env->xcr0 == 1 ? 0 : ld64_le(x + XS_BV)) | XSTATE_X87 | XSTATE_SSE | (env->xcr0 & XSTATE_AVX));
     return kvm_vcpu_ioctl(cpu, KVM_SET_XSAVE, x);
 }
 
@@ -179,6 +180,9 @@ static int get_xsave(Vcpu *cpu)
     }
     for (unsigned i = 0; i < 16; i++) {
         memcpy(env->ymm[i].b, x + XS_XMM + 16 * i, 16);
+        if (env->xcr0 & XSTATE_AVX) {
+            memcpy(env->ymm[i].b + 16, x + XS_YMM_HIGH + 16 * i, 16);
+        }
     }
     x86_set_mxcsr(env, ld32_le(x + XS_MXCSR));
     return 0;
@@ -437,6 +441,49 @@ static bool x86_kvm_wakes(Vcpu *cpu)
     return vcpu_info(cpu)->has_work(cpu);
 }
 
+/* --- instructions that KVM does not know --- */
+
+static void x86_kvm_emulation_failed(Vcpu *cpu)
+{
+    X86_CPU(cpu)->kvm_exception = -1;           /* an undefined opcode */
+}
+
+static bool is_prefix(uint8_t b, bool cs64)
+{
+    return b == 0x66 || b == 0x67 || b == 0xf0 || b == 0xf2 || b == 0xf3 || (b & 0xe7) == 0x26 || b == 0x64 || b == 0x65 ||
+           (cs64 && (b & 0xf0) == 0x40);
+}
+
+/* Opcodes whose ModRM byte says what they do. */
+static bool is_group(uint8_t opcode, bool two_byte)
+{
+    return two_byte ? opcode <= 1 || opcode == 0xae || opcode == 0xba || opcode == 0xc7
+                    : opcode >= 0xd8 && opcode <= 0xdf ? true : opcode >= 0xf6 && (opcode & 0x0e) == 0x06;
+}
+
+/* Escapes and opcode, and the ModRM byte's reg field of groups. */
+static uint32_t x86_kvm_insn_kind(Vcpu *cpu, const uint8_t *bytes, unsigned n)
+{
+    bool cs64 = ((CPUX86State *)cpu->env)->hflags & HF_CS64;
+    uint32_t kind = 0;
+    unsigned i = 0;
+
+    while (i < n && is_prefix(bytes[i], cs64)) {
+        i++;
+    }
+    if (i < n && bytes[i] == 0x0f) {
+        kind = bytes[i++];
+        if (i < n && (bytes[i] == 0x38 || bytes[i] == 0x3a)) {
+            kind = kind << 8 | bytes[i++];
+        }
+    }
+    if (i >= n) {
+        return 0;
+    }
+    kind = kind << 8 | bytes[i];
+    return kind << 4 | (i + 1 < n && is_group(bytes[i], kind > 0xff) ? 8u | (bytes[i + 1] >> 3 & 7) : 0);
+}
+
 /* --- CPUID --- */
 
 typedef struct CpuidList {
@@ -626,4 +673,6 @@ const KvmCpuOps x86_kvm_ops = {
     .post_run = x86_kvm_post_run,
     .halted = x86_kvm_halted,
     .wakes = x86_kvm_wakes,
+    .emulation_failed = x86_kvm_emulation_failed,
+    .insn_kind = x86_kvm_insn_kind,
 };

@@ -2,9 +2,12 @@
 """Under KVM: SeaBIOS boots a disk's sector, two CPUs are found, pictures, the monitor's view; refusals without it.
 
 usage: test-kvm.py QUERN CC
+
+What KVM cannot emulate is done by the translator (assist-kernel.S).
 """
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -91,12 +94,64 @@ def test_interrupts_halt_and_stop(folder):
         assert q.hmp('x/1xb 0x1').split()[1].startswith('0x')
 
 
+class Skip(Exception):
+    pass
+
+
+def assist_kernel(folder):
+    path = os.path.join(folder, 'assist.elf')
+    r = subprocess.run([sys.argv[2], '-nostdlib', '-static', '-no-pie', '-Wl,-Ttext-segment=0x100000', '-Wl,--build-id=none',
+                        '-o', path, Path(__file__).parent / 'assist-kernel.S'], capture_output=True, text=True, check=False)
+    if r.returncode:
+        raise Skip('the compiler makes no x86-64 kernel')
+    return path
+
+
+def assist_argv(folder, accel):
+    return ['-machine', 'pc', '-accel', accel, '-cpu', 'host', '-m', '16', '-kernel', assist_kernel(folder)]
+
+
+def test_assist_results(folder):
+    with quern.Quern(*assist_argv(folder, 'kvm'), '-device', 'isa-debug-exit,iobase=0x501,iosize=4') as q:
+        assert q.process.wait(TIMEOUT_S) == FINISHED
+
+
+def test_assist_is_counted(folder):
+    with quern.Quern(*assist_argv(folder, 'kvm')) as q:
+        wait_for(lambda: 'exit HLT' in q.hmp('info kvm'))
+        text = q.hmp('info kvm')
+        n = int(re.search(r'^assists (\d+),', text, re.M)[1])
+        if not n:
+            raise Skip('this KVM emulates all of it')
+        kinds = [(int(c), insn) for c, insn in re.findall(r'^assist (\d+) +((?:[0-9a-f]{2} ?)+)', text, re.M)]
+        assert sum(c for c, _ in kinds) == n and kinds == sorted(kinds, key=lambda k: -k[0]), text
+        # CMPXCHG16B: two a round, and eight; KVM raises the faults of the two others itself, or not
+        assert [408 <= c <= 410 for c, insn in kinds if '0f c7 0c 25' in insn] == [True], text
+        assert any(insn.startswith('cc ') for _, insn in kinds), text
+
+
+def test_assist_off_stops(folder):
+    with quern.Quern(*assist_argv(folder, 'kvm,assist=off')) as q:
+        wait_for(lambda: q.command('query-status')['status'] == 'internal-error' or 'exit HLT' in q.hmp('info kvm'))
+        text = q.hmp('info kvm')
+        assert 'assist off' in text, text
+        if 'INTERNAL_ERROR' not in text:
+            raise Skip('this KVM emulates all of it')
+        assert re.search(r'RIP=00000000001[0-9a-f]{5}', q.hmp('info registers'))
+    argv = [sys.argv[1], *assist_argv(folder, 'kvm,assist=off'), '-display', 'none', '-monitor', 'none', '-serial', 'null']
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as p:
+        line = p.stderr.readline()
+        p.kill()
+    assert re.search(r'KVM: internal error: emulation failed at bytes f0 48 0f c7 .* on CPU 0', line), line
+
+
 def test_wrong_properties(folder):
     status, _, err = quern.run('-machine', 'none', '-accel', 'kvm,kernel-irqchip=on', '-display', 'none')
     assert (status, err.count('\n')) == (1, 1) and 'kernel-irqchip must be off' in err, err
 
 
-TESTS = [test_query, test_firmware_boots_a_disk, test_interrupts_halt_and_stop, test_wrong_properties]
+TESTS = [test_query, test_firmware_boots_a_disk, test_interrupts_halt_and_stop, test_assist_results, test_assist_is_counted,
+         test_assist_off_stops, test_wrong_properties]
 
 
 def main():
@@ -112,6 +167,8 @@ def main():
                 try:
                     test(folder)
                     tap.result(True, test.__name__)
+                except Skip as e:
+                    tap.skip(test.__name__, str(e))
                 except (AssertionError, OSError) as e:
                     frame = e.__traceback__
                     while frame.tb_next:

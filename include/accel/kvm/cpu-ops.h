@@ -25,6 +25,10 @@ struct KvmCpuOps {
     void (*halted)(Vcpu *cpu, const struct kvm_run *run);
     /* A halted CPU was kicked, its state is out: does what came end the halt?  Forgets what does not. */
     bool (*wakes)(Vcpu *cpu);
+    /* State is out after KVM failed to emulate an instruction: forget the exception it made of that. */
+    void (*emulation_failed)(Vcpu *cpu);
+    /* A number that instructions of one kind share, by their @n bytes. */
+    uint32_t (*insn_kind)(Vcpu *cpu, const uint8_t *bytes, unsigned n);
 };
 
 /* ioctl on the CPU's vCPU: the result, or -errno. */

@@ -514,7 +514,7 @@ static X86Refusal read_operands(Reader *r, const X86DecodeMode *m, Insn *i)
 
 static bool has_feature(const X86DecodeMode *m, unsigned feature)
 {
-    return m->features[(feature - 1) >> 5] >> ((feature - 1) & 31) & 1;
+    return !m->features || m->features[(feature - 1) >> 5] >> ((feature - 1) & 31) & 1;
 }
 
 /* Does some operand, or this form, name a register by VEX.vvvv? */

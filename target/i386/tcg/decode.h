@@ -274,7 +274,7 @@ struct Insn {
 typedef struct X86DecodeMode {
     bool code64, code32;            /* neither: 16-bit */
     bool prot;                      /* protected mode and not virtual-8086 */
-    const uint64_t *features;       /* env->features */
+    const uint64_t *features;       /* env->features; NULL = every instruction there is */
 } X86DecodeMode;
 
 /* Fetch @n bytes at block start + @delta; false: not there. */

@@ -128,6 +128,12 @@ static void end_sti_shadow(Gen *g)
     ir_label(g->b, none);
 }
 
+/* Where KVM runs the guest, instructions that CPUID does not announce run too: one that it hands over must not differ. */
+static const uint64_t *decode_features(const Gen *g)
+{
+    return g->req->cpu->kvm ? NULL : g->env->features;
+}
+
 void x86_translate(TbRequest *req)
 {
     Gen g;
@@ -136,7 +142,7 @@ void x86_translate(TbRequest *req)
 
     gen_init(&g, req);
     const X86DecodeMode mode = {
-        .code64 = g.code64, .code32 = g.code32, .prot = g.pe && !g.vm86, .features = g.env->features,
+        .code64 = g.code64, .code32 = g.code32, .prot = g.pe && !g.vm86, .features = decode_features(&g),
     };
     do {
         refusal = x86_decode(&mode, fetch, req, g.next, &insn);
