@@ -6,6 +6,7 @@
 
 #include "accel/kvm/cpu-ops.h"
 #include "system/memory.h"
+#include "util/account.h"
 
 typedef struct KvmSlot {
     hwaddr start;
@@ -54,9 +55,11 @@ typedef struct KvmAccel {
     KvmSlots slots;
     bool assist_on;             /* property */
     int irqchip;                /* property: KvmIrqchip */
+    bool shadow_paging;         /* the estimate's assumption */
     bool started;
 
     GArray *parked;             /* of ParkedVcpu: of CPUs that were unplugged; BQL */
+    MemoryAccount slots_account;
     KvmAssist assist;           /* BQL */
 
     /* atomic */
@@ -72,6 +75,10 @@ struct KvmVcpu {
     int fd;
     struct kvm_run *run;
 };
+
+/* accounts.c: what the kernel keeps for slots. */
+void kvm_accounts_add(KvmAccel *a);
+void kvm_accounts_remove(KvmAccel *a);
 
 /* assist.c: the translator executes what KVM cannot. */
 bool kvm_assist_start(KvmAccel *a);

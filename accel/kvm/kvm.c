@@ -148,6 +148,7 @@ static bool kvm_start(Accel *accel, Error **errp)
     slots = ioctl(a->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
     kvm_slots_init(&a->slots, a->vm_fd, slots > 0 ? slots : 32);
     a->started = true;
+    kvm_accounts_add(a);
     if (a->assist_on && kvm_assist_start(a)) {
         fail_by_exits(a);
     }
@@ -362,6 +363,7 @@ static void kvm_accel_fini(Object *obj)
 
     kvm_assist_fini(a);
     if (a->started) {
+        kvm_accounts_remove(a);
         kvm_slots_fini(&a->slots);
     }
     for (unsigned i = 0; i < a->parked->len; i++) {
