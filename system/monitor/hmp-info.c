@@ -437,6 +437,7 @@ static const InfoSubject subjects[] = {
     { "memory-devices", "devices that bring memory", info_memory_devices },
     { "memory_size_summary", "how much memory the guest has", info_memory_size_summary },
     { "mice", "pointing devices", hmp_info_mice },
+    { "pci", "PCI devices as the guest has set them up", hmp_info_pci },
     { "migrate", "the last or present migration", info_migrate },
     { "migrate_capabilities", "ways of migrating", info_migrate_capabilities },
     { "migrate_parameters", "parameters of migrations", info_migrate_parameters },

@@ -156,6 +156,8 @@ void hmp_info_roms(FILE *out, const char *args, int cpu_index);
 bool hmp_dump_guest_memory(FILE *out, const char *args, Error **errp);
 bool hmp_memsave(FILE *out, const char *args, Error **errp);
 bool hmp_pmemsave(FILE *out, const char *args, Error **errp);
+/* hmp-pci.c */
+void hmp_info_pci(FILE *out, const char *args, int cpu_index);
 /* hmp-ui.c */
 bool hmp_mouse_button(FILE *out, const char *args, Error **errp);
 bool hmp_mouse_move(FILE *out, const char *args, Error **errp);

@@ -218,6 +218,24 @@ class Tree(unittest.TestCase):
             self.assertNotIn('default-value', ram['size'])
 
 
+class Pci(unittest.TestCase):
+    def test_query_pci_tells_buses_and_bars(self):
+        with quern.Quern('-machine', 'q35', '-S', '-device', 'pcie-root-port,id=r1,chassis=1,addr=5.0',
+                         '-device', 'VGA,id=v0,addr=6.0') as q:
+            bus, = q.command('query-pci')
+            by_id = {d['qdev_id']: d for d in bus['devices'] if d['qdev_id']}
+            self.assertEqual((by_id['r1']['slot'], by_id['r1']['pci_bridge']['bus']['number']), (5, 0))
+            self.assertNotIn('subsystem', by_id['r1']['id'])
+            self.assertEqual(by_id['v0']['class_info'], {'class': 0x300, 'desc': 'VGA controller'})
+            self.assertEqual([(r['bar'], r['size'], r['address']) for r in by_id['v0']['regions']][:2],
+                             [(0, 16 << 20, -1), (2, 4096, -1)])
+            text = q.hmp('info pci').replace('\r', '')
+            self.assertIn('  Bus  0, device   6, function 0:\n    VGA controller: PCI device 1234:1111\n', text)
+            self.assertIn('      secondary bus 0.\n', text)
+        with quern.Quern('-machine', 'none') as q:
+            self.assertEqual(q.command('query-pci'), [])
+
+
 if __name__ == '__main__':
     quern.BINARY = sys.argv.pop(1)
     unittest.main(testRunner=unittest.TextTestRunner(verbosity=1))
