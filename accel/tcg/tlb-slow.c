@@ -105,7 +105,9 @@ void tcg_watch_set_debugger(TcgCpuState *t, const CpuWatchpoint *watch, unsigned
 {
     assert(n <= CPU_WATCHPOINTS_MAX);
     memset(&t->watch[TCG_WATCH_GUEST], 0, sizeof(t->watch) - TCG_WATCH_GUEST * sizeof(t->watch[0]));
-    memcpy(&t->watch[TCG_WATCH_GUEST], watch, n * sizeof(*watch));
+    if (n) {                            /* @watch is NULL without any, which memcpy may not be given */
+        memcpy(&t->watch[TCG_WATCH_GUEST], watch, n * sizeof(*watch));
+    }
     watch_count(t);
 }
 
