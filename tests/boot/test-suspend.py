@@ -2,7 +2,7 @@
 """Suspend to RAM with a real kernel: sleep, be woken by the monitor, the power button and the clock, and go on.
 And with SeaBIOS: a boot sector sleeps and comes back at its waking vector.
 
-usage: test-suspend.py QUERN GUEST CC
+usage: test-suspend.py QUERN GUEST CC [--firmware]
 """
 import json
 import socket
@@ -153,7 +153,8 @@ def firmware_case(tap, quern, cc, machine):
 def main():
     quern, guest, cc = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     tap = Tap()
-    for machine in 'q35', 'pc':
+    # SeaBIOS' resume is seen to hang now and then (docs/devel/status.rst): not in the quick suite.
+    for machine in ('q35', 'pc') if '--firmware' in sys.argv else ():
         firmware_case(tap, quern, cc, machine)
     for machine in 'q35', 'pc':
         if not have_guest(guest):
