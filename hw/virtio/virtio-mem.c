@@ -185,12 +185,14 @@ static void sweep_later(VirtioMem *s, uint64_t offset, uint64_t len)
     rcu_call_later(sweep_on_main_loop, w);
 }
 
-/* [@offset, +@len) is populated and becomes nothing; false: as before. */
+/* [@offset, +@len) is populated and becomes nothing; false: as before, which also is so while a device does DMA there. */
 static bool unplug_run(VirtioMem *s, uint64_t offset, uint64_t len)
 {
     g_autoptr(Error) err = NULL;
 
-    ram_discard_discard(s->mgr, offset, len);
+    if (!ram_discard_discard(s->mgr, offset, len)) {
+        return false;
+    }
     if (!ram_block_discard(s->backend->mr.ram, offset, len, &err)) {
         warn_report("virtio-mem: %s", error_get_pretty(err));
         if (ram_discard_populate(s->mgr, offset, len)) {
@@ -212,7 +214,8 @@ static bool unplug_run_cb(uint64_t offset, uint64_t len, void *opaque)
 static bool unplug_all(VirtioMem *s)
 {
     uint64_t before = s->size;
-    bool done = ram_region_foreach_populated(&s->backend->mr, 0, s->region_size, unplug_run_cb, s);
+    bool done = !ram_discard_is_pinned(s->mgr, 0, s->region_size)
+             && ram_region_foreach_populated(&s->backend->mr, 0, s->region_size, unplug_run_cb, s);
 
     if (done) {
         shrink_usable(s);

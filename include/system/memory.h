@@ -217,7 +217,8 @@ uint64_t address_space_ld(AddressSpace *as, hwaddr addr, unsigned size, bool big
 void address_space_st(AddressSpace *as, hwaddr addr, uint64_t v, unsigned size, bool big_endian, MemTxAttrs attrs, MemTxResult *res);
 /*
  * DMA: map up to *@len bytes for direct access; NULL if not RAM (then use address_space_rw).
- * Pair with unmap, which marks what was written dirty.
+ * Pair with unmap, which marks what was written dirty; @len of both is the same.  Memory that is mapped stays: its
+ * owner is held, and no part of it can be discarded (ram_discard_pin()).
  */
 void *address_space_map(AddressSpace *as, hwaddr addr, hwaddr *len, bool is_write, MemTxAttrs attrs);
 void address_space_unmap(AddressSpace *as, void *host, hwaddr len, bool is_write, hwaddr written);

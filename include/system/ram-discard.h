@@ -6,7 +6,7 @@
  * A device that gives memory back piece by piece (virtio-mem) makes a manager for its region.  Parts are
  * populated or discarded in multiples of a granularity; a new manager has nothing populated.
  *
- * Locks: changes and listeners under the BQL; queries also under RCU.
+ * Locks: changes and listeners under the BQL; queries also under RCU; pins under a lock of their own.
  */
 #ifndef SYSTEM_RAM_DISCARD_H
 #define SYSTEM_RAM_DISCARD_H
@@ -29,10 +29,20 @@ void ram_discard_manager_free(RamDiscardManager *mgr);
 
 /*
  * Mark [@offset, +@len), multiples of the granularity.  Populating asks the listeners first; false: one refused
- * and nothing changed.  The memory itself is the caller's business: it is discarded after ram_discard_discard().
+ * and nothing changed.  Discarding is refused, and nothing changes, while some of it is pinned.  The memory itself is
+ * the caller's business: it is discarded after ram_discard_discard().
  */
 bool ram_discard_populate(RamDiscardManager *mgr, uint64_t offset, uint64_t len) MUST_USE;
-void ram_discard_discard(RamDiscardManager *mgr, uint64_t offset, uint64_t len);
+bool ram_discard_discard(RamDiscardManager *mgr, uint64_t offset, uint64_t len) MUST_USE;
+
+/*
+ * Keep what is populated of [@offset, +*@len), from @offset on, as it is until it is unpinned: host addresses in it
+ * were handed out for DMA.  Shortens *@len to what is pinned; false: there is nothing at @offset.  Any thread;
+ * pinning within an RCU section.
+ */
+bool ram_discard_pin(RamDiscardManager *mgr, uint64_t offset, uint64_t *len) MUST_USE;
+void ram_discard_unpin(RamDiscardManager *mgr, uint64_t offset, uint64_t len);
+bool ram_discard_is_pinned(RamDiscardManager *mgr, uint64_t offset, uint64_t len);
 
 /* All of it? */
 bool ram_discard_is_populated(const RamDiscardManager *mgr, uint64_t offset, uint64_t len);

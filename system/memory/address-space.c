@@ -3,6 +3,7 @@
  */
 #include "memory-internal.h"
 
+#include "system/ram-discard.h"
 #include "util/main-loop.h"
 
 AddressSpace address_space_memory;
@@ -436,8 +437,13 @@ void *address_space_map(AddressSpace *as, hwaddr addr, hwaddr *len, bool is_writ
     if (host) {
         uint64_t offset;
         RamBlock *rb = ram_block_from_host_rcu(host, &offset);
+        RamDiscardManager *rdm = rcu_dereference(rb->mr->rdm);
 
-        object_ref(rb->mr->owner);      /* until unmap */
+        if (!rdm || ram_discard_pin(rdm, offset, len)) {
+            object_ref(rb->mr->owner);      /* until unmap */
+        } else {
+            host = NULL;
+        }
     }
     rcu_read_unlock();
     return host;
@@ -445,6 +451,7 @@ void *address_space_map(AddressSpace *as, hwaddr addr, hwaddr *len, bool is_writ
 
 void address_space_unmap(AddressSpace *as, void *host, hwaddr len, bool is_write, hwaddr written)
 {
+    RamDiscardManager *rdm;
     uint64_t offset;
     RamBlock *rb;
 
@@ -452,6 +459,10 @@ void address_space_unmap(AddressSpace *as, void *host, hwaddr len, bool is_write
     rb = ram_block_from_host_rcu(host, &offset);
     if (is_write && written) {
         ram_block_set_dirty(rb, offset, MIN(written, len));
+    }
+    rdm = rcu_dereference(rb->mr->rdm);
+    if (rdm) {
+        ram_discard_unpin(rdm, offset, len);
     }
     rcu_read_unlock();
     object_unref(rb->mr->owner);

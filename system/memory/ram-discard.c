@@ -2,7 +2,8 @@
  * RamDiscardManager: which parts of a RAM region hold memory, one bit per granule.
  *
  * Invariants: listeners have been told exactly what the bits say; bits change only after every listener agreed
- * (populate) or was told (discard), and whoever remembers host addresses (translators) is told after the bits.
+ * (populate) or was told (discard), and whoever remembers host addresses (translators) is told after the bits; a
+ * granule that is pinned is populated.
  */
 #include "system/ram-discard.h"
 #include "memory-internal.h"
@@ -12,6 +13,10 @@ struct RamDiscardManager {
     uint64_t granularity;
     uint64_t n;                     /* granules */
     GPtrArray *listeners;           /* of RamDiscardListener *, borrowed */
+
+    GMutex pin_lock;                /* after the BQL */
+    GHashTable *pins;               /* granule -> how many mappings have it; pin_lock, which discarding takes too */
+
     unsigned long bits[];           /* set = populated; atomic */
 };
 
@@ -27,6 +32,8 @@ RamDiscardManager *ram_discard_manager_new(MemoryRegion *mr, uint64_t granularit
     mgr->granularity = granularity;
     mgr->n = n;
     mgr->listeners = g_ptr_array_new();
+    mgr->pins = g_hash_table_new(NULL, NULL);
+    g_mutex_init(&mgr->pin_lock);
     rcu_assign_pointer(mr->rdm, mgr);
     memory_population_changed();
     return mgr;
@@ -37,6 +44,8 @@ static void manager_reclaim(void *opaque)
     RamDiscardManager *mgr = opaque;
 
     g_ptr_array_unref(mgr->listeners);
+    g_hash_table_unref(mgr->pins);
+    g_mutex_clear(&mgr->pin_lock);
     g_free(mgr);
 }
 
@@ -131,6 +140,60 @@ bool ram_region_foreach_discarded(const MemoryRegion *mr, uint64_t offset, uint6
     return !mr->rdm || foreach_state(mr->rdm, offset, len, false, fn, opaque);
 }
 
+/* --- pins --- */
+
+static void add_to_pins(RamDiscardManager *mgr, uint64_t offset, uint64_t len, int n)
+{
+    for (uint64_t i = offset / mgr->granularity; i <= (offset + len - 1) / mgr->granularity; i++) {
+        int now = GPOINTER_TO_INT(g_hash_table_lookup(mgr->pins, (gpointer)i)) + n;
+
+        if (now > 0) {
+            g_hash_table_insert(mgr->pins, (gpointer)i, GINT_TO_POINTER(now));
+        } else {
+            g_hash_table_remove(mgr->pins, (gpointer)i);
+        }
+    }
+}
+
+bool ram_discard_pin(RamDiscardManager *mgr, uint64_t offset, uint64_t *len)
+{
+    g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&mgr->pin_lock);
+
+    if (!ram_discard_run(mgr, offset, len)) {
+        return false;
+    }
+    add_to_pins(mgr, offset, *len, 1);
+    return true;
+}
+
+void ram_discard_unpin(RamDiscardManager *mgr, uint64_t offset, uint64_t len)
+{
+    g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&mgr->pin_lock);
+
+    add_to_pins(mgr, offset, len, -1);
+}
+
+static bool pinned_locked(const RamDiscardManager *mgr, uint64_t offset, uint64_t len)
+{
+    GHashTableIter it;
+    gpointer granule;
+
+    g_hash_table_iter_init(&it, mgr->pins);
+    while (g_hash_table_iter_next(&it, &granule, NULL)) {
+        if ((uintptr_t)granule >= offset / mgr->granularity && (uintptr_t)granule < DIV_ROUND_UP(offset + len, mgr->granularity)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ram_discard_is_pinned(RamDiscardManager *mgr, uint64_t offset, uint64_t len)
+{
+    g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&mgr->pin_lock);
+
+    return pinned_locked(mgr, offset, len);
+}
+
 /* --- changes --- */
 
 static void set_state(RamDiscardManager *mgr, uint64_t offset, uint64_t len, bool populated)
@@ -174,15 +237,21 @@ bool ram_discard_populate(RamDiscardManager *mgr, uint64_t offset, uint64_t len)
     return true;
 }
 
-void ram_discard_discard(RamDiscardManager *mgr, uint64_t offset, uint64_t len)
+bool ram_discard_discard(RamDiscardManager *mgr, uint64_t offset, uint64_t len)
 {
+    g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&mgr->pin_lock);
+
     check_args(mgr, offset, len);
+    if (pinned_locked(mgr, offset, len)) {
+        return false;
+    }
     for (unsigned i = 0; i < mgr->listeners->len; i++) {
         RamDiscardListener *l = g_ptr_array_index(mgr->listeners, i);
 
         l->discard(l, offset, len);
     }
     set_state(mgr, offset, len, false);
+    return true;
 }
 
 /* --- listeners --- */

@@ -270,6 +270,62 @@ static void test_device_reset_keeps_memory(void)
     qtest_stop(m.q);
 }
 
+/* A disk's request on its way to [@addr, +@len); where its status will be. */
+static uint64_t read_disk(QVirtQueue *vq, QTest *q, uint64_t addr, uint32_t len)
+{
+    uint64_t header = qtest_alloc(q, 16, 16), status = qtest_alloc(q, 1, 1);
+    QSegment segs[3] = { { header, 16, false }, { addr, len, true }, { status, 1, true } };
+
+    qtest_write(q, status, 1, 0xff);
+    qvq_add(vq, segs, 3);
+    qvq_kick(vq);
+    return status;
+}
+
+static void set_read_limit(QTest *q, unsigned bytes_per_second)
+{
+    g_autofree char *json = g_strdup_printf("{'execute':'block_set_io_throttle','arguments':{'id':'d0','bps':0,'bps_wr':0,'iops':0,"
+                                            "'iops_rd':0,'iops_wr':0,'bps_rd':%u}}", bytes_per_second);
+    g_autofree char *reply = qtest_qmp(q, json);
+
+    g_assert_nonnull(strstr(reply, "\"return\""));
+}
+
+/* Memory that a device was told to write to is busy until it has: then nothing brings pages back after the unplug. */
+static void test_memory_under_dma_is_busy(void)
+{
+    uint64_t status;
+    QVirtQueue disk_queue;
+    QVirtio disk;
+    Mem m;
+
+    mem_open(&m, " -blockdev driver=null-co,node-name=n,size=1M,read-zeroes=on -device virtio-blk-pci,id=d0,drive=n", F_INACCESSIBLE);
+    qvirtio_open(&disk, &m.pci, 2, 0);
+    qvirtio_queue_init(&disk_queue, &disk, 0);
+    qvirtio_start(&disk);
+    g_assert_cmpuint(ask(&m, REQ_PLUG, 0, 4), ==, ACK);
+    set_read_limit(m.q, 1);
+    status = read_disk(&disk_queue, m.q, BASE, 512);        /* the first passes, the next waits for minutes */
+    qvq_wait(&disk_queue, NULL);
+    g_assert_cmphex(qtest_read(m.q, status, 1), ==, 0);
+    status = read_disk(&disk_queue, m.q, BASE + 2 * BLOCK - 4096, 8192);
+    for (unsigned i = 0; i < 3; i++) {
+        g_assert_cmpuint(ask(&m, REQ_UNPLUG, i * BLOCK, 2), ==, BUSY);
+    }
+    g_assert_cmpuint(ask(&m, REQ_UNPLUG_ALL, 0, 0), ==, BUSY);
+    g_assert_cmpuint(plugged(&m), ==, 4 * BLOCK);
+    g_assert_cmpuint(state_of(&m, 0, 4), ==, PLUGGED);
+    g_assert_cmpuint(ask(&m, REQ_UNPLUG, 3 * BLOCK, 1), ==, ACK);       /* nobody is at that */
+    g_assert_cmphex(qtest_read(m.q, status, 1), ==, 0xff);
+    set_read_limit(m.q, 0);
+    qvq_wait(&disk_queue, NULL);
+    g_assert_cmphex(qtest_read(m.q, status, 1), ==, 0);
+    g_assert_cmpuint(ask(&m, REQ_UNPLUG, 0, 3), ==, ACK);
+    g_assert_cmpuint(plugged(&m), ==, 0);
+    g_assert_cmpuint(resident_kib(&m), ==, 0);
+    qtest_stop(m.q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -280,6 +336,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-mem/unplugged-memory", test_unplugged_memory_is_not_there);
     g_test_add_func("/virtio-mem/preallocation", test_preallocation_is_by_plug);
     g_test_add_func("/virtio-mem/system-reset", test_system_reset_unplugs);
+    g_test_add_func("/virtio-mem/dma", test_memory_under_dma_is_busy);
     g_test_add_func("/virtio-mem/device-reset", test_device_reset_keeps_memory);
     return g_test_run();
 }

@@ -100,7 +100,7 @@ static void test_runs_match_brute_force(void)
         if (on) {
             g_assert_true(ram_discard_populate(mgr, first * PAGE, n * PAGE));
         } else {
-            ram_discard_discard(mgr, first * PAGE, n * PAGE);
+            g_assert_true(ram_discard_discard(mgr, first * PAGE, n * PAGE));
         }
         memset(model + first, on, n);
         assert_same(mgr, &mr, model, &log);
@@ -198,6 +198,46 @@ static void test_discarded_memory_is_not_there(void)
     bql_unlock();
 }
 
+/* What is mapped for DMA stays until the last mapping of it ends. */
+static void test_mapped_memory_stays(void)
+{
+    hwaddr len = PAGES * PAGE, one = 1;
+    RamDiscardManager *mgr;
+    MemoryRegion root, mr;
+    AddressSpace as;
+    void *big, *small;
+
+    bql_lock();
+    memory_region_init(&root, NULL, "root", GiB);
+    make_ram(&mr);
+    memory_region_add_subregion(&root, 0, &mr);
+    address_space_init(&as, &root, "test");
+    mgr = ram_discard_manager_new(&mr, PAGE);
+    g_assert_true(ram_discard_populate(mgr, PAGE, 4 * PAGE));
+    big = address_space_map(&as, PAGE + 100, &len, true, MEMTXATTRS_UNSPECIFIED);
+    g_assert_cmpuint(len, ==, 4 * PAGE - 100);
+    small = address_space_map(&as, 5 * PAGE - 1, &one, false, MEMTXATTRS_UNSPECIFIED);
+    g_assert_true(small == (uint8_t *)big + len - 1);
+    for (unsigned p = 1; p < 5; p++) {
+        g_assert_true(ram_discard_is_pinned(mgr, p * PAGE, PAGE));
+        g_assert_false(ram_discard_discard(mgr, p * PAGE, PAGE));
+    }
+    g_assert_true(ram_discard_is_populated(mgr, PAGE, 4 * PAGE));
+    address_space_unmap(&as, big, len, true, len);
+    g_assert_true(ram_discard_discard(mgr, PAGE, 3 * PAGE));
+    g_assert_false(ram_discard_discard(mgr, 4 * PAGE, PAGE));
+    address_space_unmap(&as, small, one, false, 0);
+    g_assert_false(ram_discard_is_pinned(mgr, 0, PAGES * PAGE));
+    g_assert_true(ram_discard_discard(mgr, 4 * PAGE, PAGE));
+
+    ram_discard_manager_free(mgr);
+    memory_region_del_subregion(&root, &mr);
+    address_space_fini(&as);
+    memory_region_fini(&mr);
+    memory_region_fini(&root);
+    bql_unlock();
+}
+
 /* Aliases made unmergeable stay one range each; the others join. */
 static void test_unmergeable_aliases_stay_apart(void)
 {
@@ -234,6 +274,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ram-discard/runs", test_runs_match_brute_force);
     g_test_add_func("/ram-discard/refusal", test_a_refusal_changes_nothing);
     g_test_add_func("/ram-discard/not-there", test_discarded_memory_is_not_there);
+    g_test_add_func("/ram-discard/mapped", test_mapped_memory_stays);
     g_test_add_func("/ram-discard/unmergeable", test_unmergeable_aliases_stay_apart);
     return g_test_run();
 }
