@@ -4,7 +4,7 @@
 #   make demo       install what is needed, build, boot a Debian kernel to a shell   [ARGS="-smp 4"]
 #   make check      install what is needed, build, run every quick suite
 #   make check-libvirt   a domain's life through a private libvirt daemon (as root, libvirt installed)
-#   make bench      boot time and workloads beside QEMU (if it is installed)
+#   make bench      start-up, workloads beside QEMU (if it is installed)   [ROWS="syscall fork"] [TURNS=5] [CLOCK=cpu]
 #   make fuzz       run the fuzz targets          [DURATION=300 seconds] [TARGETS="json options qmp"]
 #   make docs       the manual as HTML
 #   make install    [DESTDIR=...] [PREFIX=/usr/local]
@@ -14,6 +14,8 @@ PREFIX ?= /usr/local
 
 DURATION ?= 300
 TARGETS ?= json options qmp
+TURNS ?= 5
+CLOCK ?= guest
 
 .PHONY: all demo check check-libvirt bench fuzz docs install clean
 
@@ -43,9 +45,9 @@ check-libvirt: all
 bench: all
 	@scripts/install-deps demo
 	@scripts/make-guest $(BUILD)/guest
-	@python3 tests/bench/boot.py --build $(BUILD)
-	@python3 tests/bench/fp.py --build $(BUILD)
-	@python3 tests/bench/net.py --build $(BUILD)
+	@$(if $(ROWS),,python3 tests/bench/start-up.py --build $(BUILD))
+	@python3 tests/bench/workloads.py --build $(BUILD) --rows="$(ROWS)" --turns $(TURNS) --clock $(CLOCK) --cflags="$(CFLAGS_ROWS)"
+	@$(if $(ROWS),,python3 tests/bench/net.py --build $(BUILD))
 
 fuzz:
 	@scripts/install-deps fuzz

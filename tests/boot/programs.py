@@ -9,12 +9,13 @@ def compiler():
     return shutil.which('cc') or shutil.which('gcc') or shutil.which('clang')
 
 
-def build(source, out, *flags):
-    """A static program; None if this host cannot make one (no compiler, no static libc for these flags)."""
+def build(sources, out, *flags):
+    """A static program of one source or a list; None if this host cannot make one (no compiler, no static libc for these flags)."""
     cc = compiler()
     if not cc:
         return None
-    done = subprocess.run([cc, '-static', '-o', str(out), *flags, str(source), '-lm'], capture_output=True)
+    sources = sources if isinstance(sources, list) else [sources]
+    done = subprocess.run([cc, '-static', '-o', str(out), *flags, *map(str, sources), '-lm'], capture_output=True)
     return Path(out) if done.returncode == 0 else None
 
 
