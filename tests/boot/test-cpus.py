@@ -1,16 +1,14 @@
 #!/usr/bin/env python3
 """CPU topology, NUMA nodes and CPU hotplug as Debian's kernel sees them."""
-import json
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 import guest as g   # noqa: E402
+from qmp import Qmp   # noqa: E402
 
 # One line per CPU: package die core thread-siblings node
 LIST = r'''
@@ -33,44 +31,6 @@ def memdevs(*sizes):
     for i, size in enumerate(sizes):
         out += ['-object', f'memory-backend-ram,id=m{i},size={size}M']
     return out
-
-
-class Qmp:
-    def __init__(self, path):
-        self.events = []
-        self.sock = socket.socket(socket.AF_UNIX)
-        for _ in range(200):
-            try:
-                self.sock.connect(path)
-                break
-            except OSError:
-                time.sleep(0.05)
-        self.sock.settimeout(60)
-        self.file = self.sock.makefile('rw')
-        self.file.readline()
-        self.command('qmp_capabilities')
-
-    def command(self, name, **arguments):
-        arguments = {k.replace('_', '-'): v for k, v in arguments.items()}
-        self.file.write(json.dumps({'execute': name, 'arguments': arguments}) + '\n')
-        self.file.flush()
-        while True:
-            reply = json.loads(self.file.readline())
-            if 'event' not in reply:
-                return reply.get('return', reply)
-            self.events.append(reply)
-
-    def wait_event(self, name, **data):
-        """The first that came or comes with that data."""
-        def fits(e):
-            flat = {**e.get('data', {}), **e.get('data', {}).get('info', {})}
-            return e['event'] == name and all(flat.get(k) == v for k, v in data.items())
-        while True:
-            for i, e in enumerate(self.events):
-                if fits(e):
-                    return self.events.pop(i)
-            e = json.loads(self.file.readline())
-            self.events.append(e)
 
 
 def topology(tap, quern, guest):
@@ -125,7 +85,7 @@ fi
 def check_translation(q):
     """The monitor's three views of the kernel's linear mapping agree."""
     def hmp(line):
-        return q.command('human-monitor-command', command_line=line)
+        return q.ask('human-monitor-command', command_line=line)
     va, pa, flags = next(line.replace(':', '').split() for line in hmp('info tlb').split('\r\n') if line.startswith('ffff8') and line.endswith('W'))
     answer = hmp('gva2gpa 0x' + va)
     assert answer.startswith('gpa: ') and int(answer[5:], 0) == int(pa, 16), (va, pa, answer)
@@ -150,7 +110,7 @@ def hotplug(tap, quern, guest, machine):
                 raise EOFError(text)
 
             def add(cpu_id, core):
-                r = q.command('device_add', driver='qemu64-x86_64-cpu', id=cpu_id, socket_id=0, core_id=core, thread_id=0)
+                r = q.ask('device_add', driver='qemu64-x86_64-cpu', id=cpu_id, socket_id=0, core_id=core, thread_id=0)
                 assert r == {}, r
                 q.wait_event('ACPI_DEVICE_OST', device=cpu_id, source=1, status=0)
 
@@ -161,14 +121,14 @@ def hotplug(tap, quern, guest, machine):
                 add('a', 2)
                 add('b', 3)
                 until('TWO')
-                assert [c['cpu-index'] for c in q.command('query-cpus-fast')] == [0, 2, 3]
-                assert q.command('device_del', id='a') == {}
+                assert [c['cpu-index'] for c in q.ask('query-cpus-fast')] == [0, 2, 3]
+                assert q.ask('device_del', id='a') == {}
                 q.wait_event('DEVICE_DELETED', device='a', path='/machine/peripheral/a')
                 until('GONE 1')
-                there = [c['props']['core-id'] for c in q.command('query-hotpluggable-cpus') if 'qom-path' in c]
+                there = [c['props']['core-id'] for c in q.ask('query-hotpluggable-cpus') if 'qom-path' in c]
                 assert there == [3, 0], there
-                assert [s['device'] for s in q.command('query-acpi-ospm-status') if 'device' in s] == ['b']
-                q.command('set-action', reboot='reset')
+                assert [s['device'] for s in q.ask('query-acpi-ospm-status') if 'device' in s] == ['b']
+                q.ask('set-action', reboot='reset')
                 add('c', 2)
                 until('REBOOTED')
                 until('QUERN-SCRIPT-STATUS')

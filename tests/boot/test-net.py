@@ -7,7 +7,6 @@ import fcntl
 import gzip
 import hashlib
 import http.server
-import json
 import os
 import socket
 import struct
@@ -22,6 +21,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 import guest as g   # noqa: E402
+from qmp import Qmp   # noqa: E402
 
 SIZE = 3 << 20
 DATA = os.urandom(SIZE)
@@ -163,32 +163,8 @@ class Session:
 
     def __init__(self, argv, qmp):
         self.p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.output, self.events = '', []
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(60)
-        for _ in range(200):
-            try:
-                self.sock.connect(qmp)
-                break
-            except OSError:
-                time.sleep(0.05)
-        self.lines = self.sock.makefile('rw')
-        self.lines.readline()
-        self.ask('qmp_capabilities')
-
-    def ask(self, name, /, **arguments):
-        self.lines.write(json.dumps({'execute': name, 'arguments': arguments}) + '\n')
-        self.lines.flush()
-        while True:
-            reply = json.loads(self.lines.readline())
-            if 'event' not in reply:
-                return reply.get('return', reply)
-            self.events.append(reply)
-
-    def event(self, name):
-        while not any(e['event'] == name for e in self.events):
-            self.events.append(json.loads(self.lines.readline()))
-        return next(e for e in self.events if e['event'] == name)
+        self.output, self.qmp = '', Qmp(qmp)
+        self.ask, self.event = self.qmp.ask, self.qmp.wait_event
 
     def until(self, mark):
         while mark not in self.output:

@@ -7,7 +7,6 @@ port both ways, a console, the balloon with its statistics and reports of free p
 import base64
 import gzip
 import hashlib
-import json
 import os
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 import guest as g   # noqa: E402
+from qmp import Qmp   # noqa: E402
 
 MIB = 1 << 20
 
@@ -66,29 +66,6 @@ CASES = [
     ('microvm mmio', 'microvm', '-device', '', '1110'),
     ('microvm mmio, packed', 'microvm', '-device', ',packed=on', '1111'),
 ]
-
-
-class Qmp:
-    def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(20)
-        self.sock.connect(str(path))
-        self.file = self.sock.makefile('rw')
-        self.file.readline()
-        self.call('qmp_capabilities')
-
-    def call(self, name, **args):
-        self.file.write(json.dumps({'execute': name, 'arguments': args}) + '\n')
-        self.file.flush()
-        while True:
-            line = self.file.readline()
-            if not line:
-                raise EOFError(name)
-            answer = json.loads(line)
-            if 'error' in answer:
-                raise RuntimeError(f'{name}: {answer["error"]["desc"]}')
-            if 'return' in answer:
-                return answer['return']
 
 
 def wait_for(what, seconds=20):
@@ -180,17 +157,17 @@ def talk(boot, check):
     check('guest reaches the balloon', boot.says('READY-FOR-BALLOON'))
     want = b''.join(b'%d\n' % n for n in range(1, 20001))
     check('port brings 20000 lines', wait_for(lambda: len(boot.port_text) >= len(want), 10) and boot.port_text == want)
-    boot.qmp.call('balloon', value=160 * MIB)
+    boot.qmp.ask('balloon', value=160 * MIB)
     check('balloon inflates to 160 MiB',
-          wait_for(lambda: boot.qmp.call('query-balloon')['actual'] == 160 * MIB))
+          wait_for(lambda: boot.qmp.ask('query-balloon')['actual'] == 160 * MIB))
     boot.answer(b'inflated')
     check('guest asks to deflate', boot.says('DEFLATE'))
-    boot.qmp.call('balloon', value=256 * MIB)
-    check('balloon deflates', wait_for(lambda: boot.qmp.call('query-balloon')['actual'] == 256 * MIB))
+    boot.qmp.ask('balloon', value=256 * MIB)
+    check('balloon deflates', wait_for(lambda: boot.qmp.ask('query-balloon')['actual'] == 256 * MIB))
     boot.answer(b'deflated')
     check('guest fills memory', boot.says('FILLED'))
-    boot.qmp.call('qom-set', path='/machine/peripheral/balloon', property='guest-stats-polling-interval', value=1)
-    check('statistics come', wait_for(lambda: 0 < boot.qmp.call(
+    boot.qmp.ask('qom-set', path='/machine/peripheral/balloon', property='guest-stats-polling-interval', value=1)
+    check('statistics come', wait_for(lambda: 0 < boot.qmp.ask(
         'qom-get', path='/machine/peripheral/balloon', property='guest-stats')['stats']['stat-free-memory'] < 256 * MIB))
     full = boot.resident_kib()
     boot.answer(b'go on')
