@@ -55,6 +55,14 @@ void aml_int(Aml *a, uint64_t v)
     put_le(a->b, v, 1u << i);
 }
 
+uint32_t aml_dword(Aml *a, uint32_t v)
+{
+    assert(a->depth == 0);
+    put8(a->b, OP_DWORD);
+    put_le(a->b, v, 4);
+    return a->b->len - 4;
+}
+
 void aml_string(Aml *a, const char *s)
 {
     put8(a->b, OP_STRING);

@@ -7,7 +7,7 @@
 #include "hw/acpi/tables.h"
 
 enum { HEADER_SIZE = 36, HEADER_LENGTH = 4, HEADER_CHECKSUM = 9, FACS_ALIGN = 64,
-       LOADER_ALLOCATE = 1, LOADER_ADD_POINTER = 2, LOADER_ADD_CHECKSUM = 3, LOADER_ENTRY = 128, LOADER_FILE = 56,
+       LOADER_ALLOCATE = 1, LOADER_ADD_POINTER = 2, LOADER_ADD_CHECKSUM = 3, LOADER_WRITE_POINTER = 4, LOADER_ENTRY = 128, LOADER_FILE = 56,
        ZONE_HIGH = 1, ZONE_FSEG = 2 };
 
 #define FILE_TABLES "etc/acpi/tables"
@@ -19,6 +19,8 @@ void acpi_tables_init(AcpiTables *t)
     memset(t->rsdp, 0, sizeof(t->rsdp));
     t->pointers = g_array_new(false, false, sizeof(AcpiPointer));
     t->checksums = g_array_new(false, false, sizeof(AcpiChecksum));
+    t->blobs = g_array_new(false, false, sizeof(AcpiBlob));
+    t->write_backs = g_array_new(false, false, sizeof(AcpiWriteBack));
 }
 
 void acpi_tables_fini(AcpiTables *t)
@@ -26,6 +28,8 @@ void acpi_tables_fini(AcpiTables *t)
     g_clear_pointer(&t->tables, g_byte_array_unref);
     g_clear_pointer(&t->pointers, g_array_unref);
     g_clear_pointer(&t->checksums, g_array_unref);
+    g_clear_pointer(&t->blobs, g_array_unref);
+    g_clear_pointer(&t->write_backs, g_array_unref);
 }
 
 void acpi_put(AcpiTables *t, uint64_t v, unsigned bytes)
@@ -38,10 +42,32 @@ void acpi_put(AcpiTables *t, uint64_t v, unsigned bytes)
 
 void acpi_put_pointer(AcpiTables *t, uint32_t target, uint8_t size)
 {
-    AcpiPointer p = { false, t->tables->len, size };
+    AcpiPointer p = { false, t->tables->len, size, 0 };
 
     g_array_append_val(t->pointers, p);
     acpi_put(t, target, size);
+}
+
+unsigned acpi_add_blob(AcpiTables *t, const char *file, uint32_t align, uint64_t placed_at)
+{
+    AcpiBlob b = { file, align, placed_at };
+
+    g_array_append_val(t->blobs, b);
+    return t->blobs->len;
+}
+
+void acpi_point_at_blob(AcpiTables *t, uint32_t at, unsigned blob, uint8_t size)
+{
+    AcpiPointer p = { false, at, size, blob };
+
+    g_array_append_val(t->pointers, p);
+}
+
+void acpi_write_back(AcpiTables *t, const char *file, unsigned blob, uint32_t offset)
+{
+    AcpiWriteBack w = { file, blob, offset };
+
+    g_array_append_val(t->write_backs, w);
 }
 
 void acpi_put_gas(AcpiTables *t, uint8_t space, uint8_t width, uint8_t access, uint64_t address)
@@ -91,7 +117,7 @@ void acpi_table_end(AcpiTables *t, uint32_t start)
 /* 5.2.5.3: revision 2, both pointers, two checksums. */
 static void finish_rsdp(AcpiTables *t, uint32_t rsdt, uint32_t xsdt)
 {
-    const AcpiPointer p[] = { { true, 16, 4 }, { true, 24, 8 } };
+    const AcpiPointer p[] = { { true, 16, 4, 0 }, { true, 24, 8, 0 } };
     const AcpiChecksum c[] = { { true, 0, 20, 8 }, { true, 0, ACPI_RSDP_SIZE, 32 } };
 
     memcpy(t->rsdp, "RSD PTR ", 8);
@@ -129,12 +155,13 @@ void acpi_tables_relocate(AcpiTables *t, uint64_t base)
 {
     for (unsigned i = 0; i < t->pointers->len; i++) {
         const AcpiPointer *p = &g_array_index(t->pointers, AcpiPointer, i);
+        uint64_t target = p->blob ? g_array_index(t->blobs, AcpiBlob, p->blob - 1).placed_at : base;
         uint8_t *at = blob(t, p->in_rsdp) + p->at;
 
         if (p->size == 8) {
-            st64_le(at, ld64_le(at) + base);
+            st64_le(at, ld64_le(at) + target);
         } else {
-            st32_le(at, ld32_le(at) + (uint32_t)base);
+            st32_le(at, ld32_le(at) + (uint32_t)target);
         }
     }
     for (unsigned i = 0; i < t->checksums->len; i++) {
@@ -170,18 +197,39 @@ static void script_allocate(GByteArray *script, const char *file, uint32_t align
     e[LOADER_FILE + 4] = zone;
 }
 
+static const char *target_file(const AcpiTables *t, unsigned blob)
+{
+    return blob ? g_array_index(t->blobs, AcpiBlob, blob - 1).file : FILE_TABLES;
+}
+
+static void script_write_back(GByteArray *script, const AcpiTables *t, const AcpiWriteBack *w)
+{
+    uint8_t *e = script_entry(script, LOADER_WRITE_POINTER);
+
+    g_strlcpy((char *)e, w->file, LOADER_FILE);
+    g_strlcpy((char *)e + LOADER_FILE, target_file(t, w->blob), LOADER_FILE);
+    st32_le(e + 2 * LOADER_FILE, 0);
+    st32_le(e + 2 * LOADER_FILE + 4, w->offset);
+    e[2 * LOADER_FILE + 8] = 8;
+}
+
 bool acpi_tables_add_fw_cfg(const AcpiTables *t, FwCfg *fw_cfg, Error **errp)
 {
     g_autoptr(GByteArray) script = g_byte_array_new();
 
     script_allocate(script, FILE_TABLES, FACS_ALIGN, ZONE_HIGH);
     script_allocate(script, FILE_RSDP, 16, ZONE_FSEG);
+    for (unsigned i = 0; i < t->blobs->len; i++) {
+        const AcpiBlob *b = &g_array_index(t->blobs, AcpiBlob, i);
+
+        script_allocate(script, b->file, b->align, ZONE_HIGH);
+    }
     for (unsigned i = 0; i < t->pointers->len; i++) {
         const AcpiPointer *p = &g_array_index(t->pointers, AcpiPointer, i);
         uint8_t *e = script_entry(script, LOADER_ADD_POINTER);
 
         g_strlcpy((char *)e, p->in_rsdp ? FILE_RSDP : FILE_TABLES, LOADER_FILE);
-        g_strlcpy((char *)e + LOADER_FILE, FILE_TABLES, LOADER_FILE);
+        g_strlcpy((char *)e + LOADER_FILE, target_file(t, p->blob), LOADER_FILE);
         st32_le(e + 2 * LOADER_FILE, p->at);
         e[2 * LOADER_FILE + 4] = p->size;
     }
@@ -193,6 +241,9 @@ bool acpi_tables_add_fw_cfg(const AcpiTables *t, FwCfg *fw_cfg, Error **errp)
         st32_le(e + LOADER_FILE, c->at);
         st32_le(e + LOADER_FILE + 4, c->start);
         st32_le(e + LOADER_FILE + 8, c->len);
+    }
+    for (unsigned i = 0; i < t->write_backs->len; i++) {
+        script_write_back(script, t, &g_array_index(t->write_backs, AcpiWriteBack, i));
     }
     return fw_cfg_add_file(fw_cfg, FILE_TABLES, t->tables->data, t->tables->len, errp)
         && fw_cfg_add_file(fw_cfg, FILE_RSDP, t->rsdp, ACPI_RSDP_SIZE, errp)

@@ -3,6 +3,7 @@
  *
  * Reference: ACPI 6.4 chapter 5 (section numbers below); IA-PC HPET 3.2.4; PCI Firmware 4.1.2 (MCFG); WAET (Microsoft).
  */
+#include "hw/acpi/vmgenid.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/chipset.h"
 #include "hw/intc/ioapic.h"
@@ -320,7 +321,7 @@ static uint32_t build_slit(const Machine *m, AcpiTables *t)
 
 void acpi_build(const AcpiInfo *info, AcpiTables *out)
 {
-    uint32_t offsets[8 + ACPI_MAX_USER_TABLES], facs, dsdt;
+    uint32_t offsets[9 + ACPI_MAX_USER_TABLES], facs, dsdt;
     unsigned n = 0;
     Aml aml;
     GByteArray *code;
@@ -351,6 +352,9 @@ void acpi_build(const AcpiInfo *info, AcpiTables *out)
     }
     if (info->board != ACPI_BOARD_MICROVM) {
         offsets[n++] = build_waet(out);
+    }
+    if (info->vmgenid) {
+        offsets[n++] = vmgenid_build_ssdt(out, OEM_ID, X86_VMGENID_ADDR);
     }
     for (unsigned i = 0; info->x86->acpi_user_tables && i < info->x86->acpi_user_tables->len; i++) {
         offsets[n++] = acpi_put_user_table(out, g_ptr_array_index(info->x86->acpi_user_tables, i));

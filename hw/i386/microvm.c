@@ -6,6 +6,7 @@
  * transports use ISA lines and are named to the kernel on its command line.
  */
 #include "hw/acpi/ged.h"
+#include "hw/acpi/vmgenid.h"
 #include "hw/char/serial.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/smbios.h"
@@ -126,6 +127,9 @@ static void microvm_done(void *opaque)
     Microvm *mv = opaque;
     X86Machine *x = &mv->x86;
 
+    if (vmgenid_find()) {
+        error_setg(&error_fatal, "vmgenid needs the general-purpose events of a PC's ACPI, which machine 'microvm' has not");
+    }
     if (x->direct_boot && !with_acpi(mv) && mv->auto_cmdline) {
         extend_cmdline(mv);
     }

@@ -9,6 +9,7 @@
  *   Q35        2.75 GiB, or 2 GiB when larger   0xc0000000               0xb0000000, 256 MiB
  */
 #include "hw/acpi/cpu-hotplug.h"
+#include "hw/acpi/vmgenid.h"
 #include "hw/char/serial.h"
 #include "hw/core/bootorder.h"
 #include "hw/i386/acpi-build.h"
@@ -178,7 +179,7 @@ static AcpiInfo pc_acpi_info(PcMachine *pc)
         .kbd = pc->i8042, .hpet = x->hpet != NULL, .com_mask = isa_serial_present(x->isa),
         .s3 = pc->pm && !pc->pm->disable_s3, .s4 = pc->pm && !pc->pm->disable_s4,
         .hpet_id = x->hpet ? hpet_event_timer_block_id(x->hpet) : 0,
-        .memory_hotplug = pc->memory_hotplug != NULL,
+        .memory_hotplug = pc->memory_hotplug != NULL, .vmgenid = vmgenid_find() != NULL,
         .cpu_hotplug_port = x->cpu_hotplug ? pc->q35 ? ICH9_CPU_HOTPLUG_PORT : PIIX4_CPU_HOTPLUG_PORT : 0,
         .hole64_base = x86_memory_end(x), .hole64_size = PCI_HOLE64_SIZE,
         .pci_root = pc->host->bus, .pci_hotplug = pc->pci_hotplug,
@@ -237,9 +238,33 @@ static void pc_tables_reset(void *opaque, ResetType type)
     x->cpus_changed = false;
 }
 
+/* Without firmware the page is placed with the tables. */
+static void pc_vmgenid_reset(void *opaque, ResetType type)
+{
+    if (type != RESET_WAKEUP) {
+        vmgenid_place(opaque, X86_VMGENID_ADDR);
+    }
+}
+
+static void pc_vmgenid(PcMachine *pc, VmGenId *vmgenid)
+{
+    if (pc->x86.acpi == ON_OFF_AUTO_OFF) {
+        error_setg(&error_fatal, "vmgenid needs ACPI, which acpi=off leaves out");
+    }
+    vmgenid_connect(vmgenid, pc->pm);
+    if (pc->x86.direct_boot) {
+        reset_register(pc_vmgenid_reset, vmgenid);
+    }
+}
+
 static void pc_done(void *opaque)
 {
     PcMachine *pc = opaque;
+    VmGenId *vmgenid = vmgenid_find();
+
+    if (vmgenid) {
+        pc_vmgenid(pc, vmgenid);
+    }
 
     if (pc->pci_hotplug) {
         acpi_pci_hotplug_start(pc->pci_hotplug, pc->host->bus);

@@ -9,6 +9,7 @@
 #include "hw/i386/smbios.h"
 
 #include "config-host.h"
+#include "util/uuid.h"
 
 typedef struct Field {
     uint8_t type;
@@ -322,10 +323,11 @@ static void type0(Builder *b)
 /* 7.2.1: the first three fields are little-endian. */
 static void put_uuid(Builder *b, const uint8_t uuid[16])
 {
-    static const uint8_t order[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
+    uint8_t le[UUID_LEN];
 
-    for (unsigned i = 0; i < 16; i++) {
-        put(b, uuid[order[i]], 1);
+    uuid_to_le(uuid, le);
+    for (unsigned i = 0; i < UUID_LEN; i++) {
+        put(b, le[i], 1);
     }
 }
 
@@ -335,12 +337,8 @@ static void type1(Builder *b)
     const char *text = option(b, 1, "uuid");
     uint8_t uuid[16];
 
-    memcpy(uuid, b->x->m.uuid, 16);
-    for (unsigned i = 0, n = 0; text && text[i] && n < 16; i++) {
-        if (text[i] != '-') {
-            uuid[n++] = (uint8_t)(g_ascii_xdigit_value(text[i]) << 4 | g_ascii_xdigit_value(text[i + 1]));
-            i++;
-        }
+    if (!text || !uuid_parse(text, uuid)) {
+        memcpy(uuid, b->x->m.uuid, 16);
     }
     begin(b, 1, HANDLE_SYSTEM);
     put_option(b, "manufacturer", "QEMU");      /* the word by which guests know this platform */

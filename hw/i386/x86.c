@@ -201,9 +201,9 @@ bool x86_place_acpi(X86Machine *x, struct AcpiTables *t, Error **errp)
 {
     uint8_t *tables = g_memdup2(t->tables->data, t->tables->len);
 
-    if (TABLES_AT + t->tables->len > X86_SMBIOS_ADDR) {
+    if (TABLES_AT + t->tables->len > X86_VMGENID_ADDR) {
         g_free(tables);
-        error_setg(errp, "ACPI tables take %u bytes, at most %u fit", t->tables->len, X86_SMBIOS_ADDR - TABLES_AT);
+        error_setg(errp, "ACPI tables take %u bytes, at most %u fit", t->tables->len, X86_VMGENID_ADDR - TABLES_AT);
         return false;
     }
     assert(!memcmp(t->tables->data, "FACS", 4));

@@ -14,6 +14,7 @@
 #include "system/runstate.h"
 #include "util/fdset.h"
 #include "util/log.h"
+#include "util/uuid.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -366,17 +367,9 @@ static bool apply_watchdog_action(Options *o, const char *arg, Error **errp)
 
 static bool apply_uuid(Options *o, const char *arg, Error **errp)
 {
-    unsigned n = 0;
-
-    if (!g_uuid_string_is_valid(arg)) {
+    if (!uuid_parse(arg, o->uuid)) {
         error_setg(errp, "failed to parse UUID '%s'", arg);
         return false;
-    }
-    for (const char *s = arg; *s; s++) {
-        if (*s != '-') {
-            o->uuid[n / 2] = o->uuid[n / 2] << 4 | g_ascii_xdigit_value(*s);
-            n++;
-        }
     }
     o->uuid_set = true;
     return true;

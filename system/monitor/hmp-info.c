@@ -151,6 +151,18 @@ static void info_uuid(FILE *out, const char *args, int cpu_index)
     fprintf(out, "%s\n", u->UUID);
 }
 
+static void info_vm_generation_id(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(Error) err = NULL;
+    g_autoptr(QapiGuidInfo) info = qmp_query_vm_generation_id(&err);
+
+    if (info) {
+        fprintf(out, "%s\n", info->guid);
+    } else {
+        fprintf(out, "Error: %s\n", error_get_pretty(err));
+    }
+}
+
 static void info_network(FILE *out, const char *args, int cpu_index)
 {
     net_info(out);
@@ -457,6 +469,7 @@ static const InfoSubject subjects[] = {
     { "usernet", "connections of user mode networks", info_usernet },
     { "uuid", "the machine's UUID", info_uuid },
     { "version", "the version", info_version },
+    { "vm-generation-id", "the virtual machine generation id", info_vm_generation_id },
 };
 
 void hmp_foreach_subject(HmpNameFn *fn, void *opaque)

@@ -94,6 +94,22 @@ class Removing(unittest.TestCase):
             self.assertEqual(q.error('device-sync-config', {'id': 'r'})[1],
                              "device-sync-config is not supported for 'virtio-rng-device'")
 
+    def test_generation_id_is_a_uuid_or_random(self):
+        given = '324E6EAF-d1d1-4bf6-bf41-b9bb6c91fb87'
+        with quern.Quern(*Q35, '-device', 'vmgenid,id=v,guid=' + given) as q:
+            self.assertEqual(q.command('query-vm-generation-id'), {'guid': given.lower()})
+            self.assertEqual(q.hmp('info vm-generation-id'), given.lower() + '\r\n')
+            self.assertIn("vmgenid.guid must be a UUID or 'auto', got 'x'",
+                          q.error('qom-set', {'path': '/machine/peripheral/v', 'property': 'guid', 'value': 'x'})[1])
+            self.assertEqual(q.command('query-vm-generation-id'), {'guid': given.lower()})
+            q.command('qom-set', {'path': '/machine/peripheral/v', 'property': 'guid', 'value': 'auto'})
+            self.assertNotEqual(q.command('query-vm-generation-id'), {'guid': given.lower()})
+            self.assertIn('does not support hotplugging', q.error('device_add', {'driver': 'vmgenid'})[1])
+        for machine, more, text in (('q35', ('-device', 'vmgenid'), 'at most one vmgenid device'), ('q35,acpi=off', (), 'vmgenid needs ACPI'),
+                                    ('none', (), 'fw_cfg'), ('q35', ('-device', 'vmgenid,guid=1'), "must be a UUID or 'auto', got '1'")):
+            status, _, said = quern.run('-machine', machine, '-display', 'none', '-S', '-device', 'vmgenid', *more)
+            self.assertEqual((status, text in said, said.count('\n')), (1, True, 1), said)
+
     def test_grown_file_is_shown(self):
         with tempfile.NamedTemporaryFile() as f:
             f.truncate(1 << 20)

@@ -22,7 +22,7 @@ ON_A_MACHINE = {
     'chardev-remove', 'chardev-send-break', 'closefd',
     'device-list-properties', 'device-sync-config', 'device_add', 'device_del', 'getfd', 'inject-nmi', 'migrate',
     'migrate-incoming', 'object-add', 'object-del', 'qom-get', 'qom-list-properties', 'qom-set', 'query-acpi-ospm-status',
-    'query-balloon', 'query-cpus-fast', 'query-hotpluggable-cpus', 'query-stats', 'query-stats-schemas', 'remove-fd', 'system_wakeup',
+    'query-balloon', 'query-cpus-fast', 'query-hotpluggable-cpus', 'query-stats', 'query-stats-schemas', 'query-vm-generation-id', 'remove-fd', 'system_wakeup',
     'x-exit-preconfig'}
 OPEN_ENDED = {'device_add', 'object-add'}       # what else they take depends on a type
 WITHOUT_EXAMPLE = {'quit', 'query-qmp-schema'}  # the one ends it all, the other's answer is long
@@ -198,7 +198,8 @@ class ExamplesWithDevices(unittest.TestCase):
         name = example['command']
         more = ['-preconfig'] if name == 'x-exit-preconfig' else []
         with quern.Quern('-machine', 'q35', '-S', '-m', '64', *more, '-device', 'virtio-balloon-pci', '-chardev', 'ringbuf,id=ring0',
-                         '-object', 'rng-builtin,id=entropy0', '-device', 'pcie-root-port,id=port0') as q:
+                         '-object', 'rng-builtin,id=entropy0', '-device', 'pcie-root-port,id=port0',
+                         '-device', 'vmgenid') as q:
             self.prepare(q, name)
             request = json.loads(json.dumps(example['request']).replace('/srv/disk.img', self.disk))
             reply = q.request(**request_of(request))

@@ -504,7 +504,7 @@ static bool set_custom_int(Object *obj, const Property *p, const Value *v, Error
 }
 
 const PropertyType prop_custom_any = { .name = "any", .set = set_custom, .get = get_custom };
-const PropertyType prop_custom_str = { .name = "string", .set = set_custom_str, .get = get_custom };
+const PropertyType prop_custom_str = { .name = "string", .set = set_custom_str, .get = get_custom, .default_value = default_string_value };
 const PropertyType prop_custom_bool = { .name = "bool", .parse = parse_bool, .set = set_custom_bool, .get = get_custom };
 const PropertyType prop_custom_int = { .name = "int", .parse = parse_int, .set = set_custom_int, .get = get_custom };
 const PropertyType prop_custom_size = { .name = "size", .parse = parse_size, .set = set_custom_int, .get = get_custom };

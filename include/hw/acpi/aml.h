@@ -34,6 +34,8 @@ typedef enum AmlOp {
 /* Terms */
 void aml_op(Aml *a, AmlOp op);
 void aml_int(Aml *a, uint64_t v);
+/* A constant of four bytes, to be patched later; returns where they are in the code.  Outside all blocks, whose ends move them. */
+uint32_t aml_dword(Aml *a, uint32_t v);
 void aml_string(Aml *a, const char *s);
 void aml_path(Aml *a, const char *path);
 void aml_eisaid(Aml *a, const char *id);                /* "PNP0A08" as its packed integer */

@@ -14,7 +14,22 @@ typedef struct AcpiPointer {
     bool in_rsdp;               /* the field lies in the RSDP, else in the tables */
     uint32_t at;
     uint8_t size;
+    unsigned blob;              /* 1, 2, ...: into that blob; 0: into the tables */
 } AcpiPointer;
+
+/* A file of fw_cfg's that firmware places in memory beside the tables, for them to point at. */
+typedef struct AcpiBlob {
+    const char *file;           /* borrowed for ever */
+    uint32_t align;
+    uint64_t placed_at;         /* without firmware: where the board puts it */
+} AcpiBlob;
+
+/* Where a blob is, told by firmware in another file of eight bytes. */
+typedef struct AcpiWriteBack {
+    const char *file;
+    unsigned blob;
+    uint32_t offset;            /* in the blob, of what is told */
+} AcpiWriteBack;
 
 typedef struct AcpiChecksum {
     bool in_rsdp;
@@ -25,8 +40,10 @@ typedef struct AcpiTables AcpiTables;
 struct AcpiTables {
     GByteArray *tables;
     uint8_t rsdp[36];
-    GArray *pointers;           /* of AcpiPointer; all point into the tables */
+    GArray *pointers;           /* of AcpiPointer */
     GArray *checksums;          /* of AcpiChecksum, in the order they must be computed */
+    GArray *blobs;              /* of AcpiBlob, number 1 first */
+    GArray *write_backs;        /* of AcpiWriteBack */
 };
 
 #define ACPI_RSDP_SIZE 36
@@ -40,6 +57,12 @@ void acpi_table_end(AcpiTables *t, uint32_t start);
 void acpi_put(AcpiTables *t, uint64_t v, unsigned bytes);
 /* A pointer field of @size bytes to the table at @target. */
 void acpi_put_pointer(AcpiTables *t, uint32_t target, uint8_t size);
+/* Another file to be placed; returns its number. */
+unsigned acpi_add_blob(AcpiTables *t, const char *file, uint32_t align, uint64_t placed_at);
+/* The @size bytes at @at hold an offset into @blob. */
+void acpi_point_at_blob(AcpiTables *t, uint32_t at, unsigned blob, uint8_t size);
+/* Have firmware write the address of byte @offset of @blob to @file. */
+void acpi_write_back(AcpiTables *t, const char *file, unsigned blob, uint32_t offset);
 /* Generic address structure (5.2.3.2). */
 void acpi_put_gas(AcpiTables *t, uint8_t space, uint8_t width, uint8_t access, uint64_t address);
 /* -acpitable's keys into a table; NULL and @errp if they or the files are wrong. */

@@ -18,6 +18,7 @@ typedef struct AcpiInfo {
     bool pit, rtc, kbd, hpet;
     bool s3, s4;                    /* sleep states offered beside S5 */
     uint16_t cpu_hotplug_port;      /* 0 = CPUs cannot come and go */
+    bool vmgenid;                   /* there is a VM generation id */
     bool memory_hotplug;            /* DIMMs come and go in the machine's memory slots */
     uint32_t com_mask;              /* bit n: COMn+1 exists */
     uint32_t hpet_id;

@@ -22,6 +22,7 @@ enum { X86_GSI_SCI = 9 };
 /* Where direct boot puts tables. */
 #define X86_RSDP_ADDR   0xe0000u
 #define X86_SMBIOS_ADDR 0xf0000u
+#define X86_VMGENID_ADDR (X86_SMBIOS_ADDR - 0x1000)    /* a page; tables end before it */
 
 typedef struct X86Machine {
     Machine m;

@@ -97,7 +97,7 @@ static AcpiInfo info_of(X86Machine *x, AcpiBoard kind)
         .com_mask = 0xf, .hpet_id = 0x8086a201, .hole64_base = 8 * GiB, .hole64_size = 32 * GiB,
         .virtio_base = 0xfeb00000, .virtio_size = 512, .virtio_irq_base = 16, .n_virtio = kind == ACPI_BOARD_MICROVM ? 8 : 0,
         .ged_base = 0xfea00000, .ged_irq = 9, .cpu_hotplug_port = kind == ACPI_BOARD_MICROVM ? 0 : 0xcd8,
-        .memory_hotplug = kind != ACPI_BOARD_MICROVM,
+        .memory_hotplug = kind != ACPI_BOARD_MICROVM, .vmgenid = kind != ACPI_BOARD_MICROVM,
     };
 }
 
@@ -184,6 +184,26 @@ static void test_madt_has_every_possible_cpu(void)
     object_unref(x);
 }
 
+/* Where the blob is stands in the table, and firmware is asked to tell it. */
+static void test_ssdt_points_at_the_vm_generation_id(void)
+{
+    X86Machine *x = board("q35");
+    AcpiInfo info = info_of(x, ACPI_BOARD_Q35);
+    const uint8_t *h;
+    AcpiTables t;
+
+    acpi_build(&info, &t);
+    g_assert_cmpuint(t.blobs->len, ==, 1);
+    g_assert_cmpuint(t.write_backs->len, ==, 1);
+    g_assert_cmpuint(g_array_index(t.write_backs, AcpiWriteBack, 0).offset, ==, 40);
+    acpi_tables_relocate(&t, BASE);
+    h = find_table(&t, "SSDT");
+    g_assert_cmpmem(h + 36, 6, "\x08VGIA\x0c", 6);
+    g_assert_cmphex(ld32_le(h + 42), ==, X86_VMGENID_ADDR);
+    acpi_tables_fini(&t);
+    object_unref(x);
+}
+
 static void test_slit_is_the_matrix(void)
 {
     static const uint8_t matrix[] = { 2, 0, 0, 0, 0, 0, 0, 0, 10, 17, 21, 10 };
@@ -226,7 +246,7 @@ static void check_with_iasl(const uint8_t *table, const char *dir)
     g_assert_true(g_file_get_contents(dsl_path, &text, NULL, NULL));
     g_assert_null(strstr(text, "Incorrect checksum"));
     g_assert_null(strstr(text, "ERROR"));
-    if (strcmp(sig, "DSDT") == 0) {
+    if (strcmp(sig, "DSDT") == 0) {             /* iasl takes no "QEMUVGID", which the SSDT has, for an id */
         run_iasl((const char *const[]){ "iasl", "-p", "again", dsl, NULL }, dir, "0 Errors, 0 Warnings");
     }
     for (const char *const *n = (const char *const[]){ aml, dsl, "again.aml", NULL }; *n; n++) {
@@ -305,6 +325,7 @@ void add_acpi_tests(void)
     g_test_add_func("/i386/acpi/aml-encodings", test_aml_encodings);
     g_test_add_func("/i386/acpi/tables-sum-to-zero", test_tables_sum_to_zero);
     g_test_add_func("/i386/acpi/madt-has-every-possible-cpu", test_madt_has_every_possible_cpu);
+    g_test_add_func("/i386/acpi/ssdt-points-at-the-vm-generation-id", test_ssdt_points_at_the_vm_generation_id);
     g_test_add_func("/i386/acpi/slit-is-the-matrix", test_slit_is_the_matrix);
     g_test_add_func("/i386/acpi/iasl-reads-them", test_iasl_reads_them);
     g_test_add_func("/i386/smbios-is-well-formed", test_smbios_is_well_formed);
