@@ -192,7 +192,7 @@ void ir_exit_direct(IrBlock *b, unsigned slot, int64_t pc_delta, unsigned flags)
 {
     IrOp *op;
 
-    assert(slot < 2);
+    assert(slot < IR_DIRECT_SLOTS);
     op = build_op(b, IR_OP_exit_direct, IR_VOID);
     op->aux = slot;
     op->cond = flags;

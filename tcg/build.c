@@ -150,7 +150,7 @@ void ir_block_reset(IrBlock *b)
     b->n_ops = b->n_args = b->n_labels = b->n_vars = b->n_insns = 0;
     b->n_values = 1;
     b->pc_bits = 64;
-    b->unreachable = b->overflow = b->direct_used[0] = b->direct_used[1] = false;
+    b->unreachable = b->overflow = false;
     b->generation++;
     b->forward_generation++;
     value_new(b, IR_KIND_CONST, IR_I64, 0, 0);      /* 1: stands in when tables are full */
@@ -438,6 +438,29 @@ void ir_brcond(IrBlock *b, IrCond c, IrVal x, IrVal y, IrLabel l)
     op->in[0] = ir_id(x);
     op->in[1] = ir_id(y);
     op->n_in = 2;
+}
+
+void ir_exit_if(IrBlock *b, IrCond c, IrVal x, IrVal y, unsigned slot, int64_t pc_delta, unsigned flags)
+{
+    int known;
+    IrOp *op;
+
+    assert(ir_type(b, x) == ir_type(b, y) && (slot < IR_DIRECT_SLOTS || slot == IR_SLOT_NONE));
+    known = simplify_cond(b, &c, &x, &y);
+    if (known < 0) {
+        op = build_op(b, IR_OP_exit_if, ir_type(b, x));
+        op->cond = c;
+        op->aux = slot;
+        op->disp = (int32_t)flags;
+        op->k = pc_delta;
+        op->in[0] = ir_id(x);
+        op->in[1] = ir_id(y);
+        op->n_in = 2;
+    } else if (known && slot == IR_SLOT_NONE) {
+        ir_exit_indirect(b, ir_pc(b, pc_delta));
+    } else if (known) {
+        ir_exit_direct(b, slot, pc_delta, flags);
+    }
 }
 
 void ir_brcondi(IrBlock *b, IrCond c, IrVal x, uint64_t k, IrLabel l)

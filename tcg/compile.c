@@ -109,10 +109,12 @@ static bool emit(TcgContext *c, TcgCode *out)
     FILE *log = log_enabled(LOG_OP_RA) ? log_lock() : NULL;
 
     c->a = (Asm){ c->code, c->code, c->code + CODE_MAX };
-    c->n_rows = c->n_stubs = c->n_fixes = c->n_data = c->n_state = c->insn = 0;
+    c->n_rows = c->n_stubs = c->n_side_exits = c->n_kept = c->n_fixes = c->n_data = c->n_state = c->insn = 0;
     memset(c->label_at, 0, c->ir.n_labels * sizeof(c->label_at[0]));
     memset(out, 0, sizeof(*out));
-    out->direct[0].jump_offset = out->direct[1].jump_offset = -1;
+    for (unsigned i = 0; i < IR_DIRECT_SLOTS; i++) {
+        out->direct[i].jump_offset = -1;
+    }
     c->out = out;
     c->short_jump = NULL;
     c->flags.end = NULL;
@@ -125,7 +127,7 @@ static bool emit(TcgContext *c, TcgCode *out)
         fputc('\n', log);
         log_unlock(log);
     }
-    if (!ok || !fix_labels(c) || !room_for_stubs(c)) {
+    if (!ok || !fix_labels(c) || !out_side_exits(c) || !room_for_stubs(c)) {
         return false;
     }
     stubs = asm_offset(&c->a);

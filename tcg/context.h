@@ -48,6 +48,22 @@ typedef struct SlowStub {
     uint16_t row;
 } SlowStub;
 
+/* A dirty global as it is where a side exit leaves: enough to write it home out of line. */
+typedef struct KeptGlobal {
+    uint8_t global;
+    IrId now;
+    RaValue value;              /* of @now */
+} KeptGlobal;
+
+/* Out-of-line part of an exit_if. */
+typedef struct SideExit {
+    uint8_t *jump;              /* rel32 that goes there */
+    uint16_t op;
+    uint16_t kept, n_kept;      /* in TcgContext.kept */
+} SideExit;
+#define MAX_SIDE_EXITS  64
+#define MAX_KEPT        1024
+
 /* Bytes among the code that are no instructions, for -d out_asm. */
 typedef struct DataBytes {
     uint32_t offset, n;
@@ -94,10 +110,12 @@ struct TcgContext {
 
     /* emitter */
     unsigned insn;                              /* index in IrBlock.insns of the current instruction */
-    unsigned n_rows, n_stubs, n_fixes, n_data;
+    unsigned n_rows, n_stubs, n_side_exits, n_kept, n_fixes, n_data;
     uint32_t n_state;
     FaultRow rows[TCG_MAX_OPS];
     SlowStub stubs[TCG_MAX_OPS];
+    SideExit side_exits[MAX_SIDE_EXITS];
+    KeptGlobal kept[MAX_KEPT];
     LabelFix fixes[MAX_FIXES];
     DataBytes data[MAX_FIXES];                  /* ascending */
     struct {                                    /* the op whose instruction set the flags last */

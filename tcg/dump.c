@@ -86,6 +86,10 @@ static void dump_details(IrBlock *b, const IrOp *op, FILE *f)
     case IR_OP_call:
         fprintf(f, "%s%s", op->n_in ? ", " : " ", b->target->helpers[ir_call_helper(op)].name);
         break;
+    case IR_OP_exit_if:
+        fprintf(f, ", %s, slot %u, pc%+" PRId64 "%s", cond_name[op->cond], op->aux, op->k,
+                op->disp & IR_EXIT_POLL ? ", poll" : "");
+        break;
     case IR_OP_exit_direct:
         fprintf(f, " slot %u, pc%+" PRId64 "%s", op->aux, op->k, op->cond & IR_EXIT_POLL ? ", poll" : "");
         break;

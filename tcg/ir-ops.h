@@ -42,7 +42,7 @@ typedef struct IrOp {
     IrId out;
     IrId in[4];                     /* calls: in IrBlock.call_args; put: in[1] = see IR_PUT_UNTIL */
     uint8_t n_in;
-    int32_t disp;                   /* ld, st: added to the address; by liveness */
+    int32_t disp;                   /* ld, st: added to the address, by liveness; exit_if: flags */
     int64_t k;                      /* label, global, offset, helper, delta */
 } IrOp;
 
@@ -90,7 +90,6 @@ struct IrBlock {
     unsigned page_bits;
     bool unreachable;               /* the path has ended, no label yet */
     bool overflow;                  /* some table was full: the block is refused */
-    bool direct_used[2];
     uint32_t generation;            /* of const_hash and the forwarding tables */
     uint32_t forward_generation;
 

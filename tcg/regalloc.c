@@ -904,6 +904,17 @@ static void put_location(TcgContext *c, unsigned g)
     }
 }
 
+/* After a point where dirty @g could be asked for: is it still, later? */
+static void drop_if_last(TcgContext *c, unsigned g)
+{
+    if (c->global[g].until <= c->pos) {
+        IrId v = c->global[g].now;
+
+        clear_dirty(c, g);
+        free_if_dead(c, v);
+    }
+}
+
 void ra_fault_state(TcgContext *c, FaultRow *row)
 {
     row->state = c->n_state;
@@ -912,13 +923,74 @@ void ra_fault_state(TcgContext *c, FaultRow *row)
             unsigned g = i * 64 + __builtin_ctzll(w);
 
             put_location(c, g);
-            if (c->global[g].until <= c->pos) {
-                IrId v = c->global[g].now;
-
-                clear_dirty(c, g);
-                free_if_dead(c, v);
-            }
+            drop_if_last(c, g);
         }
     }
     row->state_len = c->n_state - row->state;
+}
+
+/* --- side exits --- */
+
+void ra_keep(TcgContext *c, SideExit *e)
+{
+    e->kept = c->n_kept;
+    for (unsigned i = 0; i < ARRAY_SIZE(c->dirty); i++) {
+        for (uint64_t w = c->dirty[i]; w; w &= w - 1) {
+            unsigned g = i * 64 + __builtin_ctzll(w);
+            IrId v = c->global[g].now;
+
+            if (c->n_kept >= MAX_KEPT) {
+                c->refused = true;
+                return;
+            }
+            c->kept[c->n_kept++] = (KeptGlobal){ g, v, c->value[v] };
+        }
+    }
+    e->n_kept = c->n_kept - e->kept;
+    for (unsigned i = 0; i < e->n_kept; i++) {  /* all are recorded: a value may be that of several */
+        drop_if_last(c, c->kept[e->kept + i].global);
+    }
+}
+
+static void resume_value(TcgContext *c, const KeptGlobal *k)
+{
+    RaValue *r = &c->value[k->now];
+
+    *r = k->value;
+    r->next = IR_NO_POS;
+    r->dirty_refs = 0;
+    r->held = false;
+    if (r->reg >= 0) {
+        c->reg[r->reg] = k->now;
+        c->occupied |= HOST_MASK(r->reg);
+    }
+    if (r->slot != RA_NONE) {
+        memset(&c->slot_used[r->slot], 1, is_vector(c->ir.values[k->now].type) ? 2 : 1);
+    }
+    if (r->home != RA_NONE) {
+        c->global[r->home].in_env = k->now;
+    }
+}
+
+void ra_resume(TcgContext *c, const SideExit *e)
+{
+    const KeptGlobal *kept = c->kept + e->kept;
+
+    c->occupied = c->locked = c->pins_in_env = 0;
+    memset(c->reg, 0, sizeof(c->reg));
+    memset(c->dirty, 0, sizeof(c->dirty));
+    memset(c->slot_used, 0, sizeof(c->slot_used));
+    for (unsigned g = 0; g < c->target->n_globals; g++) {
+        c->global[g].in_env = 0;
+    }
+    for (unsigned i = 0; i < e->n_kept; i++) {
+        resume_value(c, &kept[i]);
+    }
+    for (unsigned i = 0; i < e->n_kept; i++) {
+        unsigned g = kept[i].global;
+
+        c->global[g].now = kept[i].now;
+        c->dirty[g / 64] |= BIT_ULL(g % 64);
+        c->value[kept[i].now].dirty_refs++;
+    }
 }

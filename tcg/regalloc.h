@@ -78,6 +78,13 @@ void ra_load_pc(TcgContext *c, unsigned reg, int64_t delta);
 /* Append the dirty globals' locations to the fault state; drops those not needed after this op. */
 void ra_fault_state(TcgContext *c, FaultRow *row);
 
+/*
+ * Where the dirty globals are, for an exit whose code comes later; drops those not needed after this op.
+ * ra_resume() brings the allocator back to that state, but for what is not needed to write them home.
+ */
+void ra_keep(TcgContext *c, SideExit *e);
+void ra_resume(TcgContext *c, const SideExit *e);
+
 Mem ra_env_mem(unsigned offset);
 Mem ra_slot_mem(unsigned slot);
 

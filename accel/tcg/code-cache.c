@@ -468,13 +468,13 @@ static void check_block(const CodeCache *c, unsigned n, unsigned i)
 
     CHECK(i == 0 || tb->code_offset > unit_tb(c, n, i - 1)->code_offset, "I4: unit %u block %u", n, i);
     CHECK(tb->code_offset + tb->code.size <= c->units[n].used, "I2: unit %u block %u ends beyond used", n, i);
-    for (unsigned slot = 0; slot < 2; slot++) {
+    for (unsigned slot = 0; slot < IR_DIRECT_SLOTS; slot++) {
         CHECK(!tb->link_to[slot] || !tb_is_dead(tb), "I1: dead block %u has links", tb_id(c, tb));
         CHECK(!tb->link_to[slot] || !tb_is_dead(tb_by_id(c, tb->link_to[slot])), "I1: link to dead block");
     }
     CHECK(!tb_is_dead(tb) || !tb->in_links, "I1: dead block %u is linked to", tb_id(c, tb));
-    for (uint32_t l = tb->in_links; l; l = tb_by_id(c, l >> 1)->link_next[l & 1]) {
-        CHECK(tb_by_id(c, l >> 1)->link_to[l & 1] == tb_id(c, tb), "I1: link list of block %u", tb_id(c, tb));
+    for (uint32_t l = tb->in_links; l; l = tb_by_id(c, tb_link_from(l))->link_next[tb_link_slot(l)]) {
+        CHECK(tb_by_id(c, tb_link_from(l))->link_to[tb_link_slot(l)] == tb_id(c, tb), "I1: link list of block %u", tb_id(c, tb));
         CHECK(++steps < 1u << 24, "I1: link list of block %u is a ring", tb_id(c, tb));
     }
 }

@@ -49,10 +49,15 @@ typedef struct Tb {
     /* cache lock; hash_next also read without */
     TbId hash_next;
     uint32_t page_next[2];      /* (id << 1 | which page) in the page's list */
-    uint32_t in_links;          /* (id << 1 | slot) of the first block linked to this one */
-    TbId link_to[2];
-    uint32_t link_next[2];      /* in link_to's list */
+    uint32_t in_links;          /* TbLink of the first block linked to this one */
+    TbId link_to[IR_DIRECT_SLOTS];
+    uint32_t link_next[IR_DIRECT_SLOTS];        /* TbLink in link_to's list */
 } Tb;
+
+/* TbLink: one direct exit of a block. */
+static inline uint32_t tb_link_make(TbId from, unsigned slot) { return from * IR_DIRECT_SLOTS + slot; }
+static inline TbId tb_link_from(uint32_t link) { return link / IR_DIRECT_SLOTS; }
+static inline unsigned tb_link_slot(uint32_t link) { return link % IR_DIRECT_SLOTS; }
 
 /* --- the code cache (code-cache.c) --- */
 

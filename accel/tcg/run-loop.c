@@ -418,7 +418,7 @@ static Tb *find_block(TcgCpuState *t, uint64_t pc, const TbMode *mode, unsigned 
 static void maybe_link(TcgCpuState *t, Tb *tb, uint64_t pc, const TbMode *mode)
 {
     const Tb *from = tb_by_id(t->cache, t->last_tb);
-    uint64_t from_pc = pc - (uint64_t)from->code.direct[t->last_slot].pc_delta;
+    uint64_t from_pc = pc - (uint64_t)(int64_t)from->code.direct[t->last_slot].pc_delta;
 
     if (tb->page2 != PHYS_NONE || ((tb->key.cflags | from->key.cflags) & TB_NO_CHAIN) ||
         from->key.flags != tb->key.flags || from->key.cs_off != tb->key.cs_off || tb->key.phys_pc == PHYS_NONE ||
@@ -471,8 +471,7 @@ static void run_block(TcgCpuState *t, const Tb *tb)
     t->in_code = false;
     t->last_tb = 0;
     switch (how) {
-    case TCG_EXIT_DIRECT0:
-    case TCG_EXIT_DIRECT1:
+    case TCG_EXIT_DIRECT0 ... TCG_EXIT_DIRECT0 + IR_DIRECT_SLOTS - 1:
         STAT_INC(t, exits_direct);
         t->last_tb = t->env->exit_block;
         t->last_slot = (unsigned)(how - TCG_EXIT_DIRECT0);

@@ -89,7 +89,7 @@ static void patch(CodeCache *c, Tb *from, unsigned slot, const uint8_t *target_r
 
 static void patch_to_exit(CodeCache *c, Tb *from, unsigned slot)
 {
-    patch(c, from, slot, tb_rx(c, from) + from->code.direct[slot].exit_offset);
+    patch(c, from, slot, tb_rx(c, from) + TCG_UNLINKED_OFFSET(from->code.direct[slot].jump_offset));
 }
 
 void tb_link_locked(CodeCache *c, Tb *from, unsigned slot, Tb *to)
@@ -99,7 +99,7 @@ void tb_link_locked(CodeCache *c, Tb *from, unsigned slot, Tb *to)
     }
     from->link_to[slot] = tb_id(c, to);
     from->link_next[slot] = to->in_links;
-    to->in_links = tb_id(c, from) << 1 | slot;
+    to->in_links = tb_link_make(tb_id(c, from), slot);
     patch(c, from, slot, tb_rx(c, to) + to->code.entry);
     c->stats.links++;
 }
@@ -117,8 +117,8 @@ void tb_unlink_incoming_locked(CodeCache *c, Tb *tb)
 
     tb->in_links = 0;
     while (l) {
-        Tb *from = tb_by_id(c, l >> 1);
-        unsigned slot = l & 1;
+        Tb *from = tb_by_id(c, tb_link_from(l));
+        unsigned slot = tb_link_slot(l);
 
         l = from->link_next[slot];
         from->link_to[slot] = 0;
@@ -129,9 +129,9 @@ void tb_unlink_incoming_locked(CodeCache *c, Tb *tb)
 }
 
 /* Take @tb's slot out of its target's list. */
-static void unlink_outgoing(CodeCache *c, Tb *tb, unsigned slot)
+static void unlink_slot(CodeCache *c, Tb *tb, unsigned slot)
 {
-    uint32_t me = tb_id(c, tb) << 1 | slot;
+    uint32_t me = tb_link_make(tb_id(c, tb), slot);
     uint32_t *p;
 
     if (!tb->link_to[slot]) {
@@ -140,12 +140,19 @@ static void unlink_outgoing(CodeCache *c, Tb *tb, unsigned slot)
     p = &tb_by_id(c, tb->link_to[slot])->in_links;
     while (*p != me) {
         assert(*p);
-        p = &tb_by_id(c, *p >> 1)->link_next[*p & 1];
+        p = &tb_by_id(c, tb_link_from(*p))->link_next[tb_link_slot(*p)];
     }
     *p = tb->link_next[slot];
     tb->link_to[slot] = 0;
     tb->link_next[slot] = 0;
     patch_to_exit(c, tb, slot);
+}
+
+static void unlink_outgoing(CodeCache *c, Tb *tb)
+{
+    for (unsigned slot = 0; slot < IR_DIRECT_SLOTS; slot++) {
+        unlink_slot(c, tb, slot);
+    }
 }
 
 /* --- removal --- */
@@ -166,8 +173,7 @@ void tb_remove_locked(CodeCache *c, Tb *tb)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     c->stats.live_blocks--;
     tb_unlink_incoming_locked(c, tb);
-    unlink_outgoing(c, tb, 0);
-    unlink_outgoing(c, tb, 1);
+    unlink_outgoing(c, tb);
     if (tb->key.phys_pc != PHYS_NONE) {
         hash_remove_locked(c, tb);
         code_page_remove_tb_locked(c, tb);
@@ -195,8 +201,7 @@ bool tb_move_locked(CodeCache *c, Tb *tb)
         return false;
     }
     tb_unlink_incoming_locked(c, tb);
-    unlink_outgoing(c, tb, 0);          /* the bytes to copy now lead to the exits */
-    unlink_outgoing(c, tb, 1);
+    unlink_outgoing(c, tb);             /* the bytes to copy now lead to the exits */
     copy = code_cache_place_locked(c, &d);
     code_page_add_tb_locked(c, copy);   /* before the removal: the page's entry stays */
     tb_remove_locked(c, tb);

@@ -250,11 +250,20 @@ IrVal ir_call(IrBlock *b, unsigned helper, const IrVal *args, unsigned n_args);
 enum {
     IR_EXIT_POLL = 1,       /* look for pending interrupts first: required on backward jumps */
 };
+#define IR_DIRECT_SLOTS 4
+#define IR_SLOT_NONE 0xff       /* ir_exit_if: look the next block up instead */
+
 /*
  * Go on at block start + @pc_delta in the same mode; the pc global need not be put.  May be linked
- * straight to the next block.  @slot: 0 or 1, each used at most once per block.
+ * straight to the next block.  @slot: below IR_DIRECT_SLOTS, each used at most once per block.
  */
 void ir_exit_direct(IrBlock *b, unsigned slot, int64_t pc_delta, unsigned flags);
+/*
+ * The same if the condition holds; else the path goes on, with all that is known of values and
+ * globals.  Nothing is written for the exit's sake on the way past it: what is to be in env is
+ * stored out of line.
+ */
+void ir_exit_if(IrBlock *b, IrCond c, IrVal x, IrVal y, unsigned slot, int64_t pc_delta, unsigned flags);
 /* Go on at guest pc @pc (I64, the architectural pc) in the same mode: inline lookup of the next block.  Polls. */
 void ir_exit_indirect(IrBlock *b, IrVal pc);
 /* The same where the pc is a call's return address: pairs with ir_push_return. */

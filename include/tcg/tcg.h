@@ -80,6 +80,7 @@ static inline uint32_t tcg_make_oi(IrMemOp op, unsigned mmu_idx) { return op | m
 enum {
     TCG_STUB_LOOKUP,                    /* leave with TCG_EXIT_LOOKUP: may stand for a block's code */
     TCG_STUB_LEAVE,                     /* exits of blocks */
+    TCG_STUB_PROBE,                     /* jump there with the pc set: the jump cache's block, or leave with TCG_EXIT_LOOKUP */
     TCG_STUB_SLOW,                      /* memory slow paths */
     TCG_N_STUBS,
 };
@@ -99,7 +100,7 @@ typedef struct TcgEnv {
     uint32_t pin_offset[4];                 /* in env: globals that live in host registers (tcg_env_init()) */
     uint64_t pin_unused;                    /* where a pin without a global points */
     uint64_t *saved_regs;                   /* host registers at the running slow path, for tcg_unwind() */
-    uint32_t exit_block;                    /* at TCG_EXIT_DIRECT*: the id word of the block that left */
+    uint32_t exit_block;                    /* at TCG_EXIT_DIRECT0 + slot: the id word of the block that left */
     uint32_t guest_fpcr;                    /* x86 host: MXCSR for translated code, exceptions all masked */
     uint32_t host_fpcr;                     /* x86 host: MXCSR of C code */
     uint32_t page_bits;                     /* of the guest's smallest page (12 on x86) */
@@ -133,10 +134,12 @@ typedef struct TcgCode {
     uint32_t unwind_size;
     struct {
         int32_t jump_offset;        /* offset of the rel32 to patch when linking (4-aligned); -1 = slot unused */
-        int32_t exit_offset;        /* where it points while unlinked */
-        int64_t pc_delta;
-    } direct[2];
+        int32_t pc_delta;
+    } direct[IR_DIRECT_SLOTS];
 } TcgCode;
+
+/* Where the jump of a direct exit goes while it is not linked. */
+#define TCG_UNLINKED_OFFSET(jump_offset) ((jump_offset) + 4)
 
 TcgContext *tcg_context_new(const IrTarget *target);
 void tcg_context_free(TcgContext *ctx);
@@ -184,12 +187,12 @@ void tcg_env_init(TcgEnv *env, const IrTarget *target);
 void tcg_env_set_prologue(TcgEnv *env, const TcgPrologue *p, const uint8_t *rx);
 
 /*
- * How a block came back.  TcgEnv.pc is always the pc to go on at.  After DIRECT0/1,
- * TcgEnv.exit_block holds the id word of the block that left by slot 0/1; link it or not.
+ * How a block came back.  TcgEnv.pc is always the pc to go on at.  After DIRECT0 + slot,
+ * TcgEnv.exit_block holds the id word of the block that left by that slot; link it or not.
  * LOOKUP: the jump cache missed.  LOOP: look at mode and interrupts afresh.  POLL: exit_request was set.
  * A fault leaves by longjmp past the entry trampoline: call tcg_fp_leave() then.
  */
-enum { TCG_EXIT_DIRECT0 = 0, TCG_EXIT_DIRECT1 = 1, TCG_EXIT_LOOKUP = 2, TCG_EXIT_LOOP = 3, TCG_EXIT_POLL = 4 };
+enum { TCG_EXIT_DIRECT0 = 0, TCG_EXIT_LOOKUP = IR_DIRECT_SLOTS, TCG_EXIT_LOOP, TCG_EXIT_POLL };
 
 /* Save the guest's FP control from the host register to guest_fpcr and restore the host's. */
 void tcg_fp_leave(TcgEnv *env);

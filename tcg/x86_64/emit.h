@@ -26,7 +26,13 @@ GenFn out_vop;
 /* abi.c */
 GenFn out_call;
 /* exits.c */
+/* exit_if: @cc holds in the flags when the block is to be left. */
+void out_exit_if(TcgContext *c, IrOp *op, unsigned cc);
+/* Their code; false if they are too many. */
+bool out_side_exits(TcgContext *c) MUST_USE;
 GenFn out_exit_direct, out_exit_indirect, out_exit_loop, out_exit_state;
+/* The probe of the jump cache for the prologue; the pc is in HR_PC.  @lookup, @leave_poll: where to go on a miss, a request. */
+void emit_probe_stub(Asm *a, uint8_t *lookup, uint8_t *leave_poll);
 
 /* The bytes from @from on are data. */
 static inline void note_data(TcgContext *c, uint32_t from)
@@ -43,7 +49,7 @@ void store_block_pc(TcgContext *c);
 
 /* What lies behind a call of env.stub_leave (exits.c); up to LEAVE_POLL as TCG_EXIT_*. */
 enum {
-    LEAVE_DIRECT0 = TCG_EXIT_DIRECT0, LEAVE_DIRECT1 = TCG_EXIT_DIRECT1, LEAVE_LOOKUP = TCG_EXIT_LOOKUP,
+    LEAVE_DIRECT0 = TCG_EXIT_DIRECT0, LEAVE_DIRECT_LAST = LEAVE_DIRECT0 + IR_DIRECT_SLOTS - 1, LEAVE_LOOKUP = TCG_EXIT_LOOKUP,
     LEAVE_LOOP = TCG_EXIT_LOOP, LEAVE_POLL = TCG_EXIT_POLL, LEAVE_STATE = 8 + TCG_EXIT_LOOP,
 };
 

@@ -3,7 +3,9 @@
  *
  * Every exit has the architectural pc to go on at in HR_PC.  A direct exit is a jmp rel32 whose
  * four bytes are aligned, so that linking replaces them at once; unlinked it goes to the words
- * behind it, which leave.  Indirect exits probe the jump cache:
+ * behind it, which leave.  Exits under a condition
+ * in the middle of a block jump to code behind it, where the globals that were dirty there are
+ * written home (ra_keep).  Indirect exits probe the jump cache:
  *
  *      eax = (pc ^ pc >> 12) & 0xfff ; entry = jump_cache + eax * 16
  *      entry.tag == pc ^ mode_tag and no exit request: jmp [entry.code]
@@ -20,7 +22,7 @@ static void leave(TcgContext *c, unsigned code)
 
     op_rm(a, X_GROUP5, 2, ra_env_mem(offsetof(TcgEnv, stub_leave)));
     at = asm_offset(a);
-    if (code <= LEAVE_DIRECT1) {
+    if (code <= LEAVE_DIRECT_LAST) {
         emit32(a, at << 8 | code);
     } else {
         emit8(a, code);
@@ -43,39 +45,98 @@ static void land_short(Asm *a, uint8_t *at)
 }
 
 /* cmp exit_request, 0; jne ... */
-static uint8_t *poll(TcgContext *c)
+static uint8_t *poll(Asm *a)
 {
-    op_alu_mi(&c->a, ALU_CMP, false, ra_env_mem(offsetof(TcgEnv, exit_request)), 0);
-    return jne_short(&c->a);
+    op_alu_mi(a, ALU_CMP, false, mem(HR_ENV, (int32_t)offsetof(TcgEnv, exit_request) - TCG_ENV_BIAS), 0);
+    return jne_short(a);
 }
 
-void out_exit_direct(TcgContext *c, IrOp *op)
+/* By the prologue's probe of the jump cache. */
+static void probe_elsewhere(TcgContext *c)
+{
+    op_rm(&c->a, X_GROUP5, 4, ra_env_mem(offsetof(TcgEnv, stub[TCG_STUB_PROBE])));
+}
+
+/* On to block start + @delta; everything is at home. */
+static void leave_to(TcgContext *c, unsigned slot, int64_t delta, bool polls)
 {
     Asm *a = &c->a;
     TcgCode *out = c->out;
-    unsigned slot = op->aux;
     uint8_t *wanted = NULL;
 
-    ra_sync(c);
-    if (op->k) {
-        ra_load_pc(c, HR_PC, op->k);
+    if (delta) {
+        ra_load_pc(c, HR_PC, delta);
     }
-    if (op->cond & IR_EXIT_POLL) {
-        wanted = poll(c);
+    if (slot == IR_SLOT_NONE || out->direct[slot].jump_offset >= 0 || delta != (int32_t)delta) {
+        probe_elsewhere(c);                     /* there is no slot, or it is taken */
+        return;
     }
-    if (out->direct[slot].jump_offset >= 0) {   /* the slot is taken: go the long way */
-        leave(c, LEAVE_LOOKUP);
-    } else {
-        op_nops(a, -(asm_offset(a) + 1) & 3);
-        out->direct[slot].jump_offset = op_jmp32(a) - a->start;
-        out->direct[slot].exit_offset = asm_offset(a);
-        out->direct[slot].pc_delta = op->k;
-        leave(c, LEAVE_DIRECT0 + slot);
+    if (polls) {
+        wanted = poll(a);
     }
+    op_nops(a, -(asm_offset(a) + 1) & 3);
+    out->direct[slot].jump_offset = op_jmp32(a) - a->start;
+    out->direct[slot].pc_delta = (int32_t)delta;
+    leave(c, LEAVE_DIRECT0 + slot);
     if (wanted) {
         land_short(a, wanted);
         leave(c, LEAVE_POLL);
     }
+}
+
+void out_exit_direct(TcgContext *c, IrOp *op)
+{
+    ra_sync(c);
+    leave_to(c, op->aux, op->k, op->cond & IR_EXIT_POLL);
+}
+
+void out_exit_if(TcgContext *c, IrOp *op, unsigned cc)
+{
+    SideExit *e = &c->side_exits[c->n_side_exits];
+
+    if (c->n_side_exits == MAX_SIDE_EXITS) {
+        c->refused = true;
+        return;
+    }
+    c->n_side_exits++;
+    e->op = op - c->ir.ops;
+    e->jump = op_jcc32(&c->a, cc);
+    ra_keep(c, e);
+}
+
+bool out_side_exits(TcgContext *c)
+{
+    c->pos = c->ir.n_ops;
+    for (unsigned i = 0; i < c->n_side_exits; i++) {
+        const SideExit *e = &c->side_exits[i];
+        const IrOp *op = &c->ir.ops[e->op];
+
+        if (c->a.p + CODE_MARGIN > c->a.end) {
+            return false;
+        }
+        patch_rel32(e->jump, c->a.p);
+        ra_resume(c, e);
+        ra_sync(c);
+        leave_to(c, op->aux, op->k, op->disp & IR_EXIT_POLL);
+    }
+    return !c->refused;
+}
+
+/* Jump to the block at HR_PC if the jump cache has it; returns to emit the ways out for a miss and a request. */
+static void emit_probe(Asm *a, uint8_t **miss, uint8_t **wanted)
+{
+    op_rr(a, X_MOV_LOAD, HR_RAX, HR_PC);
+    op_shift_i(a, SHIFT_SHR, false, HR_RAX, TCG_JUMP_CACHE_BITS);
+    op_alu_rr(a, ALU_XOR, false, HR_RAX, HR_PC);
+    op_alu_ri(a, ALU_AND, false, HR_RAX, (1 << TCG_JUMP_CACHE_BITS) - 1);
+    op_shift_i(a, SHIFT_SHL, false, HR_RAX, 4);
+    op_alu_rm(a, ALU_ADD, true, HR_RAX, mem(HR_ENV, (int32_t)offsetof(TcgEnv, jump_cache) - TCG_ENV_BIAS));
+    op_rm(a, X_MOV_LOAD | X_W, HR_RCX, mem(HR_ENV, (int32_t)offsetof(TcgEnv, mode_tag) - TCG_ENV_BIAS));
+    op_alu_rr(a, ALU_XOR, true, HR_RCX, HR_PC);
+    op_alu_rm(a, ALU_CMP, true, HR_RCX, mem(HR_RAX, offsetof(TcgJumpCacheEntry, tag)));
+    *miss = jne_short(a);
+    *wanted = poll(a);
+    op_rm(a, X_GROUP5, 4, mem(HR_RAX, offsetof(TcgJumpCacheEntry, code)));
 }
 
 void out_exit_indirect(TcgContext *c, IrOp *op)
@@ -85,18 +146,7 @@ void out_exit_indirect(TcgContext *c, IrOp *op)
 
     ra_sync(c);
     ra_load_into(c, op->in[0], HR_PC, true);
-    op_rr(a, X_MOV_LOAD, HR_RAX, HR_PC);
-    op_shift_i(a, SHIFT_SHR, false, HR_RAX, TCG_JUMP_CACHE_BITS);
-    op_alu_rr(a, ALU_XOR, false, HR_RAX, HR_PC);
-    op_alu_ri(a, ALU_AND, false, HR_RAX, (1 << TCG_JUMP_CACHE_BITS) - 1);
-    op_shift_i(a, SHIFT_SHL, false, HR_RAX, 4);
-    op_alu_rm(a, ALU_ADD, true, HR_RAX, ra_env_mem(offsetof(TcgEnv, jump_cache)));
-    op_rm(a, X_MOV_LOAD | X_W, HR_RCX, ra_env_mem(offsetof(TcgEnv, mode_tag)));
-    op_alu_rr(a, ALU_XOR, true, HR_RCX, HR_PC);
-    op_alu_rm(a, ALU_CMP, true, HR_RCX, mem(HR_RAX, offsetof(TcgJumpCacheEntry, tag)));
-    miss = jne_short(a);
-    wanted = poll(c);
-    op_rm(a, X_GROUP5, 4, mem(HR_RAX, offsetof(TcgJumpCacheEntry, code)));
+    emit_probe(a, &miss, &wanted);
     land_short(a, miss);
     leave(c, LEAVE_LOOKUP);
     land_short(a, wanted);
@@ -115,4 +165,15 @@ void out_exit_state(TcgContext *c, IrOp *op)
 {
     ra_sync(c);
     leave(c, LEAVE_STATE);
+}
+
+void emit_probe_stub(Asm *a, uint8_t *lookup, uint8_t *leave_poll)
+{
+    uint8_t *miss, *wanted;
+
+    emit_probe(a, &miss, &wanted);
+    land_short(a, miss);
+    op_jmp_to(a, lookup);
+    land_short(a, wanted);
+    op_jmp_to(a, leave_poll);
 }

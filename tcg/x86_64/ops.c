@@ -605,6 +605,19 @@ static void gen_brcond(TcgContext *c, IrOp *op)
     }
 }
 
+static void gen_exit_if(TcgContext *c, IrOp *op)
+{
+    int cc = flags_in_hand(c, op);
+
+    if (cc < 0) {
+        Compare q = compare_prepare(c, op);
+
+        compare_emit(c, &q);
+        cc = q.cc;
+    }
+    out_exit_if(c, op, cc);
+}
+
 static void gen_insn_start(TcgContext *c, IrOp *op)
 {
     c->insn = op->k;
@@ -635,7 +648,7 @@ static GenFn *const gen_table[IR_N_OPS] = {
     [IR_OP_setcond] = gen_setcond, [IR_OP_select] = gen_select, [IR_OP_zext] = gen_zext, [IR_OP_sext] = gen_sext,
     [IR_OP_ld] = out_ld, [IR_OP_st] = out_st, [IR_OP_rmw] = out_rmw, [IR_OP_cas] = out_cas, [IR_OP_fence] = gen_fence,
     [IR_OP_vop] = out_vop, [IR_OP_vop_fp] = out_vop, [IR_OP_call] = out_call,
-    [IR_OP_exit_direct] = out_exit_direct, [IR_OP_exit_indirect] = out_exit_indirect,
+    [IR_OP_exit_direct] = out_exit_direct, [IR_OP_exit_if] = gen_exit_if, [IR_OP_exit_indirect] = out_exit_indirect,
     [IR_OP_exit_loop] = out_exit_loop, [IR_OP_exit_state] = out_exit_state,
 };
 

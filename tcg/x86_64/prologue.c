@@ -74,25 +74,32 @@ static void emit_leave(Asm *a)
 /*
  * [rsp] = return address behind which the LEAVE_ code lies (exits.c).
  *
- *      pop rcx ; movzx eax, byte [rcx] ; cmp eax, LEAVE_DIRECT1 ; ja other
+ *      pop rcx ; movzx eax, byte [rcx] ; cmp eax, LEAVE_DIRECT_LAST ; ja other
  *      mov edx, [rcx] ; shr edx, 8 ; sub rcx, rdx ; mov edx, [rcx + id word] ; mov [exit_block], edx
  * other: cmp eax, LEAVE_STATE ; je out ; mov [env.pc], pc
  * out: and eax, 7 ; leave
  */
 static void emit_exits(Asm *a, TcgPrologue *out)
 {
-    uint8_t *leave = a->p, *other, *state;
+    uint8_t *leave = a->p, *lookup, *leave_poll, *other, *state;
 
     emit_leave(a);
+    leave_poll = a->p;
+    op_rm(a, X_MOV_STORE | X_W, HR_PC, env_field(offsetof(TcgEnv, pc)));
+    op_mov_k(a, HR_RAX, TCG_EXIT_POLL, true);
+    op_jmp_to(a, leave);
+    lookup = a->p;
     out->stub_offset[TCG_STUB_LOOKUP] = asm_offset(a);
     op_rm(a, X_MOV_STORE | X_W, HR_PC, env_field(offsetof(TcgEnv, pc)));
     op_mov_k(a, HR_RAX, TCG_EXIT_LOOKUP, true);
     op_jmp_to(a, leave);
+    out->stub_offset[TCG_STUB_PROBE] = asm_offset(a);
+    emit_probe_stub(a, lookup, leave_poll);
 
     out->stub_offset[TCG_STUB_LEAVE] = asm_offset(a);
     pop(a, HR_RCX);
     op_rm(a, X_MOVZX8, HR_RAX, mem(HR_RCX, 0));
-    op_alu_ri(a, ALU_CMP, false, HR_RAX, LEAVE_DIRECT1);
+    op_alu_ri(a, ALU_CMP, false, HR_RAX, LEAVE_DIRECT_LAST);
     other = op_jcc32(a, CC_A);
     op_rm(a, X_MOV_LOAD, HR_RDX, mem(HR_RCX, 0));
     op_shift_i(a, SHIFT_SHR, false, HR_RDX, 8);

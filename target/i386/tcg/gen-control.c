@@ -11,12 +11,27 @@ void gen_JMP(Gen *g, const Insn *i)
     gen_jump(g, i, 0, gen_target(i));
 }
 
-/* Taken when c(x, y); both ways leave the block. */
+/*
+ * Does the block go on behind a forward branch, which is left to by a side exit?  Compilers lay the
+ * likely way out straight on.  Behind a loop's back edge it does not.
+ */
+static bool goes_on(const Gen *g, const Insn *i)
+{
+    return gen_target(i) > (int64_t)g->next && g->n_side_exits < GEN_MAX_SIDE_EXITS && !gen_exits_specially(g) &&
+        !(i->osize == IR_MO_16 && g->code32) && !gen_block_is_full(g, g->next);
+}
+
+/* Taken when c(x, y). */
 static void branch(Gen *g, const Insn *i, GenCond c)
 {
-    IrLabel taken = ir_label_new(g->b);
+    IrLabel taken;
 
     gen_sync_flags(g);
+    if (goes_on(g, i)) {
+        gen_side_exit(g, c, gen_target(i));
+        return;
+    }
+    taken = ir_label_new(g->b);
     ir_brcond(g->b, c.c, c.x, c.y, taken);
     gen_exit_direct(g, 1, g->next);
     ir_label(g->b, taken);

@@ -19,6 +19,10 @@
 /* TbMode.flags: env->hflags in the low half, and these above. */
 #define HF_TB_CODE_BP (1ull << 32)      /* DR7 has an execution breakpoint enabled */
 
+/* Direct exits: slots 0 and 1 end a block, the rest are left by in its middle. */
+#define GEN_FIRST_SIDE_SLOT 2
+#define GEN_MAX_SIDE_EXITS  (IR_DIRECT_SLOTS - GEN_FIRST_SIDE_SLOT)
+
 /* Overlays on cc_op: see cc.c. */
 enum {
     CC_OVL_C = 0x40,
@@ -50,6 +54,7 @@ struct Gen {
     bool to_loop;               /* exits go to the run loop: this is an STI's shadow */
     bool mode_changed;          /* likewise: EFLAGS.AC is not what it was at the block's start */
     unsigned n_insns;
+    unsigned n_side_exits;      /* conditional exits in the middle so far */
 
     /* while the generator of an AVX instruction runs (gen-vex.c) */
     IrVal *lanes;               /* where gen_writeback() puts vector results: [0] low, [1] high half; else NULL */
@@ -211,6 +216,8 @@ GenCond gen_cond(Gen *g, unsigned cc);
 IrVal gen_next_pc(Gen *g);
 /* Go on at block start + @delta (a static target).  @slot 0 or 1, each once per block. */
 void gen_exit_direct(Gen *g, unsigned slot, int64_t delta);
+/* Go on at block start + @delta if the condition holds; else the block goes on. */
+void gen_side_exit(Gen *g, GenCond c, int64_t delta);
 /* Go on at a computed offset in CS (I64), truncated to @size. */
 void gen_exit_indirect(Gen *g, IrVal pc);
 /* Must exits take the run loop (or raise #DB), instead of going on to the next block? */

@@ -212,6 +212,98 @@ static void test_fault_is_precise(void)
     g_assert_cmpuint(env0()->r[3], ==, 5);
 }
 
+/* Behind a branch in the middle of a block that was not taken: registers written on both sides of it are right. */
+static void test_fault_behind_a_branch(void)
+{
+    uint64_t blocks = cache()->stats.blocks;
+
+    reset();
+    map[0][0x30] = TOY_NO_PAGE;
+    env0()->r[1] = 0x30000;
+    env0()->fault_vector = CODE + 0x100;
+    PUT_CODE(CODE,
+             toy_insn(TOY_ADDI, 2, 2, 1),
+             toy_insn(TOY_ADDI, 7, 7, 3),
+             toy_insn(TOY_BNE, 5, 6, 5),                /* 0 and 0: not taken */
+             toy_insn(TOY_ADDI, 2, 2, 1),
+             toy_insn(TOY_LD, 4, 1, 0),                 /* faults */
+             toy_insn(TOY_ADDI, 2, 2, 1),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    PUT_CODE(CODE + 0x100, toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    g_assert_cmpuint(env0()->n_faults, ==, 1);
+    g_assert_cmphex(env0()->fault_pc, ==, CODE + 16);
+    g_assert_cmpuint(env0()->r[2], ==, 2);
+    g_assert_cmpuint(env0()->r[7], ==, 3);
+    g_assert_cmpuint(cache()->stats.blocks - blocks, ==, 2);
+}
+
+/* All ways out of a block with branches in its middle are linked, and each has the registers of its point. */
+static void test_exits_from_the_middle(void)
+{
+    TcgCpuState *t = cpus[0]->parent.tcg;
+    uint64_t entries;
+
+    reset();
+    env0()->r[5] = 3000;
+    PUT_CODE(CODE,
+             toy_insn(TOY_ADDI, 2, 2, 1),
+             toy_insn(TOY_BNE, 2, 3, 6),                /* to 0x1c unless r2 == r3 */
+             toy_insn(TOY_ADDI, 4, 4, 1),
+             toy_insn(TOY_BNE, 4, 6, 5),                /* to 0x20 unless r4 == r6 */
+             toy_insn(TOY_ADDI, 7, 7, 1),
+             toy_insn(TOY_BNE, 0, 5, -5),
+             toy_insn(TOY_HALT, 0, 0, 0),
+             toy_insn(TOY_ADDI, 3, 3, 2),               /* 0x1c: r3 is even, so that r2 meets it now and then */
+             toy_insn(TOY_ADDI, 0, 0, 1),               /* 0x20 */
+             toy_insn(TOY_BNE, 0, 5, -9),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    entries = t->stats.entries;
+    run(CODE);
+    /* what the program does, in C */
+    uint64_t r0 = 0, r2 = 0, r3 = 0, r4 = 0, r7 = 0;
+    do {
+        bool to1c = ++r2 != r3;
+        bool to20 = !to1c && ++r4 != 0;
+
+        r7 += !to1c && !to20;
+        r3 += to1c ? 2 : 0;
+        r0 += to1c || to20;
+    } while (r0 != 3000);
+    g_assert_cmpuint(env0()->r[2], ==, r2);
+    g_assert_cmpuint(env0()->r[3], ==, r3);
+    g_assert_cmpuint(env0()->r[4], ==, r4);
+    g_assert_cmpuint(env0()->r[7], ==, r7);
+    g_assert_cmpuint(t->stats.entries - entries, <, 50);
+}
+
+/* The running block's part behind a branch is overwritten, by itself and from outside. */
+static void test_second_part_overwritten(void)
+{
+    uint32_t insn = toy_insn(TOY_ADDI, 0, 0, 50);
+
+    reset();
+    env0()->r[1] = CODE + 16;
+    env0()->r[2] = toy_insn(TOY_ADDI, 0, 0, 42);
+    PUT_CODE(CODE,
+             toy_insn(TOY_ADDI, 3, 3, 1),
+             toy_insn(TOY_ST4, 2, 1, 0),                /* the instruction at 16 becomes += 42 */
+             toy_insn(TOY_BNE, 5, 6, 3),                /* not taken */
+             toy_insn(TOY_ADDI, 4, 4, 1),
+             toy_insn(TOY_ADDI, 0, 0, 1),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    g_assert_cmpuint(env0()->r[0], ==, 42);
+    g_assert_cmpuint(env0()->r[3], ==, 1);
+    g_assert_cmpuint(env0()->r[4], ==, 1);
+    env0()->r[1] = DATA;
+    run(CODE);
+    g_assert_cmpuint(env0()->r[0], ==, 84);
+    address_space_write(&address_space_memory, CODE + 16, MEMTXATTRS_UNSPECIFIED, &insn, 4);
+    run(CODE);
+    g_assert_cmpuint(env0()->r[0], ==, 134);
+}
+
 static void test_store_across_pages_faults_before_it_writes(void)
 {
     reset();
@@ -660,6 +752,9 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-run/loop-is-linked", test_loop_is_linked);
     g_test_add_func("/tcg-run/memory-and-mmio", test_memory_and_mmio);
     g_test_add_func("/tcg-run/fault-is-precise", test_fault_is_precise);
+    g_test_add_func("/tcg-run/fault-behind-a-branch", test_fault_behind_a_branch);
+    g_test_add_func("/tcg-run/exits-from-the-middle", test_exits_from_the_middle);
+    g_test_add_func("/tcg-run/second-part-overwritten", test_second_part_overwritten);
     g_test_add_func("/tcg-run/store-across-pages", test_store_across_pages_faults_before_it_writes);
     g_test_add_func("/tcg-run/vector-across-pages", test_vector_move_across_pages);
     g_test_add_func("/tcg-run/self-overwriting-block", test_block_that_overwrites_itself);

@@ -58,19 +58,37 @@ static const IrTarget toy_target = {
 
 /* --- front end --- */
 
+static bool in_page(const TbRequest *req, int64_t delta)
+{
+    int64_t offset = (int64_t)((req->mode.cs_base + req->pc) & 0xfff) + delta;
+
+    return offset >= 0 && offset < 4096;
+}
+
 static void go(TbRequest *req, unsigned slot, int64_t delta)
 {
-    int64_t in_page = (int64_t)((req->mode.cs_base + req->pc) & 0xfff) + delta;
-
-    if (in_page >= 0 && in_page < 4096) {
+    if (in_page(req, delta)) {
         ir_exit_direct(req->ir, slot, delta, delta <= 0 ? IR_EXIT_POLL : 0);
     } else {
         ir_exit_indirect(req->ir, ir_pc(req->ir, delta));
     }
 }
 
+/* A forward branch: the block goes on behind it, as long as there are slots. */
+static bool branch_on(TbRequest *req, unsigned *n_side, unsigned ra, unsigned rb, int64_t target)
+{
+    IrBlock *b = req->ir;
+
+    if (*n_side >= IR_DIRECT_SLOTS - 2 || req->n_insns + 1 >= req->max_insns) {
+        return false;
+    }
+    ir_exit_if(b, IR_NE, ir_get(b, ra), ir_get(b, rb), in_page(req, target) ? 2 + *n_side : IR_SLOT_NONE, target, 0);
+    ++*n_side;
+    return true;
+}
+
 /* True if the block ends. */
-static bool gen_insn(TbRequest *req, uint32_t delta, const uint8_t *i)
+static bool gen_insn(TbRequest *req, uint32_t delta, const uint8_t *i, unsigned *n_side)
 {
     IrBlock *b = req->ir;
     unsigned ra = i[1] & 7, rb = i[2] & 7;
@@ -106,6 +124,9 @@ static bool gen_insn(TbRequest *req, uint32_t delta, const uint8_t *i)
         ir_st(b, ir_get(b, ra), ir_addi(b, ir_get(b, rb), imm), 0, IR_MO_32);
         return false;
     case TOY_BNE:
+        if (imm > 1 && branch_on(req, n_side, ra, rb, (int64_t)delta + imm * 4)) {
+            return false;
+        }
         taken = ir_label_new(b);
         ir_brcond(b, IR_NE, ir_get(b, ra), ir_get(b, rb), taken);
         go(req, 0, delta + 4);
@@ -141,6 +162,7 @@ static bool gen_insn(TbRequest *req, uint32_t delta, const uint8_t *i)
 static void toy_translate(TbRequest *req)
 {
     uint32_t delta = 0;
+    unsigned n_side = 0;
 
     for (;;) {
         uint8_t insn[4];
@@ -149,7 +171,7 @@ static void toy_translate(TbRequest *req)
             break;
         }
         ir_insn_start(req->ir, delta, 0, 0);
-        bool end = gen_insn(req, delta, insn);
+        bool end = gen_insn(req, delta, insn, &n_side);
         delta += 4;
         req->n_insns++;
         req->size = delta;

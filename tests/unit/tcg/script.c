@@ -17,6 +17,7 @@ typedef struct Gen {
     unsigned live[SCRIPT_MAX + 1], n_live;
     unsigned insn;
     bool set[SCRIPT_VARS], slot0_used;
+    unsigned n_exit_ifs;
 } Gen;
 
 static unsigned rnd(Gen *g, unsigned n)
@@ -315,12 +316,28 @@ static void gen_call(Gen *g)
     }
 }
 
+/* Mostly not taken, so that something comes after it. */
+static void gen_exit_if(Gen *g)
+{
+    IrType t = int_type(g);
+    unsigned x = pick(g, t), y = pick(g, t);
+    Step *s = step(g, S_EXIT_IF, IR_VOID);
+
+    s->in[0] = x;
+    s->in[1] = y;
+    s->cond = rnd(g, 8) ? (unsigned)(x == y ? IR_NE : IR_EQ) : rnd(g, IR_TSTNE + 1);
+    s->sub = g->n_exit_ifs < 2 ? 2 + g->n_exit_ifs : IR_SLOT_NONE;
+    s->pos = rnd(g, 2);                         /* polls */
+    s->k = (int64_t)(int32_t)g_rand_int(g->r) >> rnd(g, 32);
+    g->n_exit_ifs++;
+}
+
 static void gen_step(Gen *g)
 {
     static void (*const choices[])(Gen *) = {
         gen_insn, gen_binary, gen_binary, gen_binary, gen_shift, gen_unary, gen_deposit, gen_count, gen_cond, gen_cond,
         gen_width, gen_state, gen_state, gen_state, gen_state, gen_state, gen_var, gen_memory, gen_memory, gen_vector,
-        gen_call,
+        gen_call, gen_exit_if,
     };
     Step *s;
 
@@ -540,6 +557,7 @@ static IrVal build_step(Build *u, const Step *s)
         ir_var_set(b, u->var[s->sub], n);
         ir_brcondi(b, IR_NE, n, 0, u->label[s->k]);
         break;
+    case S_EXIT_IF: ir_exit_if(b, s->cond, x, y, s->sub, (int64_t)s->k, s->pos); break;
     case S_EXIT_DIRECT: ir_exit_direct(b, s->sub, (int64_t)s->k, s->cond); break;
     case S_EXIT_INDIRECT: ir_exit_indirect(b, x); break;
     case S_EXIT_LOOP: ir_exit_loop(b, x); break;
@@ -828,8 +846,15 @@ static unsigned interpret_step(Interp *in, unsigned at)
             return sc->label_at[s->k];
         }
         break;
+    case S_EXIT_IF:
+        if (do_cond(s->cond, sc->type[s->in[0]], v[s->in[0]].q[0], v[s->in[1]].q[0])) {
+            in->out->exit = s->sub == IR_SLOT_NONE ? (unsigned)TCG_EXIT_LOOKUP : TCG_EXIT_DIRECT0 + s->sub;
+            in->out->pc = wrap(sc, in->block_pc + s->k);
+            return SCRIPT_MAX;
+        }
+        break;
     case S_EXIT_DIRECT:
-        in->out->exit = s->sub ? TCG_EXIT_DIRECT1 : TCG_EXIT_DIRECT0;
+        in->out->exit = TCG_EXIT_DIRECT0 + s->sub;
         in->out->pc = wrap(sc, in->block_pc + s->k);
         return SCRIPT_MAX;
     case S_EXIT_INDIRECT: case S_EXIT_LOOP:

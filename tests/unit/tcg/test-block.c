@@ -87,7 +87,7 @@ static void test_linked_blocks_run_through(void)
     g_assert_cmpuint(env->r[0], ==, 105);
     g_assert_cmphex(env->tcg.pc, ==, 0x1020);
     g_assert_cmpuint(env->tcg.exit_block, ==, 2);
-    link_jump(4096, &x, 4096 + x.direct[0].exit_offset);    /* and unlinked again */
+    link_jump(4096, &x, 4096 + TCG_UNLINKED_OFFSET(x.direct[0].jump_offset));    /* and unlinked again */
     g_assert_cmpint(run(4096, 0x1000), ==, TCG_EXIT_DIRECT0);
     g_assert_cmpuint(env->tcg.exit_block, ==, 1);
     tear_down();
