@@ -8,6 +8,17 @@
 #include <unistd.h>
 
 static GPtrArray *accounts;     /* of MemoryAccount *; BQL */
+static MemoryAllowFn *allow_hook;
+
+void memory_set_allow_hook(MemoryAllowFn *fn)
+{
+    allow_hook = fn;
+}
+
+bool memory_allow(const char *name, uint64_t more, Error **errp)
+{
+    return !allow_hook || allow_hook(name, more, errp);
+}
 
 void memory_account_add(MemoryAccount *a)
 {

@@ -130,9 +130,12 @@ static bool bochs_realize(Device *dev, Error **errp)
     }
     memory_region_set_log(&s->vram, true, DIRTY_VGA);
     memory_region_init_io(&s->mmio, s, &mmio_ops, s, "bochs-display-mmio", MMIO_SIZE);
+    s->console = console_new(dev, 0, console_bytes(s->vgamem, 1), &bochs_console_ops, s, errp);
+    if (!s->console) {
+        return false;
+    }
     s->dirty = g_new0(unsigned long, DIV_ROUND_UP(s->vgamem / PAGE, 64));
     edid_make(s->edid, s->xres, s->yres);
-    s->console = console_new(dev, 0, &bochs_console_ops, s);
     dispi_reset(&s->dispi, s->vgamem);
     pci_config_set_interrupt_pin(&s->pci, 0);
     pci_register_bar(&s->pci, 0, PCI_BASE_ADDRESS_SPACE_MEMORY | PCI_BASE_ADDRESS_MEM_PREFETCH, &s->vram);

@@ -3,7 +3,7 @@
  *
  * Reference: IBM VGA Technical Reference, CRT and attribute controllers.  Every address comes from
  * guest registers: offsets wrap within video memory, sizes are bounded by the registers' widths, and
- * a linear mode that does not fit is blank (dispi_mode).
+ * a linear mode that does not fit is blank (dispi_mode), as is a picture beyond the console's bound.
  */
 #include "hw/display/vga.h"
 
@@ -405,6 +405,9 @@ void vga_update(void *opaque)
     VgaMode m = current_mode(s);
     bool written;
 
+    if (m.shape != VGA_BLANK && !console_fits(s->console, m.width, m.height)) {
+        m = (VgaMode){ .shape = VGA_BLANK, .row_repeat = 1, .split = NO_SPLIT };
+    }
     memset(s->dirty, 0, DIV_ROUND_UP(s->vram_size / PAGE, 64) * sizeof(unsigned long));
     written = memory_region_snapshot_and_clear_dirty(&s->vram, 0, s->vram_size, DIRTY_VGA, s->dirty);
     if (!same_mode(&m, &s->shown)) {

@@ -15,7 +15,7 @@
 #define LEGACY_PORTS_SIZE       0x30
 #define LEGACY_WINDOW           0xa0000
 #define VBE_PORTS               0x1ce
-#define VBE_PORTS_SIZE          3
+#define VBE_PORTS_SIZE          4           /* the last for a word at 0x1d0 */
 
 enum { MMIO_EDID = 0x000, MMIO_PORTS = 0x400, MMIO_VBE = 0x500, MMIO_EXT = 0x600, MMIO_SIZE = 0x1000 };
 enum { EXT_SIZE = 8, EXT_LITTLE_ENDIAN = 0x1e1e1e1e };

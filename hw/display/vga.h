@@ -15,6 +15,9 @@
 
 enum { VGA_SEQ_REGS = 5, VGA_GR_REGS = 9, VGA_CR_REGS = 25, VGA_AR_REGS = 21 };
 
+/* For console_bytes(): any mode of 16 bits and more can be shown, of 4 and 8 bits with as many pixels. */
+#define VGA_DEPTHS 2
+
 /* What the registers say is to be shown. */
 typedef enum VgaShape { VGA_BLANK, VGA_TEXT, VGA_PLANAR16, VGA_CGA4, VGA_CHAINED256, VGA_LINEAR } VgaShape;
 

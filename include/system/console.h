@@ -12,8 +12,8 @@
 
 #include "hw/core/qdev.h"
 
-#define CONSOLE_MAX_WIDTH   16384
-#define CONSOLE_MAX_HEIGHT  16384
+/* Every console can show as much: 1920x1080. */
+#define CONSOLE_BYTES_MIN   (8 * MiB)
 
 typedef struct Console Console;
 typedef struct ConsoleListener ConsoleListener;
@@ -25,7 +25,7 @@ typedef struct ConsoleOps {
     void (*invalidate)(void *opaque);
 } ConsoleOps;
 
-/* The picture.  Owned by the console; gone at the next console_resize. */
+/* The picture.  Owned by the console; at another resolution after console_resize. */
 typedef struct ConsoleSurface {
     unsigned width, height;
     unsigned stride;                    /* pixels from one row to the next */
@@ -38,11 +38,28 @@ struct ConsoleListener {
     void (*gone)(ConsoleListener *l, Console *c);       /* the console is about to be freed */
 };
 
-/* A head of @device (borrowed; must outlive the console).  Shows 640x480 of black at first. */
-Console *console_new(Device *device, unsigned head, const ConsoleOps *ops, void *opaque);
-void console_free(Console *c);
+/*
+ * The most that pictures of an adapter take which has @vram bytes: enough for what 32 bits a pixel can show
+ * (@depths = 1), or 16 (@depths = 2).
+ */
+static inline uint64_t console_bytes(uint64_t vram, unsigned depths)
+{
+    return MAX(vram * depths, CONSOLE_BYTES_MIN);
+}
 
-/* A new, black surface, unless it has this size already.  1 .. CONSOLE_MAX_*: the adapter has checked it. */
+/*
+ * A head of @device (borrowed; must outlive the console).  Shows 640x480 of black at first.  Its pictures never take
+ * more than @max_bytes, CONSOLE_BYTES_MIN or more; NULL and @errp if the process may not have as much.
+ */
+Console *console_new(Device *device, unsigned head, uint64_t max_bytes, const ConsoleOps *ops, void *opaque, Error **errp);
+/* A head of nothing, which stays black; never fails. */
+Console *console_new_empty(void);
+void console_free(Console *c);
+uint64_t console_max_bytes(const Console *c);
+
+/* Is there room for that many pixels? */
+bool console_fits(const Console *c, unsigned width, unsigned height);
+/* A new, black surface, unless it has this size already.  It fits. */
 void console_resize(Console *c, unsigned width, unsigned height);
 /* These pixels of the surface changed. */
 void console_changed(Console *c, unsigned x, unsigned y, unsigned width, unsigned height);

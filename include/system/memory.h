@@ -255,12 +255,10 @@ RamBlock *ram_block_list_rcu(void);
 RamBlock *ram_block_from_host_rcu(const void *host, uint64_t *offset);
 RamBlock *ram_block_from_ram_addr_rcu(uint64_t ram_addr);
 /*
- * From now on up to @bytes of @rb may be in use.  More than before must be allowed by the hook that watches memory
- * (the ledger); false and @errp if it does not.
+ * From now on up to @bytes of @rb may be in use.  More than before must be allowed (memory_allow()), as must RAM (not
+ * ROM) that is made; false and @errp if it is not.
  */
 bool ram_block_set_bound(RamBlock *rb, uint64_t bytes, Error **errp) MUST_USE;
-/* Asked before @more bytes may be in use under @name, RAM (not ROM) that is made included.  NULL: everything is allowed. */
-void memory_set_bound_hook(bool (*allow)(const char *name, uint64_t more, Error **errp));
 bool ram_block_discard(RamBlock *rb, uint64_t start, uint64_t len, Error **errp) MUST_USE;
 /* Total of the ram_addr space in use, for bitmaps. */
 uint64_t ram_addr_last(void);

@@ -9,7 +9,7 @@
 #ifndef UTIL_ACCOUNT_H
 #define UTIL_ACCOUNT_H
 
-#include "util/base.h"
+#include "util/error.h"
 
 typedef struct MemoryAccount {
     const char *name;                       /* "translator/code" */
@@ -24,6 +24,11 @@ void memory_account_add(MemoryAccount *a);
 void memory_account_remove(MemoryAccount *a);
 /* NULL beyond the last. */
 MemoryAccount *memory_account_at(unsigned i);
+
+/* Asked before @more bytes may be in use under the account @name; false and @errp if they may not.  NULL: always. */
+typedef bool MemoryAllowFn(const char *name, uint64_t more, Error **errp);
+void memory_set_allow_hook(MemoryAllowFn *fn);
+bool memory_allow(const char *name, uint64_t more, Error **errp) MUST_USE;
 
 /* Bytes of [@start, +@len), pages of our own, that are in memory. */
 uint64_t memory_resident(const void *start, size_t len);

@@ -8,8 +8,11 @@
 
 #include "hw/core/machine.h"
 #include "qapi/json.h"
+#include "qapi/qapi-types.h"
 #include "qapi/qapi.h"
+#include "system/console.h"
 #include "system/ledger.h"
+#include "system/vnc.h"
 #include "util/account.h"
 
 #define FOREACH_ITEM(item, list) \
@@ -20,7 +23,13 @@ typedef struct Budget {
     Options *o;
     Machine *m;
     Value *accounts;            /* dict: name -> bytes */
+    GArray *pictures;           /* of Picture: what adapters show, in the order of their making */
 } Budget;
+
+typedef struct Picture {
+    const char *id;             /* of the adapter; NULL = none.  Borrowed */
+    uint64_t bytes;
+} Picture;
 
 static void add(Budget *b, const char *kind, const char *name, uint64_t bytes)
 {
@@ -138,10 +147,20 @@ static bool add_ram(Budget *b, Error **errp)
 
 /* --- devices with RAM of their own --- */
 
-static const struct { const char *type, *property, *account; uint64_t unit; } video[] = {
-    { "VGA", "vgamem_mb", "vga.vram", MiB },
-    { "bochs-display", "vgamem", "bochs-display-vram", 1 },
+/* Display adapters: video memory, and how many times that pictures of it may take (console_bytes()). */
+static const struct { const char *type, *property, *account; uint64_t unit; unsigned depths; } video[] = {
+    { "VGA", "vgamem_mb", "vga.vram", MiB, 2 },
+    { "secondary-vga", "vgamem_mb", "vga.vram", MiB, 2 },
+    { "bochs-display", "vgamem", "bochs-display-vram", 1, 1 },
 };
+
+static void add_picture(Budget *b, const char *id, uint64_t bytes)
+{
+    Picture p = { id, bytes };
+
+    add(b, "", "display/surfaces", bytes);
+    g_array_append_val(b->pictures, p);
+}
 
 static bool add_device(Budget *b, const char *driver, const Value *dict, Error **errp)
 {
@@ -155,6 +174,7 @@ static bool add_device(Budget *b, const char *driver, const Value *dict, Error *
                 return false;
             }
             add(b, "ram/", video[i].account, n * video[i].unit);
+            add_picture(b, value_dict_get_str(dict, "id"), console_bytes(n * video[i].unit, video[i].depths));
         }
     }
     return true;
@@ -178,6 +198,9 @@ static bool add_devices(Budget *b, Error **errp)
     const char *vga = b->o->vga ? b->o->vga : by_default;
     g_autoptr(Value) none = value_dict();
 
+    if (vga && strcmp(vga, "none") && !add_device(b, "VGA", none, errp)) {
+        return false;
+    }
     FOREACH_ITEM(item, b->o->devices) {
         const char *driver = value_dict_get_str(item->dict, "driver");
 
@@ -186,7 +209,36 @@ static bool add_devices(Budget *b, Error **errp)
             return false;
         }
     }
-    return !vga || !strcmp(vga, "none") || add_device(b, "VGA", none, errp);
+    return true;
+}
+
+/* --- VNC --- */
+
+/* Of the console that a server is to show: the named adapter's, the first, or an empty one. */
+static uint64_t picture_of(Budget *b, const char *display)
+{
+    for (unsigned i = 0; i < b->pictures->len; i++) {
+        const Picture *p = &g_array_index(b->pictures, Picture, i);
+
+        if (!display || !g_strcmp0(display, p->id)) {
+            return p->bytes;
+        }
+    }
+    add_picture(b, NULL, CONSOLE_BYTES_MIN);
+    return CONSOLE_BYTES_MIN;
+}
+
+static bool add_vnc_servers(Budget *b, Error **errp)
+{
+    FOREACH_ITEM(item, b->o->vncs) {
+        g_autoptr(QapiVncOptions) vnc = qapi_parse_vnc_options(item->dict, QAPI_FROM_TEXT, errp);
+
+        if (!vnc) {
+            return false;
+        }
+        add(b, "", "display/vnc", vnc_bound(picture_of(b, vnc->display), vnc->has_connections ? vnc->connections : VNC_MAX_CLIENTS));
+    }
+    return true;
 }
 
 /* --- the sum --- */
@@ -229,13 +281,14 @@ static void print(const Budget *b)
 
 bool budget_print(Options *o, Machine *m, Error **errp)
 {
-    Budget b = { o, m, value_dict() };
-    bool ok = add_ram(&b, errp) && add_devices(&b, errp);
+    Budget b = { o, m, value_dict(), g_array_new(false, false, sizeof(Picture)) };
+    bool ok = add_ram(&b, errp) && add_devices(&b, errp) && add_vnc_servers(&b, errp);
 
     if (ok) {
         add_registered(&b);
         print(&b);
     }
     value_unref(b.accounts);
+    g_array_unref(b.pictures);
     return ok;
 }

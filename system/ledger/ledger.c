@@ -56,7 +56,7 @@ static bool allow(const char *name, uint64_t more, Error **errp)
     }
     now = ledger_bound();
     if (now > limit || more > limit - now) {
-        error_setg(errp, "memory-limit: account 'ram/%s' needs %" PRIu64 " KiB more, %" PRIu64 " KiB of %" PRIu64 " KiB are left",
+        error_setg(errp, "memory-limit: account '%s' needs %" PRIu64 " KiB more, %" PRIu64 " KiB of %" PRIu64 " KiB are left",
                    name, (uint64_t)(more / KiB), (uint64_t)(now > limit ? 0 : (limit - now) / KiB), (uint64_t)(limit / KiB));
         return false;
     }
@@ -65,7 +65,7 @@ static bool allow(const char *name, uint64_t more, Error **errp)
 
 void ledger_init(void)
 {
-    memory_set_bound_hook(allow);
+    memory_set_allow_hook(allow);
 }
 
 static const char *largest_account(uint64_t *bound, GArray *entries)

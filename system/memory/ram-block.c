@@ -4,6 +4,7 @@
  * The list is changed under the BQL and read under RCU.
  */
 #include "memory-internal.h"
+#include "util/account.h"
 #include "util/main-loop.h"
 
 #include <sys/mman.h>
@@ -19,7 +20,6 @@
 
 static RamBlock *blocks;                        /* RCU, by descending size */
 static void (*code_write_hook)(uint64_t ram_addr, uint64_t len);
-static bool (*bound_hook)(const char *name, uint64_t more, Error **errp);
 
 /* --- host memory --- */
 
@@ -121,6 +121,13 @@ static void list_remove(RamBlock *rb)
     rcu_assign_pointer(*link, rb->next);
 }
 
+static bool allow_ram(const char *name, uint64_t more, Error **errp)
+{
+    g_autofree char *account = g_strdup_printf("ram/%s", name);
+
+    return memory_allow(account, more, errp);
+}
+
 RamBlock *ram_block_new(MemoryRegion *mr, const char *name, uint64_t size, unsigned ram_flags,
                         int fd, uint64_t fd_offset, uint64_t align, void *host, Error **errp)
 {
@@ -131,7 +138,7 @@ RamBlock *ram_block_new(MemoryRegion *mr, const char *name, uint64_t size, unsig
         error_setg(errp, "RAM '%s' cannot have %" PRIu64 " bytes", name, size);
         goto fail;
     }
-    if (!(ram_flags & RAM_IDLE) && mr->kind == MEMORY_REGION_RAM && bound_hook && !bound_hook(name, length, errp)) {
+    if (!(ram_flags & RAM_IDLE) && mr->kind == MEMORY_REGION_RAM && !allow_ram(name, length, errp)) {
         goto fail;
     }
     rb = g_new0(RamBlock, 1);
@@ -227,14 +234,9 @@ uint64_t ram_addr_last(void)
     return last;
 }
 
-void memory_set_bound_hook(bool (*allow)(const char *name, uint64_t more, Error **errp))
-{
-    bound_hook = allow;
-}
-
 bool ram_block_set_bound(RamBlock *rb, uint64_t bytes, Error **errp)
 {
-    if (bytes > rb->bound && bound_hook && !bound_hook(rb->idstr, bytes - rb->bound, errp)) {
+    if (bytes > rb->bound && !allow_ram(rb->idstr, bytes - rb->bound, errp)) {
         return false;
     }
     rb->bound = bytes;

@@ -15,6 +15,7 @@
 #ifdef CONFIG_PNG
 #include <dlfcn.h>
 #include <png.h>
+#include <setjmp.h>
 #endif
 
 /* @row: 3 bytes a pixel. */
@@ -42,19 +43,54 @@ static bool write_ppm(FILE *f, const ConsoleSurface *s)
 }
 
 #ifdef CONFIG_PNG
-/* The simplified API of libpng: failures come back as a value. */
+#define PNG_FUNCTIONS(X) \
+    X(create_write_struct) X(create_info_struct) X(destroy_write_struct) X(set_longjmp_fn) X(init_io) X(set_IHDR) X(set_filler) \
+    X(set_bgr) X(write_info) X(write_row) X(write_end)
+
+#define MEMBER(name) __typeof__(png_##name) *name;
+typedef struct PngLibrary { PNG_FUNCTIONS(MEMBER) } PngLibrary;
+#undef MEMBER
+
+static bool load_png(PngLibrary *l)
+{
+    void *lib = dlopen("libpng16.so.16", RTLD_NOW | RTLD_LOCAL);
+    bool all = lib != NULL;
+
+#define LOAD(name) all = all && (l->name = dlsym(lib, "png_" #name)) != NULL;
+    PNG_FUNCTIONS(LOAD)
+#undef LOAD
+    return all;
+}
+
+/* Row by row from the surface: it takes no memory by the picture's size. */
 static bool write_png(FILE *f, const ConsoleSurface *s)
 {
-    g_autofree uint8_t *rgb = g_malloc((size_t)s->width * s->height * 3);
-    void *lib = dlopen("libpng16.so.16", RTLD_NOW | RTLD_LOCAL);
-    __typeof__(png_image_write_to_stdio) *write_to_stdio = lib ? dlsym(lib, "png_image_write_to_stdio") : NULL;
-    png_image image = { .version = PNG_IMAGE_VERSION, .width = s->width, .height = s->height, .format = PNG_FORMAT_RGB };
+    PngLibrary l;
+    png_structp png;
+    png_infop info;
 
-    for (unsigned y = 0; y < s->height; y++) {
-        pack_row(s, y, rgb + (size_t)y * s->width * 3);
-    }
     errno = ENOPKG;
-    return write_to_stdio && write_to_stdio(&image, f, 0, rgb, 0, NULL);
+    if (!load_png(&l)) {
+        return false;
+    }
+    png = l.create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    info = png ? l.create_info_struct(png) : NULL;
+    if (!info || setjmp(*l.set_longjmp_fn(png, longjmp, sizeof(jmp_buf)))) {
+        l.destroy_write_struct(&png, &info);
+        return false;
+    }
+    l.init_io(png, f);
+    l.set_IHDR(png, info, s->width, s->height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+               PNG_FILTER_TYPE_DEFAULT);
+    l.write_info(png, info);
+    l.set_bgr(png);
+    l.set_filler(png, 0, PNG_FILLER_AFTER);
+    for (unsigned y = 0; y < s->height; y++) {
+        l.write_row(png, (png_bytep)(s->pixels + (size_t)y * s->stride));
+    }
+    l.write_end(png, NULL);
+    l.destroy_write_struct(&png, &info);
+    return true;
 }
 #endif
 

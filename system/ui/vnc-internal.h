@@ -46,10 +46,11 @@ struct VncServer {
     int listener;
     bool password_wanted;
     unsigned max_clients;
+    uint64_t max_bytes;         /* of the picture */
     char *host, *service;       /* as query-vnc tells */
     QapiNetworkAddressFamily family;
 
-    /* The picture, VNC_FRAMEBUFFER_SIZE of address space: never moves, so that client threads may read it always. */
+    /* The picture, max_bytes of address space: never moves, so that client threads may read it always. */
     uint32_t *pixels;
 
     /* BQL */

@@ -11,6 +11,7 @@
 #include "vnc-internal.h"
 
 #include "system/secret.h"
+#include "util/account.h"
 #include "util/main-loop.h"
 
 #include <dlfcn.h>
@@ -22,9 +23,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define CLIENT_BYTES_USUAL  (1664 * KiB)
 #define VNC_PORT_BASE       5900
-#define VNC_MAX_CLIENTS     32
-#define VNC_FRAMEBUFFER_SIZE ((size_t)CONSOLE_MAX_WIDTH * CONSOLE_MAX_HEIGHT * 4)
 #define PASSWORD_MAX        8           /* bytes that RFB's authentication looks at */
 
 static GPtrArray *servers;              /* of VncServer *; for the life of the process.  BQL */
@@ -82,7 +82,7 @@ static void picture_resized(ConsoleListener *l, Console *c)
         size_t used = ROUND_UP((size_t)now->width * now->height * 4, 4096);
 
         /* Threads may still read rows of the old size: the memory stays, what lies beyond is given back. */
-        madvise((uint8_t *)s->pixels + used, VNC_FRAMEBUFFER_SIZE - used, MADV_DONTNEED);
+        madvise((uint8_t *)s->pixels + used, s->max_bytes - used, MADV_DONTNEED);
         copy_rect(s, 0, 0, now->width, now->height);
         s->lib->new_framebuffer(s->screen, (char *)s->pixels, (int)now->width, (int)now->height, 8, 3, 4);
     }
@@ -99,20 +99,45 @@ static void picture_changed(ConsoleListener *l, Console *c, unsigned x, unsigned
 }
 
 /* The adapter was unplugged: its last picture stays, and goes on being shown by a console of nothing. */
-static void no_update(void *opaque)
-{
-}
-
-static const ConsoleOps nothing_ops = { .update = no_update, .invalidate = no_update };
-
 static void picture_gone(ConsoleListener *l, Console *c)
 {
     VncServer *s = server_of_listener(l);
 
     if (c == s->console) {
-        s->console = console_new(NULL, 0, &nothing_ops, NULL);
+        s->console = console_new_empty();
     }
 }
+
+/* --- memory --- */
+
+#define FOR_SERVERS(s) \
+    for (unsigned i_ = 0; servers && i_ < servers->len && ((s) = g_ptr_array_index(servers, i_)); i_++)
+
+static uint64_t servers_bound(void *opaque)
+{
+    uint64_t sum = 0;
+    VncServer *s;
+
+    FOR_SERVERS(s) {
+        sum += vnc_bound(s->max_bytes, s->max_clients);
+    }
+    return sum;
+}
+
+/* What clients have is in the library's heap: as measured of one that tried each encoding. */
+static uint64_t servers_present(void *opaque)
+{
+    uint64_t sum = 0;
+    VncServer *s;
+
+    FOR_SERVERS(s) {
+        sum += memory_resident(s->pixels, s->max_bytes)
+             + __atomic_load_n(&s->n_clients, __ATOMIC_RELAXED) * (uint64_t)CLIENT_BYTES_USUAL;
+    }
+    return sum;
+}
+
+static MemoryAccount account = { .name = "display/vnc", .bound = servers_bound, .present = servers_present };
 
 /* --- where it listens --- */
 
@@ -292,15 +317,19 @@ static bool start_screen(VncServer *s, const QapiVncOptions *o, Error **errp)
     const ConsoleSurface *now = console_surface(s->console);
     int argc = 0;
 
-    s->pixels = mmap(NULL, VNC_FRAMEBUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    s->max_bytes = console_max_bytes(s->console);
+    if (!memory_allow(account.name, vnc_bound(s->max_bytes, s->max_clients), errp)) {
+        return false;
+    }
+    s->pixels = mmap(NULL, s->max_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (s->pixels == MAP_FAILED) {
-        error_setg_errno(errp, errno, "cannot reserve %zu bytes of addresses", VNC_FRAMEBUFFER_SIZE);
+        error_setg_errno(errp, errno, "cannot reserve %" PRIu64 " bytes of addresses", s->max_bytes);
         return false;
     }
     s->screen = s->lib->get_screen(&argc, NULL, (int)now->width, (int)now->height, 8, 3, 4);
     if (!s->screen) {
         error_setg(errp, "libvncserver makes no screen");
-        munmap(s->pixels, VNC_FRAMEBUFFER_SIZE);
+        munmap(s->pixels, s->max_bytes);
         return false;
     }
     copy_rect(s, 0, 0, now->width, now->height);
@@ -356,7 +385,7 @@ bool vnc_server_start(const QapiVncOptions *o, Error **errp)
         }
     }
     s->console = o->display || console_by_index(0) ? console_find(o->display, o->has_head ? o->head : 0, errp)
-                                                   : console_new(NULL, 0, &nothing_ops, NULL);
+                                                   : console_new_empty();
     s->listener = s->console ? listen_at(o, errp) : -1;
     if (s->listener < 0 || !named_address(s, errp) || !start_screen(s, o, errp)) {
         return false;
@@ -366,6 +395,7 @@ bool vnc_server_start(const QapiVncOptions *o, Error **errp)
     console_listener_add(&s->listen);
     if (!servers) {
         servers = g_ptr_array_new();
+        memory_account_add(&account);
     }
     g_thread_unref(g_thread_new("vnc", vnc_accept_thread, s));
     g_ptr_array_add(servers, g_steal_pointer(&s));
@@ -373,9 +403,6 @@ bool vnc_server_start(const QapiVncOptions *o, Error **errp)
 }
 
 /* --- QMP --- */
-
-#define FOR_SERVERS(s) \
-    for (unsigned i_ = 0; servers && i_ < servers->len && ((s) = g_ptr_array_index(servers, i_)); i_++)
 
 static VncServer *server_find(const char *id, Error **errp)
 {
