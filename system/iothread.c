@@ -205,6 +205,12 @@ static int poll_busily(IOThread *t, GArray *fds, int64_t start)
     return n;
 }
 
+/* @a * @b or @max, whichever is less; all positive. */
+static int64_t times_at_most(int64_t a, int64_t b, int64_t max)
+{
+    return a > max / b ? max : a * b;
+}
+
 /* @waited_ns went by until there was something to do. */
 static void adapt(IOThread *t, int64_t waited_ns)
 {
@@ -217,7 +223,7 @@ static void adapt(IOThread *t, int64_t waited_ns)
     if (waited_ns > max) {          /* no polling helps */
         t->poll_ns = shrink ? t->poll_ns / shrink : 0;
     } else {
-        t->poll_ns = t->poll_ns ? t->poll_ns * (grow ? MIN(grow, INT64_C(1) << 20) : 2) : POLL_START_NS;
+        t->poll_ns = t->poll_ns ? times_at_most(t->poll_ns, grow ? grow : 2, max) : POLL_START_NS;
     }
     t->poll_ns = CLAMP(t->poll_ns, 0, max);
 }

@@ -68,6 +68,8 @@ const ConsoleSurface *console_surface(const Console *c);
 void console_update(Console *c);
 void console_invalidate(Console *c);
 
+/* NULL if there is no adapter. */
+Console *console_of_first_device(void);
 /* The @head of the device @id (NULL: of the first adapter).  NULL and @errp if there is none. */
 Console *console_find(const char *id, unsigned head, Error **errp);
 /* In the order of their making; NULL beyond the last. */

@@ -423,24 +423,37 @@ static void on_kill(GdbStub *s, char *p)
     end_emulator();
 }
 
-static void on_continue(GdbStub *s, char *p)
+/* On the CPU's thread, which reads what mode it is in and may hold its state in a form of its own. */
+static void go_to(Vcpu *cpu, void *addr)
 {
+    vcpu_info(cpu)->set_pc(cpu, *(const uint64_t *)addr);
+}
+
+/* c and s, perhaps with the address to go on at. */
+static void go_on(GdbStub *s, char *p, bool step)
+{
+    Vcpu *cpu = gdb_cpu(s->c_cpu);
+    bool elsewhere = *p != '\0';
     uint64_t addr;
 
-    if (*p && gdb_take_hex(&p, &addr) && gdb_cpu(s->c_cpu)) {
-        vcpu_info(gdb_cpu(s->c_cpu))->set_pc(gdb_cpu(s->c_cpu), addr);
+    if (elsewhere && (!gdb_take_hex(&p, &addr) || *p)) {
+        gdb_reply_error(s, GDB_EINVAL);
+        return;
     }
-    gdb_resume(s, false);
+    if (elsewhere && cpu) {
+        run_on_cpu(cpu, go_to, &addr);
+    }
+    gdb_resume(s, step);
+}
+
+static void on_continue(GdbStub *s, char *p)
+{
+    go_on(s, p, false);
 }
 
 static void on_step(GdbStub *s, char *p)
 {
-    uint64_t addr;
-
-    if (*p && gdb_take_hex(&p, &addr) && gdb_cpu(s->c_cpu)) {
-        vcpu_info(gdb_cpu(s->c_cpu))->set_pc(gdb_cpu(s->c_cpu), addr);
-    }
-    gdb_resume(s, true);
+    go_on(s, p, true);
 }
 
 /* With a signal, which no CPU takes: it is as without. */

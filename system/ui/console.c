@@ -202,9 +202,18 @@ static Console *head_of(const Device *dev, unsigned head)
     return NULL;
 }
 
+Console *console_of_first_device(void)
+{
+    Console *c;
+
+    for (unsigned i = 0; (c = console_by_index(i)) && !c->device; i++) {
+    }
+    return c;
+}
+
 Console *console_find(const char *id, unsigned head, Error **errp)
 {
-    Console *first = console_by_index(0), *c;
+    Console *first = console_of_first_device(), *c;
     Device *dev;
 
     if (!first) {

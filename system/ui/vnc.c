@@ -354,6 +354,9 @@ static void server_free(VncServer *s)
     if (s->listener >= 0) {
         close(s->listener);
     }
+    if (s->console && !console_device(s->console)) {
+        console_free(s->console);
+    }
     g_clear_pointer(&s->clients, g_ptr_array_unref);
     g_free(s->password);
     g_free(s->host);
@@ -384,7 +387,7 @@ bool vnc_server_start(const QapiVncOptions *o, Error **errp)
             return false;
         }
     }
-    s->console = o->display || console_by_index(0) ? console_find(o->display, o->has_head ? o->head : 0, errp)
+    s->console = o->display || console_of_first_device() ? console_find(o->display, o->has_head ? o->head : 0, errp)
                                                    : console_new_empty();
     s->listener = s->console ? listen_at(o, errp) : -1;
     if (s->listener < 0 || !named_address(s, errp) || !start_screen(s, o, errp)) {

@@ -279,6 +279,21 @@ class Stops(Stub):
             g.ask('s')
             self.assertNotEqual(g.register(RIP), SYMBOLS['leaf'])
 
+    def test_going_on_elsewhere(self):
+        _, g = self.start()
+        self.run_to(g, 'leaf')
+        rounds = g.u64('counters')
+        self.assertTrue(g.ask('s').startswith('T05thread'))
+        second = g.register(RIP)
+        g.ok('Z0,%x,1' % second)
+        self.assertEqual(g.ask('c%x' % SYMBOLS['leaf']), 'T05thread:p01.01;swbreak:;')
+        self.assertEqual((g.register(RIP), g.u64('counters')), (second, rounds))
+        self.assertTrue(g.ask('s%x' % SYMBOLS['leaf']).startswith('T05thread'))
+        self.assertEqual((g.register(RIP), g.u64('counters')), (second, rounds))
+        for wrong in 'cxyz', 's-1', 'c11112222333344445', 'c12;':
+            self.assertEqual(g.ask(wrong), 'E22', wrong)
+        self.assertEqual(g.register(RIP), second)
+
     def test_watchpoints_tell_kind_and_address(self):
         _, g = self.start()
         self.run_to(g, 'middle')

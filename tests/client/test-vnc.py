@@ -217,6 +217,26 @@ class Vnc(unittest.TestCase):
                 self.assertTrue(5977 <= port <= 6077, ports)
                 Rfb(('127.0.0.1', port)).handshake().picture()
 
+    def test_without_an_adapter(self):
+        with quern.Quern('-machine', 'q35', '-vnc', f'unix:{self.path}') as q:
+            client = Rfb(self.path).handshake()
+            self.assertEqual((client.width, client.height), (640, 480))
+            self.assertIn('no console', q.error('screendump', {'filename': self.path + '.ppm'})[1])
+        with quern.Quern('-machine', 'q35', '-vnc', f'unix:{self.path}', '-vnc', f'unix:{self.path}2,id=b') as q:
+            self.assertEqual(len(q.command('query-vnc-servers')), 2)
+
+    def test_an_adapter_goes_away_while_it_is_watched(self):
+        with quern.Quern('-machine', 'pc', '-S', '-vnc', f'unix:{self.path}', '-device', 'bochs-display,id=d') as q:
+            client = Rfb(self.path).handshake()
+            client.picture()
+            q.command('device_del', {'id': 'd'})
+            q.command('system_reset')           # nobody there who would let it go
+            q.wait_event('DEVICE_DELETED')
+            self.assertIn('no console', q.error('screendump', {'filename': self.path + '.ppm'})[1])
+            client.picture()
+            q.command('device_add', {'driver': 'bochs-display', 'id': 'd'})
+            q.command('screendump', {'filename': self.path + '.ppm'})
+
     def test_wrong_options(self):
         for vnc, message in [('nonsense', "address 'nonsense' must be HOST:DISPLAY"), (':70000', 'displays must be 0..59635'),
                              (':5,to=4', 'ascend, got 5..4'), ('unix:/tmp/x,websocket=on', 'websockets are not available'),
