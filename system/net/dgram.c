@@ -204,7 +204,7 @@ static bool open_fd(const QapiNetdev *opts, Error **errp)
         error_setg(errp, "don't set remote with local.fd");
         return false;
     }
-    fd = net_socket_from_fd(text, errp);
+    fd = net_socket_from_fd(text, SOCK_DGRAM, false, errp);
     if (fd < 0) {
         return false;
     }

@@ -103,16 +103,44 @@ char *net_socket_address_text(const QapiSocketAddress *addr)
     }
 }
 
-int net_socket_from_fd(const char *text, Error **errp)
+static int socket_option(int fd, int option)
 {
-    int fd = fd_from_text(text, errp), type;
-    socklen_t len = sizeof(type);
+    int v;
+    socklen_t len = sizeof(v);
+
+    return getsockopt(fd, SOL_SOCKET, option, &v, &len) < 0 ? -1 : v;
+}
+
+int net_socket_type(int fd)
+{
+    return socket_option(fd, SO_TYPE);
+}
+
+static bool check_socket(const char *text, int fd, int type, bool listening, Error **errp)
+{
+    int is = net_socket_type(fd);
+
+    if (is < 0) {
+        error_setg(errp, "file descriptor '%s' is not a socket", text);
+    } else if (type ? is != type : is != SOCK_STREAM && is != SOCK_DGRAM) {
+        error_setg(errp, "file descriptor '%s' is not a socket of %s", text,
+                   type == SOCK_STREAM ? "streams" : type == SOCK_DGRAM ? "datagrams" : "streams or datagrams");
+    } else if (is == SOCK_STREAM && (socket_option(fd, SO_ACCEPTCONN) > 0) != listening) {
+        error_setg(errp, "file descriptor '%s' is a socket that %s", text, listening ? "does not listen" : "listens");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+int net_socket_from_fd(const char *text, int type, bool listening, Error **errp)
+{
+    int fd = fd_from_text(text, errp);
 
     if (fd < 0) {
         return -1;
     }
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0) {
-        error_setg(errp, "file descriptor '%s' is not a socket", text);
+    if (!check_socket(text, fd, type, listening, errp)) {
         if (!g_ascii_isdigit(text[0])) {    /* a received one was ours from the time it was taken */
             close(fd);
         }

@@ -30,7 +30,9 @@ char *net_socket_address_text(const QapiSocketAddress *addr);
 QapiSocketAddress *net_socket_parse_host_port(const char *text, bool passive, Error **errp);
 
 /* Descriptors; -1 and @errp. */
-int net_socket_from_fd(const char *text, Error **errp);
+/* One that was given to us: a socket of @type (0: of streams or of datagrams), which listens or does not. */
+int net_socket_from_fd(const char *text, int type, bool listening, Error **errp);
+int net_socket_type(int fd);                /* SOCK_*; -1 if it is no socket */
 int net_socket_listen(const QapiSocketAddress *addr, Error **errp);
 /* Unless @wait the connection may still be on its way: writable when it is decided. */
 int net_socket_connect(const QapiSocketAddress *addr, bool wait, Error **errp);

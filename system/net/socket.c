@@ -16,16 +16,14 @@ static bool open_stream(const QapiNetdev *opts, const char *where, bool server, 
 static bool open_fd(const QapiNetdev *opts, Error **errp)
 {
     QapiSocketAddress addr = { .type = QAPI_SOCKET_ADDRESS_TYPE_FD, .u.fd.str = opts->u.socket.fd };
-    NetStreamParams params = { .addr = &addr };
     g_autofree char *about = g_strdup_printf("fd=%s", opts->u.socket.fd);
-    int fd = net_socket_from_fd(opts->u.socket.fd, errp), type = 0;
-    socklen_t len = sizeof(type);
+    int fd = net_socket_from_fd(opts->u.socket.fd, 0, false, errp);
+    NetStreamParams params = { .addr = &addr, .has_fd = true, .fd = fd };
 
     if (fd < 0) {
         return false;
     }
-    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
-    if (type == SOCK_STREAM) {
+    if (net_socket_type(fd) == SOCK_STREAM) {
         return net_stream_open(opts->id, &params, errp);
     }
     net_dgram_new(opts->id, &net_dgram_socket_info, fd, NULL, about);

@@ -285,7 +285,7 @@ static bool open_server(StreamClient *s, Error **errp)
 {
     const QapiSocketAddress *a = s->params.addr;
 
-    s->listen_fd = a->type == QAPI_SOCKET_ADDRESS_TYPE_FD ? net_socket_from_fd(a->u.fd.str, errp)
+    s->listen_fd = a->type == QAPI_SOCKET_ADDRESS_TYPE_FD ? net_socket_from_fd(a->u.fd.str, SOCK_STREAM, true, errp)
                                                           : net_socket_listen(a, errp);
     if (s->listen_fd < 0) {
         return false;
@@ -303,7 +303,8 @@ static bool open_client(StreamClient *s, Error **errp)
     const QapiSocketAddress *a = s->params.addr;
 
     if (a->type == QAPI_SOCKET_ADDRESS_TYPE_FD || s->params.wait) {
-        s->fd = s->params.wait ? net_socket_connect(a, true, errp) : net_socket_from_fd(a->u.fd.str, errp);
+        s->fd = s->params.has_fd ? s->params.fd : s->params.wait ? net_socket_connect(a, true, errp)
+            : net_socket_from_fd(a->u.fd.str, SOCK_STREAM, false, errp);
         if (s->fd >= 0) {
             connected(s);
         }

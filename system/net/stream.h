@@ -9,6 +9,8 @@ typedef struct NetStreamParams {
     QapiSocketAddress *addr;    /* copied */
     bool server;
     bool wait;                  /* clients: connect before going on, fail if that fails */
+    bool has_fd;                /* clients: taken over instead of what @addr says */
+    int fd;
     bool events;                /* tell of connections in QMP; and the model is "stream" */
     int64_t reconnect_ns;       /* 0 = never */
 } NetStreamParams;

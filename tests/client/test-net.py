@@ -320,23 +320,44 @@ class Sockets(unittest.TestCase):
                 self.assertEqual(u.recv(2000), FRAME)
                 a.close()
 
+    def give(self, q, sock):
+        text = b'{"execute": "getfd", "arguments": {"fdname": "pipe"}}\r\n'
+        socket.send_fds(q.socket, [text], [sock.fileno()])
+        self.assertEqual(q.exchange(b''), {'return': {}})
+
+    def test_descriptors_of_other_kinds_are_refused(self):
+        streams, datagrams = socket.socketpair(), socket.socketpair(type=socket.SOCK_DGRAM)
+        packets = socket.socketpair(type=socket.SOCK_SEQPACKET)
+        with socket.create_server(('127.0.0.1', 0)) as server, quern.Quern(*EMPTY) as q:
+            stream, dgram = {'type': 'stream', 'addr': {'type': 'fd', 'str': 'pipe'}}, {'type': 'dgram', 'local': {'type': 'fd', 'str': 'pipe'}}
+            for sock, options, why in ((datagrams[0], stream, 'of streams'), (server, stream, 'that listens'),
+                                       (streams[0], {**stream, 'server': True}, 'does not listen'), (streams[0], dgram, 'of datagrams'),
+                                       (packets[0], {'type': 'socket', 'fd': 'pipe'}, 'streams or datagrams')):
+                self.give(q, sock)
+                self.assertIn(why, q.error('netdev_add', {'id': 'x', **options})[1])
+                self.assertIn('not found', q.error('closefd', {'fdname': 'pipe'})[1])
+        for s in (*streams, *datagrams, *packets):
+            s.close()
+
     def test_inherited_and_received_descriptors(self):
+        for options in {'type': 'stream', 'addr': {'type': 'fd', 'str': 'pipe'}}, {'type': 'socket', 'fd': 'pipe'}:
+            with self.subTest(options['type']):
+                self.try_received(options)
+
+    def try_received(self, options):
         ours, theirs = socket.socketpair()
         ours.settimeout(20)
         with quern.Quern(*EMPTY, '-netdev', self.stream('a'), '-netdev', 'hubport,id=h0,hubid=0,netdev=a') as q:
-            text = b'{"execute": "getfd", "arguments": {"fdname": "pipe"}}\r\n'
-            socket.send_fds(q.socket, [text], [theirs.fileno()])
-            self.assertEqual(q.exchange(b''), {'return': {}})
+            self.give(q, theirs)
             theirs.close()
-            q.command('netdev_add', {'type': 'stream', 'id': 'b', 'addr': {'type': 'fd', 'str': 'pipe'}})
+            q.command('netdev_add', {'id': 'b', **options})
             q.command('netdev_add', {'type': 'hubport', 'id': 'h1', 'hubid': 0, 'netdev': 'b'})
             with connect(self.path('a')) as a:
                 send_frame(a, FRAME)
                 self.assertEqual(receive_frame(ours), FRAME)
             q.command('netdev_del', {'id': 'b'})
             self.assertEqual(ours.recv(1), b'')                 # it was closed
-            self.assertIn('has not been found', q.error('netdev_add', {
-                'type': 'stream', 'id': 'b', 'addr': {'type': 'fd', 'str': 'pipe'}})[1])
+            self.assertIn('has not been found', q.error('netdev_add', {'id': 'b', **options})[1])
         ours.close()
 
     def test_multicast_group(self):
