@@ -31,7 +31,7 @@
 #define UNIT_MIN_SIZE   (64 * KiB)
 #define UNIT_MAX_SIZE   (1 * MiB)
 #define UNITS_WANTED    32
-#define BLOCK_ALIGN     16
+#define BLOCK_ALIGN     4       /* of the jumps in it */
 #define PROLOGUE_MAX    (16 * KiB)
 #define BYTES_PER_HASH_HEAD     512     /* about what a block takes, so chains are short */
 #define BYTES_PER_CODE_PAGE     2048
@@ -260,7 +260,7 @@ static void wait_quiesced_locked(CodeCache *c, TcgCpuState *self, uint64_t epoch
 
 static size_t unit_room(const CodeCache *c, const CodeUnit *u)
 {
-    size_t taken = u->used + (u->n_tb + 1) * sizeof(Tb) - (size_t)TCG_BLOCK_ID_OFFSET + BLOCK_ALIGN;
+    size_t taken = u->used + (u->n_tb + 1) * sizeof(Tb) + tb_extra_bytes(BIT(IR_DIRECT_SLOTS) - 1, true) - (size_t)TCG_BLOCK_ID_OFFSET + BLOCK_ALIGN;
 
     return taken < c->unit_size ? c->unit_size - taken : 0;
 }
@@ -369,24 +369,35 @@ Tb *code_cache_place_locked(CodeCache *c, const TbDraft *d)
 {
     CodeUnit *u = &c->units[c->cur];
     Tb *tb = unit_tb(c, c->cur, u->n_tb);
+    bool two_pages = d->page2 != PHYS_NONE;
     uint8_t *code;
     uint32_t id;
 
-    assert(unit_room(c, u) >= d->code.size);
+    assert(unit_room(c, u) >= d->code_size);
     *tb = (Tb){
         .key = d->key,
-        .page2 = d->page2,
         .size = (uint16_t)d->size,
         .n_insns = (uint16_t)d->n_insns,
-        .code = d->code,
-        .code_offset = ROUND_UP(u->used - TCG_BLOCK_ID_OFFSET, BLOCK_ALIGN),
-        .jc_pc = ~0ULL,
+        .two_pages = two_pages,
+        .code_size = (uint16_t)d->code_size,
+        .unwind_offset = (uint16_t)d->unwind_offset,
+        .exits = d->exits,
+        .code_offset = ROUND_UP(u->used + tb_extra_bytes(d->exits, two_pages) - TCG_BLOCK_ID_OFFSET, BLOCK_ALIGN),
+        .jc_index = JC_NONE,
     };
     id = tb_id(c, tb);
     code = tb_rw(c, tb);
-    memcpy(code, d->bytes, d->code.size);
+    memcpy(code, d->bytes, d->code_size);
     memcpy(code + TCG_BLOCK_ID_OFFSET, &id, sizeof(id));
-    u->used = tb->code_offset + d->code.size;
+    if (two_pages) {
+        *tb_second(c, tb) = (TbSecond){ .page = { (uint32_t)d->page2, (uint32_t)(d->page2 >> 32) } };
+    }
+    for (unsigned exits = d->exits; exits; exits &= exits - 1) {
+        unsigned slot = (unsigned)__builtin_ctz(exits);
+
+        tb_exit(c, tb, slot)->jump = d->jump[slot];
+    }
+    u->used = tb->code_offset + d->code_size;
     __atomic_store_n(&u->n_tb, u->n_tb + 1, __ATOMIC_RELEASE);
     c->stats.live_blocks++;
     return tb;
@@ -425,7 +436,7 @@ Tb *code_cache_tb_by_start(const CodeCache *c, const void *code)
         return NULL;
     }
     tb = tb_by_id(c, id);
-    return tb->code_offset + tb->code.entry == in_unit ? tb : NULL;
+    return tb->code_offset == in_unit ? tb : NULL;
 }
 
 Tb *code_cache_tb_by_address(const CodeCache *c, uintptr_t host_pc)
@@ -453,7 +464,7 @@ Tb *code_cache_tb_by_address(const CodeCache *c, uintptr_t host_pc)
         return NULL;
     }
     Tb *tb = unit_tb(c, unit, lo);
-    return tb->code_offset <= in_unit && in_unit <= tb->code_offset + tb->code.size ? tb : NULL;
+    return tb->code_offset <= in_unit && in_unit <= tb->code_offset + tb->code_size ? tb : NULL;
 }
 
 /* --- invariants --- */
@@ -467,14 +478,16 @@ static void check_block(const CodeCache *c, unsigned n, unsigned i)
     uint32_t steps = 0;
 
     CHECK(i == 0 || tb->code_offset > unit_tb(c, n, i - 1)->code_offset, "I4: unit %u block %u", n, i);
-    CHECK(tb->code_offset + tb->code.size <= c->units[n].used, "I2: unit %u block %u ends beyond used", n, i);
+    CHECK(tb->code_offset + tb->code_size <= c->units[n].used, "I2: unit %u block %u ends beyond used", n, i);
     for (unsigned slot = 0; slot < IR_DIRECT_SLOTS; slot++) {
-        CHECK(!tb->link_to[slot] || !tb_is_dead(tb), "I1: dead block %u has links", tb_id(c, tb));
-        CHECK(!tb->link_to[slot] || !tb_is_dead(tb_by_id(c, tb->link_to[slot])), "I1: link to dead block");
+        TbId to = tb_link_target(c, tb, slot);
+
+        CHECK(!to || !tb_is_dead(tb), "I1: dead block %u has links", tb_id(c, tb));
+        CHECK(!to || !tb_is_dead(tb_by_id(c, to)), "I1: link to dead block");
     }
     CHECK(!tb_is_dead(tb) || !tb->in_links, "I1: dead block %u is linked to", tb_id(c, tb));
-    for (uint32_t l = tb->in_links; l; l = tb_by_id(c, tb_link_from(l))->link_next[tb_link_slot(l)]) {
-        CHECK(tb_by_id(c, tb_link_from(l))->link_to[tb_link_slot(l)] == tb_id(c, tb), "I1: link list of block %u", tb_id(c, tb));
+    for (uint32_t l = tb->in_links; l; l = tb_exit(c, tb_by_id(c, tb_link_from(l)), tb_link_slot(l))->link_next) {
+        CHECK(tb_link_target(c, tb_by_id(c, tb_link_from(l)), tb_link_slot(l)) == tb_id(c, tb), "I1: link list of block %u", tb_id(c, tb));
         CHECK(++steps < 1u << 24, "I1: link list of block %u is a ring", tb_id(c, tb));
     }
 }

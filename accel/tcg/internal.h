@@ -21,38 +21,57 @@ typedef uint32_t TbId;          /* 0 = none */
 /* What a block is found by. */
 typedef struct TbKey {
     uint64_t phys_pc;           /* ram_addr of the first byte */
-    uint64_t flags;             /* TbMode.flags */
-    uint16_t cs_off;            /* cs_base within its page: equal offsets in the page mean equal pcs there */
-    uint8_t cflags;
-} TbKey;
+    uint64_t flags : TB_MODE_BITS;      /* TbMode.flags */
+    uint64_t cs_off : 16;       /* cs_base within its page: equal offsets in the page mean equal pcs there */
+    uint64_t cflags : 8;
+} __attribute__((packed, aligned(4))) TbKey;
+
+enum { JC_NONE = 0xffff, JC_MANY = 0xfffe };    /* Tb.jc_index */
+#define TB_CODE_MAX 0xfff0                      /* bytes of one block's code */
 
 /*
  * One block's descriptor.  Descriptors grow down from the end of the code unit whose code grows up
- * from its start, so that code and descriptors share one bound.
+ * from its start, so that code and descriptors share one bound.  There are tens of thousands, each for
+ * some two hundred bytes of code.  What not every block needs lies before its code (TbSecond, TbExit), what
+ * the code tells is not repeated (tb_link_target()).
  */
 typedef struct Tb {
     /* constant once findable */
     TbKey key;                  /* phys_pc == PHYS_NONE: runs once, is never found */
-    uint64_t page2;             /* ram_addr of the second page it reaches into; PHYS_NONE if none */
     uint32_t code_offset;       /* in the unit; ascending with the descriptor's number */
     uint16_t size;              /* guest bytes */
-    uint16_t n_insns;
-    TcgCode code;
+    uint16_t n_insns : 11;
+    uint16_t two_pages : 1;     /* a TbSecond lies before the code */
+    uint16_t exits : IR_DIRECT_SLOTS;   /* slots that may be linked: a TbExit each */
+    uint16_t code_size;         /* with the fault table */
+    uint16_t unwind_offset;     /* of the fault table */
 
     /* atomic */
-    uint64_t jc_pc;             /* the pc it was last entered into a jump cache with */
+    uint16_t jc_index;          /* where in the jump caches it may be; JC_NONE, JC_MANY */
     uint8_t dead;               /* out of the hash; must not be entered any more */
     uint8_t hot;                /* looked up since its unit's probation began */
-    uint8_t jc_many;            /* was entered into jump caches with several pcs */
-    uint8_t reserved;
 
     /* cache lock; hash_next also read without */
     TbId hash_next;
-    uint32_t page_next[2];      /* (id << 1 | which page) in the page's list */
+    uint32_t page_next;         /* (id << 1 | which page) in the page's list */
     uint32_t in_links;          /* TbLink of the first block linked to this one */
-    TbId link_to[IR_DIRECT_SLOTS];
-    uint32_t link_next[IR_DIRECT_SLOTS];        /* TbLink in link_to's list */
 } Tb;
+_Static_assert(sizeof(Tb) == 44, "a descriptor for every block: keep it small");
+
+/*
+ * What lies before a block's code, from there downwards: the id word; a TbExit for each bit of Tb.exits, lowest slot
+ * first; at a multiple of 4, its TbSecond.
+ */
+typedef struct TbExit {
+    uint32_t link_next;         /* cache lock: TbLink in the list of the block that it is linked to */
+    uint16_t jump;              /* offset of the rel32 in the code; constant */
+} __attribute__((packed, aligned(2))) TbExit;
+
+/* Of a block that reaches into a second page. */
+typedef struct TbSecond {
+    uint32_t page[2];           /* ram_addr, low word first; constant */
+    uint32_t page_next;         /* cache lock */
+} TbSecond;
 
 /* TbLink: one direct exit of a block. */
 static inline uint32_t tb_link_make(TbId from, unsigned slot) { return from * IR_DIRECT_SLOTS + slot; }
@@ -137,8 +156,10 @@ typedef struct TbDraft {
     TbKey key;
     uint64_t page2;
     uint32_t size, n_insns;
-    const uint8_t *bytes;       /* code.size bytes */
-    TcgCode code;
+    const uint8_t *bytes;       /* code_size bytes */
+    uint32_t code_size, unwind_offset;
+    unsigned exits;             /* as in Tb */
+    uint16_t jump[IR_DIRECT_SLOTS];
     uint32_t seq[2];            /* write_seq of its pages when they were pinned */
 } TbDraft;
 
@@ -186,6 +207,28 @@ static inline TbId tb_id(const CodeCache *c, const Tb *tb)
 }
 static inline uint8_t *tb_rw(const CodeCache *c, const Tb *tb) { return unit_rw(c, tb_unit_of(c, tb)) + tb->code_offset; }
 static inline uint8_t *tb_rx(const CodeCache *c, const Tb *tb) { return unit_rx(c, tb_unit_of(c, tb)) + tb->code_offset; }
+static inline TbExit *tb_exit(const CodeCache *c, const Tb *tb, unsigned slot)
+{
+    return (TbExit *)(tb_rw(c, tb) + TCG_BLOCK_ID_OFFSET) - 1 - (unsigned)__builtin_popcount(tb->exits & (BIT(slot) - 1));
+}
+/* Bytes of a block's TbExits and TbSecond. */
+static inline uint32_t tb_extra_bytes(unsigned exits, bool two_pages)
+{
+    return (uint32_t)(ROUND_UP((unsigned)__builtin_popcount(exits) * sizeof(TbExit), 4) + (two_pages ? sizeof(TbSecond) : 0));
+}
+static inline TbSecond *tb_second(const CodeCache *c, const Tb *tb)
+{
+    return (TbSecond *)(tb_rw(c, tb) + TCG_BLOCK_ID_OFFSET - tb_extra_bytes(tb->exits, true));
+}
+/* ram_addr of the second page that @tb reaches into; PHYS_NONE if none. */
+static inline uint64_t tb_page2(const CodeCache *c, const Tb *tb)
+{
+    return tb->two_pages ? deposit64(tb_second(c, tb)->page[0], 32, 32, tb_second(c, tb)->page[1]) : PHYS_NONE;
+}
+static inline uint32_t *tb_page_next(const CodeCache *c, Tb *tb, unsigned which)
+{
+    return which ? &tb_second(c, tb)->page_next : &tb->page_next;
+}
 static inline bool tb_is_dead(const Tb *tb) { return __atomic_load_n(&tb->dead, __ATOMIC_SEQ_CST); }
 
 /* --- hash, links, removal (tb.c) --- */
@@ -199,6 +242,8 @@ void tb_remove_locked(CodeCache *c, Tb *tb);
 /* Let @from's direct exit @slot jump straight to @to, unless one of them is gone. */
 void tb_link(CodeCache *c, TbId from, unsigned slot, Tb *to);
 void tb_link_locked(CodeCache *c, Tb *from, unsigned slot, Tb *to);
+/* The block that @tb's direct exit @slot is linked to; 0 if none. */
+TbId tb_link_target(const CodeCache *c, const Tb *tb, unsigned slot);
 void tb_unlink_incoming_locked(CodeCache *c, Tb *tb);
 /* Copy @tb, which is removed, to the open unit; false without room. */
 bool tb_move_locked(CodeCache *c, Tb *tb);

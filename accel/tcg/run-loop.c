@@ -123,7 +123,7 @@ bool tcg_cpu_restore_state(Vcpu *cpu, uintptr_t retaddr)
         return false;
     }
     code = tb_rx(t->cache, tb);
-    if (!tcg_unwind(t->ops->ir, t->env, code, tb->code.unwind_offset, (uint32_t)(retaddr - (uintptr_t)code), &u)) {
+    if (!tcg_unwind(t->ops->ir, t->env, code, tb->unwind_offset, (uint32_t)(retaddr - (uintptr_t)code), &u)) {
         return false;
     }
     t->ops->restore_state(cpu, u.block_pc + u.pc_delta, u.params);
@@ -413,17 +413,16 @@ static Tb *find_block(TcgCpuState *t, uint64_t pc, const TbMode *mode, unsigned 
 
 /*
  * The block that just left by a direct exit may jump straight to @tb if that stays right whatever
- * becomes of mappings: same mode, both in one page of pc and linear address, @tb ends in it too.
+ * becomes of mappings: same mode, both in one page, @tb ends in it too.  That the exit does not leave the page
+ * of pc and linear address was seen when its block was placed.
  */
-static void maybe_link(TcgCpuState *t, Tb *tb, uint64_t pc, const TbMode *mode)
+static void maybe_link(TcgCpuState *t, Tb *tb)
 {
     const Tb *from = tb_by_id(t->cache, t->last_tb);
-    uint64_t from_pc = pc - (uint64_t)(int64_t)from->code.direct[t->last_slot].pc_delta;
 
-    if (tb->page2 != PHYS_NONE || ((tb->key.cflags | from->key.cflags) & TB_NO_CHAIN) ||
+    if (tb->two_pages || ((tb->key.cflags | from->key.cflags) & TB_NO_CHAIN) ||
         from->key.flags != tb->key.flags || from->key.cs_off != tb->key.cs_off || tb->key.phys_pc == PHYS_NONE ||
-        ((from->key.phys_pc ^ tb->key.phys_pc) & t->page_mask) ||
-        ((from_pc ^ pc) & t->page_mask) || (((from_pc + mode->cs_base) ^ (pc + mode->cs_base)) & t->page_mask)) {
+        ((from->key.phys_pc ^ tb->key.phys_pc) & t->page_mask)) {
         return;
     }
     tb_link(t->cache, t->last_tb, t->last_slot, tb);
@@ -467,7 +466,7 @@ static void run_block(TcgCpuState *t, const Tb *tb)
 
     STAT_INC(t, entries);
     t->in_code = true;
-    how = t->enter(t->env, tb_rx(t->cache, tb) + tb->code.entry);
+    how = t->enter(t->env, tb_rx(t->cache, tb));
     t->in_code = false;
     t->last_tb = 0;
     switch (how) {
@@ -505,7 +504,7 @@ static void run_next(TcgCpuState *t)
     set_mode(t, &mode, cflags);
     tb = find_block(t, pc, &mode, cflags);
     if (t->last_tb) {
-        maybe_link(t, tb, pc, &mode);
+        maybe_link(t, tb);
     }
     if (log_enabled(LOG_EXEC | LOG_CPU)) {
         log_block(t, tb, pc, &mode);

@@ -178,7 +178,7 @@ static uint64_t part_range(const CodeCache *c, const Tb *tb, unsigned which, uin
     uint64_t in_first = MIN((uint64_t)tb->size, page_size - (tb->key.phys_pc & (page_size - 1)));
 
     *len = which ? tb->size - in_first : in_first;
-    return which ? tb->page2 : tb->key.phys_pc;
+    return which ? tb_page2(c, tb) : tb->key.phys_pc;
 }
 
 static bool part_overlaps(const CodeCache *c, const Tb *tb, unsigned which, uint64_t addr, uint64_t len)
@@ -203,7 +203,7 @@ static void list_add(CodeCache *c, uint64_t page, Tb *tb, unsigned which)
     uint64_t start, size;
 
     assert(p);                          /* pinned by the translation, or held by the block that moves */
-    tb->page_next[which] = p->first;
+    *tb_page_next(c, tb, which) = p->first;
     p->first = tb_id(c, tb) << 1 | which;
     p->idle_writes = 0;
     start = part_range(c, tb, which, &size);
@@ -219,25 +219,25 @@ static void list_remove(CodeCache *c, uint64_t page, Tb *tb, unsigned which)
 
     while (*q != me) {
         assert(*q);
-        q = &tb_by_id(c, *q >> 1)->page_next[*q & 1];
+        q = tb_page_next(c, tb_by_id(c, *q >> 1), *q & 1);
     }
-    *q = tb->page_next[which];
+    *q = *tb_page_next(c, tb, which);
     p->covered = p->first ? p->covered : 0;
 }
 
 void code_page_add_tb_locked(CodeCache *c, Tb *tb)
 {
     list_add(c, page_of(c, tb->key.phys_pc), tb, 0);
-    if (tb->page2 != PHYS_NONE) {
-        list_add(c, tb->page2, tb, 1);
+    if (tb->two_pages) {
+        list_add(c, tb_page2(c, tb), tb, 1);
     }
 }
 
 void code_page_remove_tb_locked(CodeCache *c, Tb *tb)
 {
     list_remove(c, page_of(c, tb->key.phys_pc), tb, 0);
-    if (tb->page2 != PHYS_NONE) {
-        list_remove(c, tb->page2, tb, 1);
+    if (tb->two_pages) {
+        list_remove(c, tb_page2(c, tb), tb, 1);
     }
 }
 
@@ -264,7 +264,7 @@ CodeWrite code_write_begin(CodeCache *c, uint64_t addr, uint64_t len, uintptr_t 
         kind = CODE_WRITE_HIT;          /* the write has to be counted */
     }
     for (uint32_t l = p && (p->covered & coverage(c, addr, len)) ? p->first : 0; l; ) {
-        const Tb *tb = tb_by_id(c, l >> 1);
+        Tb *tb = tb_by_id(c, l >> 1);
 
         if (part_overlaps(c, tb, l & 1, addr, len)) {
             kind = CODE_WRITE_HIT;
@@ -273,7 +273,7 @@ CodeWrite code_write_begin(CodeCache *c, uint64_t addr, uint64_t len, uintptr_t 
                 break;
             }
         }
-        l = tb->page_next[l & 1];
+        l = *tb_page_next(c, tb, l & 1);
     }
     g_mutex_unlock(&c->lock);
     return kind;
@@ -292,11 +292,11 @@ static void page_written_locked(CodeCache *c, CodePage *p, uint64_t addr, uint64
     for (uint32_t l = p->first, next; l; l = next) {
         Tb *tb = tb_by_id(c, l >> 1);
 
-        next = tb->page_next[l & 1];
+        next = *tb_page_next(c, tb, l & 1);
         if (part_overlaps(c, tb, l & 1, addr, len)) {
             /* A block that reaches into its own first page twice would be on the list twice. */
             if (next && next >> 1 == l >> 1) {
-                next = tb->page_next[next & 1];
+                next = *tb_page_next(c, tb, next & 1);
             }
             c->stats.smc_blocks++;
             tb_remove_locked(c, tb);

@@ -41,14 +41,14 @@ Tb *tb_lookup(const CodeCache *c, const TbKey *key, TbPage2Fn *page2_of, void *o
         Tb *tb = tb_by_id(c, id);
 
         if (key_equal(&tb->key, key) && !tb_is_dead(tb)) {
-            if (tb->page2 == PHYS_NONE) {
+            if (!tb->two_pages) {
                 return tb;
             }
             if (!asked) {
                 asked = true;
                 page2 = page2_of(opaque);
             }
-            if (tb->page2 == page2) {
+            if (tb_page2(c, tb) == page2) {
                 return tb;
             }
         }
@@ -82,25 +82,43 @@ static void hash_remove_locked(CodeCache *c, Tb *tb)
 
 static void patch(CodeCache *c, Tb *from, unsigned slot, const uint8_t *target_rx)
 {
-    int32_t off = from->code.direct[slot].jump_offset;
+    uint32_t off = tb_exit(c, from, slot)->jump;
 
     tcg_patch_jump(tb_rw(c, from) + off, tb_rx(c, from) + off, target_rx);
 }
 
 static void patch_to_exit(CodeCache *c, Tb *from, unsigned slot)
 {
-    patch(c, from, slot, tb_rx(c, from) + TCG_UNLINKED_OFFSET(from->code.direct[slot].jump_offset));
+    patch(c, from, slot, tb_rx(c, from) + TCG_UNLINKED_OFFSET(tb_exit(c, from, slot)->jump));
+}
+
+/* The code says it: an unlinked jump goes to what lies behind it, a linked one to a block's start. */
+TbId tb_link_target(const CodeCache *c, const Tb *tb, unsigned slot)
+{
+    const uint8_t *jump;
+    int32_t rel;
+    TbId id;
+
+    if (!(tb->exits & BIT(slot))) {
+        return 0;
+    }
+    jump = tb_rw(c, tb) + tb_exit(c, tb, slot)->jump;
+    memcpy(&rel, jump, sizeof(rel));
+    if (jump + sizeof(rel) + rel == tb_rw(c, tb) + TCG_UNLINKED_OFFSET(tb_exit(c, tb, slot)->jump)) {
+        return 0;
+    }
+    memcpy(&id, jump + sizeof(rel) + rel + TCG_BLOCK_ID_OFFSET, sizeof(id));
+    return id;
 }
 
 void tb_link_locked(CodeCache *c, Tb *from, unsigned slot, Tb *to)
 {
-    if (tb_is_dead(from) || tb_is_dead(to) || from->link_to[slot] || from->code.direct[slot].jump_offset < 0) {
+    if (tb_is_dead(from) || tb_is_dead(to) || !(from->exits & BIT(slot)) || tb_link_target(c, from, slot)) {
         return;
     }
-    from->link_to[slot] = tb_id(c, to);
-    from->link_next[slot] = to->in_links;
+    tb_exit(c, from, slot)->link_next = to->in_links;
     to->in_links = tb_link_make(tb_id(c, from), slot);
-    patch(c, from, slot, tb_rx(c, to) + to->code.entry);
+    patch(c, from, slot, tb_rx(c, to));
     c->stats.links++;
 }
 
@@ -120,31 +138,37 @@ void tb_unlink_incoming_locked(CodeCache *c, Tb *tb)
         Tb *from = tb_by_id(c, tb_link_from(l));
         unsigned slot = tb_link_slot(l);
 
-        l = from->link_next[slot];
-        from->link_to[slot] = 0;
-        from->link_next[slot] = 0;
+        l = tb_exit(c, from, slot)->link_next;
         patch_to_exit(c, from, slot);
         c->stats.unlinks++;
     }
+}
+
+static TbExit *link_exit(const CodeCache *c, uint32_t link)
+{
+    return tb_exit(c, tb_by_id(c, tb_link_from(link)), tb_link_slot(link));
 }
 
 /* Take @tb's slot out of its target's list. */
 static void unlink_slot(CodeCache *c, Tb *tb, unsigned slot)
 {
     uint32_t me = tb_link_make(tb_id(c, tb), slot);
-    uint32_t *p;
+    TbId to = tb_link_target(c, tb, slot);
+    uint32_t l, next;
 
-    if (!tb->link_to[slot]) {
+    if (!to) {
         return;
     }
-    p = &tb_by_id(c, tb->link_to[slot])->in_links;
-    while (*p != me) {
-        assert(*p);
-        p = &tb_by_id(c, tb_link_from(*p))->link_next[tb_link_slot(*p)];
+    l = tb_by_id(c, to)->in_links;
+    if (l == me) {
+        tb_by_id(c, to)->in_links = tb_exit(c, tb, slot)->link_next;
+    } else {
+        while ((next = link_exit(c, l)->link_next) != me) {
+            assert(next);
+            l = next;
+        }
+        link_exit(c, l)->link_next = tb_exit(c, tb, slot)->link_next;
     }
-    *p = tb->link_next[slot];
-    tb->link_to[slot] = 0;
-    tb->link_next[slot] = 0;
     patch_to_exit(c, tb, slot);
 }
 
@@ -159,7 +183,7 @@ static void unlink_outgoing(CodeCache *c, Tb *tb)
 
 static void purge_jump_caches(CodeCache *c, const Tb *tb)
 {
-    const void *entry = tb_rx(c, tb) + tb->code.entry;
+    const void *entry = tb_rx(c, tb);
 
     for (unsigned i = 0; i < c->cpus->len; i++) {
         tlb_jump_cache_purge_tb(g_ptr_array_index(c->cpus, i), tb, entry);
@@ -192,13 +216,19 @@ void tb_purge_jump_caches_of_unit_locked(CodeCache *c, unsigned u)
 bool tb_move_locked(CodeCache *c, Tb *tb)
 {
     TbDraft d = {
-        .key = tb->key, .page2 = tb->page2, .size = tb->size, .n_insns = tb->n_insns,
-        .code = tb->code, .bytes = tb_rw(c, tb),
+        .key = tb->key, .page2 = tb_page2(c, tb), .size = tb->size, .n_insns = tb->n_insns,
+        .code_size = tb->code_size, .unwind_offset = tb->unwind_offset, .exits = tb->exits,
+        .bytes = tb_rw(c, tb),
     };
     Tb *copy;
 
-    if (!code_cache_has_room_locked(c, tb->code.size)) {
+    if (!code_cache_has_room_locked(c, tb->code_size)) {
         return false;
+    }
+    for (unsigned exits = tb->exits; exits; exits &= exits - 1) {
+        unsigned slot = (unsigned)__builtin_ctz(exits);
+
+        d.jump[slot] = tb_exit(c, tb, slot)->jump;
     }
     tb_unlink_incoming_locked(c, tb);
     unlink_outgoing(c, tb);             /* the bytes to copy now lead to the exits */

@@ -82,21 +82,28 @@ static void jc_note_page(TcgCpuState *t, uint64_t linear)
     }
 }
 
+/* @tb will be at @index of a jump cache. */
+static void note_jc_index(Tb *tb, uint16_t index)
+{
+    uint16_t was = __atomic_load_n(&tb->jc_index, __ATOMIC_RELAXED);
+
+    while (was != index && was != JC_MANY &&
+           !__atomic_compare_exchange_n(&tb->jc_index, &was, was == JC_NONE ? index : JC_MANY, false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+    }
+}
+
 void tlb_jump_cache_add(TcgCpuState *t, uint64_t pc, uint64_t linear, Tb *tb)
 {
     TcgJumpCacheEntry *e = &t->current->jump_cache[TCG_JUMP_CACHE_HASH(pc)];
 
     jc_note_page(t, linear);
-    if (tb->page2 != PHYS_NONE) {
+    if (tb->two_pages) {
         jc_note_page(t, linear + (1ULL << t->page_bits));
     }
-    if (__atomic_load_n(&tb->jc_pc, __ATOMIC_RELAXED) != pc) {
-        if (__atomic_exchange_n(&tb->jc_pc, pc, __ATOMIC_SEQ_CST) != ~0ULL) {
-            __atomic_store_n(&tb->jc_many, 1, __ATOMIC_SEQ_CST);
-        }
-    }
+    note_jc_index(tb, TCG_JUMP_CACHE_HASH(pc));
     __atomic_store_n(&e->tag, ~0ULL, __ATOMIC_RELAXED);
-    __atomic_store_n(&e->code, tb_rx(t->cache, tb) + tb->code.entry, __ATOMIC_RELEASE);
+    __atomic_store_n(&e->code, tb_rx(t->cache, tb), __ATOMIC_RELEASE);
     __atomic_store_n(&e->tag, pc ^ t->env->mode_tag, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (tb_is_dead(tb)) {               /* pairs with tb_remove_locked() */
@@ -121,13 +128,13 @@ void tlb_jump_cache_purge_range(TcgCpuState *t, const uint8_t *start, size_t len
 
 void tlb_jump_cache_purge_tb(TcgCpuState *t, const Tb *tb, const void *entry)
 {
-    unsigned k = TCG_JUMP_CACHE_HASH(__atomic_load_n(&tb->jc_pc, __ATOMIC_SEQ_CST));
+    unsigned k = __atomic_load_n(&tb->jc_index, __ATOMIC_SEQ_CST);
 
-    if (__atomic_load_n(&tb->jc_many, __ATOMIC_SEQ_CST)) {
+    if (k == JC_MANY) {
         tlb_jump_cache_purge_range(t, entry, 1);
         return;
     }
-    for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
+    for (unsigned i = 0; i < TLB_CONTEXTS && k != JC_NONE; i++) {
         TcgJumpCacheEntry *jc = __atomic_load_n(&t->context[i].jump_cache, __ATOMIC_ACQUIRE);
 
         if (jc && __atomic_load_n(&jc[k].code, __ATOMIC_RELAXED) == entry) {

@@ -122,26 +122,51 @@ static int64_t now_ns(void)
     return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
+/*
+ * The exits that may be linked: those to the block's own page, of both pc and linear address, as any other
+ * may be mapped anew while this one is not.
+ */
+static void note_jumps(Build *b, const TcgCode *code)
+{
+    uint64_t page_size = ~b->t->page_mask + 1, linear = b->linear & ~b->t->page_mask;
+    uint64_t pc = (linear - b->draft.key.cs_off) & ~b->t->page_mask;
+
+    b->draft.exits = 0;
+    for (unsigned slot = 0; slot < IR_DIRECT_SLOTS; slot++) {
+        uint64_t delta = (uint64_t)(int64_t)code->direct[slot].pc_delta;
+
+        if (code->direct[slot].jump_offset >= 0 && pc + delta < page_size && linear + delta < page_size) {
+            b->draft.exits |= BIT(slot);
+            b->draft.jump[slot] = (uint16_t)code->direct[slot].jump_offset;
+        }
+    }
+}
+
 /* Build IR and compile; fewer instructions until it fits. */
 static void compile(Build *b, unsigned max_insns)
 {
     TcgCpuState *t = b->t;
-    uint8_t *buf = t->scratch - TCG_BLOCK_ID_OFFSET + 8;        /* 16-aligned, 8 bytes free before it */
+    uint8_t *buf = t->scratch + 16;
+    size_t max = MIN(t->scratch_size - 16, TB_CODE_MAX);
+    TcgCode code;
 
     for (;; max_insns /= 2) {
         if (!max_insns) {
-            g_error("translation of one instruction at %" PRIx64 " does not fit %zu bytes", b->linear, t->scratch_size);
+            g_error("translation of one instruction at %" PRIx64 " does not fit %zu bytes", b->linear, max);
         }
         b->req.max_insns = max_insns;
         b->req.n_insns = 0;
         b->req.size = 0;
         b->req.ir = tcg_block_begin(t->ctx);
         t->ops->translate(&b->req);
-        if (tcg_block_compile(t->ctx, b->req.ir, buf, t->scratch_size - 16, &b->draft.code)) {
+        if (tcg_block_compile(t->ctx, b->req.ir, buf, max, &code)) {
             break;
         }
     }
     b->draft.bytes = buf;
+    b->draft.code_size = code.size;
+    b->draft.unwind_offset = code.unwind_offset;
+    note_jumps(b, &code);
     b->draft.size = b->req.size;
     b->draft.n_insns = b->req.n_insns;
     /* Bytes of the second page may have been looked at and not used. */
@@ -174,7 +199,7 @@ static Tb *insert(Build *b)
     Tb *tb = NULL;
 
     g_mutex_lock(&c->lock);
-    code_cache_make_room_locked(c, b->t, b->draft.code.size);
+    code_cache_make_room_locked(c, b->t, b->draft.code_size);
     findable = b->draft.key.phys_pc != PHYS_NONE;
     if (draft_is_stale_locked(b)) {
         c->stats.stale_drafts++;
@@ -192,7 +217,7 @@ static Tb *insert(Build *b)
             tb_hash_insert_locked(c, tb);
         }
         c->stats.blocks++;
-        c->stats.code_bytes += b->draft.code.size;
+        c->stats.code_bytes += b->draft.code_size;
         c->stats.guest_bytes += b->draft.size;
         c->stats.insns += b->draft.n_insns;
     }
@@ -242,6 +267,7 @@ Tb *tcg_translate(TcgCpuState *t, const TbKey *key, uint64_t pc, const TbMode *m
     int64_t start = now_ns();
     Tb *tb = NULL;
 
+    assert(!(mode->flags >> TB_MODE_BITS));
     for (unsigned tries = 0; !tb; tries++) {
         Build b = {
             .req = {

@@ -3,7 +3,7 @@
  *
  * A TcgContext belongs to one thread; it is reused for block after block, so that translation
  * allocates nothing.  Output goes to caller-given memory: the code is position-independent and
- * may be copied elsewhere (all of TcgCode.size bytes, to a 16-byte-aligned place), then re-linked.
+ * may be copied elsewhere (all of TcgCode.size bytes, to a 4-byte-aligned place), then re-linked.
  *
  * While translated code runs, a host register holds env (biased by TCG_ENV_BIAS) and another the
  * architectural pc of the running block's start; every way into a block sets the latter.
@@ -126,10 +126,9 @@ static inline TcgTlbFast *tcg_env_tlb(TcgEnv *env, unsigned mmu_idx)
     return &env->tlb_reversed[TCG_MMU_IDX_MAX - 1 - mmu_idx];
 }
 
-/* What tcg produced for one block. */
+/* What tcg produced for one block; its entry is its first byte. */
 typedef struct TcgCode {
     uint32_t size;                  /* bytes of code with its fault table */
-    uint32_t entry;                 /* offset of the entry */
     uint32_t unwind_offset;         /* compact fault table, the last part of @size */
     uint32_t unwind_size;
     struct {
@@ -150,8 +149,8 @@ unsigned tcg_block_n_ops(const IrBlock *b);
 #define TCG_MAX_OPS 4096
 #define TCG_OPS_SOFT_LIMIT 2500
 /*
- * Optimize and emit into @buf (16-byte aligned, as the place of execution will be; @max bytes,
- * executed later at an address of the caller's choice).  The 8 bytes before @buf are the caller's
+ * Optimize and emit into @buf (4-byte aligned, as the place of execution will be; @max bytes,
+ * executed later at an address of the caller's choice).  The 4 bytes before @buf are the caller's
  * (see TCG_BLOCK_ID_OFFSET).  False if it does not fit @max or the translator's own tables (try
  * again with more room, or fewer guest instructions).  Logs according to -d.
  */
@@ -201,7 +200,7 @@ void tcg_fp_leave(TcgEnv *env);
  * Each block's code is preceded, at a fixed negative distance from its start, by a 4-byte block id
  * that accel/tcg writes (TCG_BLOCK_ID_OFFSET); unlinked direct exits load it into exit_block.
  */
-#define TCG_BLOCK_ID_OFFSET (-8)
+#define TCG_BLOCK_ID_OFFSET (-4)
 
 /*
  * Undo: @ra_offset is a return address (a slow path's or a helper's) relative to the block's code

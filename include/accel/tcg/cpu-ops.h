@@ -12,9 +12,10 @@ typedef enum MmuAccess { MMU_DATA_LOAD, MMU_DATA_STORE, MMU_INST_FETCH } MmuAcce
 /*
  * What selects a translation besides the physical address.  @flags must hold everything that the
  * front end specialises on and nothing more (blocks that differ only in bits they do not depend on
- * are wasted).  The linear address of the code is cs_base + pc; cs_base is not part of the key of
+ * are wasted), in its low TB_MODE_BITS bits.  The linear address of the code is cs_base + pc; cs_base is not part of the key of
  * the code itself (generated code never depends on it), only of the mode tag.
  */
+#define TB_MODE_BITS 40
 typedef struct TbMode {
     uint64_t cs_base;
     uint64_t flags;

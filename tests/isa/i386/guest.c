@@ -477,7 +477,7 @@ static void run(CPUX86State *env)
             return;
         }
         b = find_block(env->tcg.pc);
-        (void)enter(env, b->code + b->tc.entry);
+        (void)enter(env, b->code);
     }
 }
 

@@ -481,7 +481,7 @@ static void test_flush_page_drops_large_page(void)
 /* More code than the cache holds, round and round. */
 static void test_eviction(void)
 {
-    enum { FUNCS = 6000, ROUNDS = 3 };
+    enum { FUNCS = 20000, ROUNDS = 3 };
     uint64_t evicted = cache()->stats.evicted_units, at = 0x200000;
 
     reset();
@@ -510,7 +510,7 @@ static void test_eviction(void)
 static void test_hot_block_is_moved(void)
 {
     uint64_t moved = cache()->stats.moved_blocks, at = 0x400000;
-    enum { FUNCS = 8000 };
+    enum { FUNCS = 20000 };
 
     if (cache()->size > 2 * MiB) {
         g_test_skip("the cache is large");
