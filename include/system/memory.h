@@ -92,7 +92,7 @@ struct MemoryRegion {
 };
 
 /* Clients of dirty tracking. */
-enum { DIRTY_VGA, DIRTY_CODE, DIRTY_MIGRATION, DIRTY_CLIENTS };
+enum { DIRTY_VGA, DIRTY_CODE, DIRTY_MIGRATION, DIRTY_RATE, DIRTY_CLIENTS };
 
 /*
  * A piece of host memory backing guest RAM.  @offset is its place in the machine-wide ram_addr
@@ -269,7 +269,10 @@ uint64_t ram_addr_last(void);
 void ram_block_set_dirty(RamBlock *rb, uint64_t start, uint64_t len);
 /* Installed by accel/tcg: RAM bytes [ram_addr, +len) were written by someone other than a TLB hit. */
 void memory_set_code_write_hook(void (*fn)(uint64_t ram_addr, uint64_t len));
+/* Log writes for @client from now on; off forgets what was logged. */
 void memory_region_set_log(MemoryRegion *mr, bool on, unsigned client);
+/* Listeners mark the pages of @mr dirty that they know were written.  BQL. */
+void memory_region_sync_dirty(const MemoryRegion *mr);
 bool memory_region_snapshot_and_clear_dirty(MemoryRegion *mr, hwaddr addr, uint64_t len, unsigned client, unsigned long *bitmap);
 
 void memory_print_tree(FILE *f, bool flat);

@@ -22,7 +22,4 @@ void ram_block_free(RamBlock *rb);
 /* Tell the listeners of all address spaces. */
 void memory_population_changed(void);
 
-/* Listeners mark the pages of @mr dirty that they know were written.  BQL. */
-void memory_region_sync_dirty(const MemoryRegion *mr);
-
 #endif

@@ -311,6 +311,9 @@ void memory_region_set_log(MemoryRegion *mr, bool on, unsigned client)
         unsigned long *map = g_new0(unsigned long, DIV_ROUND_UP(rb->max_length >> GUEST_PAGE_BITS, 64));
 
         __atomic_store_n(&rb->dirty[client], map, __ATOMIC_RELEASE);
+    } else if (!on && rb->dirty[client]) {
+        rcu_call_later(g_free, rb->dirty[client]);
+        __atomic_store_n(&rb->dirty[client], NULL, __ATOMIC_RELEASE);
     }
     mr->dirty_log_mask = deposit32(mr->dirty_log_mask, client, 1, on);
     memory_transaction_commit();

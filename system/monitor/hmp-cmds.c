@@ -284,6 +284,8 @@ static const HmpCommand commands[] = {
     { "hostfwd_remove", NULL, "[ID] [tcp|udp]:[HOSTADDR]:HOSTPORT", "do so no longer", .run = hmp_hostfwd_remove },
     { "object_add", NULL, "TYPE,id=ID[,PROP=VALUE...]", "make an object", .run = hmp_object_add },
     { "object_del", NULL, "ID", "remove an object", .run = hmp_object_del },
+    { "calc_dirty_rate", NULL, "[-r|-b] SECONDS [SAMPLE-PAGES]", "measure how fast the guest writes to memory; -b by logging writes",
+      .run = hmp_calc_dirty_rate },
     { "migrate_set_capability", NULL, "CAPABILITY on|off", "switch a way of migrating", .run = hmp_migrate_set_capability },
     { "migrate_set_parameter", NULL, "PARAMETER VALUE", "set a parameter of migrations", .run = hmp_migrate_set_parameter },
     { "dump-guest-memory", NULL, "[-p] [-d] [-z [-R]] FILE [BEGIN LENGTH]",

@@ -437,6 +437,7 @@ static const InfoSubject subjects[] = {
     { "blockstats", "what devices asked of their drives", hmp_info_blockstats },
     { "chardev", "character devices", info_chardev },
     { "cpus", "virtual CPUs", info_cpus },
+    { "dirty_rate", "how fast the guest writes to memory, once it was measured", hmp_info_dirty_rate },
     { "hotpluggable-cpus", "places of CPUs", hmp_info_hotpluggable_cpus },
     { "iothreads", "threads for I/O", info_iothreads },
     { "irq", "how often interrupt controllers' inputs were raised", info_irq },

@@ -159,6 +159,9 @@ bool hmp_pmemsave(FILE *out, const char *args, Error **errp);
 /* hmp-pci.c */
 void hmp_info_pci(FILE *out, const char *args, int cpu_index);
 /* hmp-ui.c */
+bool hmp_calc_dirty_rate(FILE *out, const char *args, Error **errp);
+void hmp_info_dirty_rate(FILE *out, const char *args, int cpu_index);
+
 bool hmp_mouse_button(FILE *out, const char *args, Error **errp);
 bool hmp_mouse_move(FILE *out, const char *args, Error **errp);
 bool hmp_mouse_set(FILE *out, const char *args, Error **errp);
