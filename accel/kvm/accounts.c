@@ -22,7 +22,7 @@ static bool module_says_yes(const char *path)
     return g_file_get_contents(path, &text, NULL, NULL) && (*text == 'Y' || *text == '1');
 }
 
-static bool shadow_paging(void)
+bool kvm_shadow_paging(void)
 {
     return !module_says_yes("/sys/module/kvm_intel/parameters/ept") && !module_says_yes("/sys/module/kvm_amd/parameters/npt");
 }
@@ -66,7 +66,7 @@ static uint64_t slots_present(void *opaque)
 
 void kvm_accounts_add(KvmAccel *a)
 {
-    a->shadow_paging = shadow_paging();
+    a->shadow_paging = kvm_shadow_paging();
     a->slots_account = (MemoryAccount){ "kernel/memslots", slots_bound, slots_present, a };
     memory_account_add(&a->slots_account);
 }

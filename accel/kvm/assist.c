@@ -14,11 +14,11 @@
 
 #include "accel/tcg/assist.h"
 
-bool kvm_assist_start(KvmAccel *a)
+bool kvm_assist_start(KvmAccel *a, uint64_t cache_size)
 {
     Error *err = NULL;
 
-    a->assist.translator = tcg_assist_new(&err);
+    a->assist.translator = tcg_assist_new(cache_size, &err);
     if (!a->assist.translator) {
         a->assist.refusal = g_strdup(error_get_pretty(err));
         error_free(err);

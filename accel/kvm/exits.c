@@ -148,3 +148,8 @@ bool kvm_handle_exit(KvmAccel *a, Vcpu *cpu, struct kvm_run *run)
         return give_up(cpu, text);
     }
 }
+
+bool kvm_native_other_exit(Vcpu *cpu, struct kvm_run *run)
+{
+    return kvm_handle_exit(KVM_ACCEL(current_accel()), cpu, run);
+}

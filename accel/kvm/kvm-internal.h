@@ -17,6 +17,9 @@ typedef struct KvmSlot {
     uint32_t flags;             /* as the kernel has them */
 } KvmSlot;
 
+/* Property "assist". */
+enum { KVM_ASSIST_ON, KVM_ASSIST_OFF, KVM_ASSIST_INSN };
+
 /* Memory slots follow the flat view of one address space.  BQL. */
 typedef struct KvmSlots {
     MemoryListener listener;
@@ -24,10 +27,15 @@ typedef struct KvmSlots {
     KvmSlot *slot;
     unsigned n, used, peak;
     uint64_t updates;           /* calls of KVM_SET_USER_MEMORY_REGION */
+    hwaddr private_low, private_high;   /* what private slots lie between, the second exclusive; equal: none */
 } KvmSlots;
 
 void kvm_slots_init(KvmSlots *s, int vm_fd, unsigned n_slots);
 void kvm_slots_fini(KvmSlots *s);
+/* Slots of no guest memory: see kvm_private_memory_add() and its like. */
+hwaddr kvm_slots_add_private(KvmSlots *s, void *host, uint64_t size, hwaddr limit, Error **errp);
+bool kvm_slots_renew_private(KvmSlots *s, hwaddr start, Error **errp) MUST_USE;
+void kvm_slots_remove_private(KvmSlots *s, hwaddr start);
 
 enum { KVM_EXIT_COUNTS = 64, KVM_ASSIST_KINDS = 32, KVM_INSN_MAX = 15 };
 
@@ -53,14 +61,16 @@ typedef struct KvmAccel {
     int fd, vm_fd;
     uint32_t run_size;
     KvmSlots slots;
-    bool assist_on;             /* property */
+    int assist_mode;            /* property: KvmAssistMode */
     int irqchip;                /* property: KvmIrqchip */
     bool shadow_paging;         /* the estimate's assumption */
     bool started;
+    uint64_t starts;            /* of the machine; BQL */
 
     GArray *parked;             /* of ParkedVcpu: of CPUs that were unplugged; BQL */
     MemoryAccount slots_account;
     KvmAssist assist;           /* BQL */
+    bool native;                /* the translator runs the guest, KVM its user mode (native.c) */
 
     /* atomic */
     uint64_t exits[KVM_EXIT_COUNTS];
@@ -74,18 +84,31 @@ struct KvmVcpu {
     Vcpu *cpu;
     int fd;
     struct kvm_run *run;
+    struct KvmNative *native;   /* NULL: KVM runs all of the guest */
 };
+
+#define KVM_KICK_SIGNAL SIGUSR1
 
 /* accounts.c: what the kernel keeps for slots. */
 void kvm_accounts_add(KvmAccel *a);
 void kvm_accounts_remove(KvmAccel *a);
 
 /* assist.c: the translator executes what KVM cannot. */
-bool kvm_assist_start(KvmAccel *a);
+/* @cache_size: 0 = what the "tcg" accelerator would take. */
+bool kvm_assist_start(KvmAccel *a, uint64_t cache_size);
 void kvm_assist_fini(KvmAccel *a);
 /* The instruction at the vCPU's pc begins with @bytes.  False: the state cannot be moved. */
 bool kvm_assist(KvmAccel *a, Vcpu *cpu, const uint8_t *bytes, unsigned n, Error **errp) MUST_USE;
 void kvm_assist_info(const KvmAccel *a, FILE *f);
+
+/* native.c: the translator runs the guest, KVM its user mode. */
+bool kvm_native_realize(KvmAccel *a, Vcpu *cpu, Error **errp) MUST_USE;
+void kvm_native_unrealize(Vcpu *cpu);
+void kvm_native_exec(KvmAccel *a, Vcpu *cpu);
+void kvm_native_tick(void);             /* in a signal handler: this thread's timer */
+void kvm_translator_kick(Vcpu *cpu);    /* any thread, signal handlers too */
+void kvm_native_info(FILE *f);
+bool kvm_shadow_paging(void);           /* as far as the host's modules say (accounts.c) */
 
 /* exits.c: what a run ended with.  BQL held.  False: the machine must stop (it was told why). */
 bool kvm_handle_exit(KvmAccel *a, Vcpu *cpu, struct kvm_run *run);

@@ -26,13 +26,13 @@
 #include <unistd.h>
 
 #define KVM_DEVICE              "/dev/kvm"
-#define KICK_SIGNAL             SIGUSR1
 /* Three pages and one that Intel processors need below 4 GiB, where no board puts anything. */
 #define TSS_ADDR                0xfeffd000
 #define IDENTITY_MAP_ADDR       0xfeffc000
 
 enum { IRQCHIP_ON, IRQCHIP_OFF, IRQCHIP_SPLIT };
 static const char *const irqchip_names[] = { "on", "off", "split", NULL };
+static const char *const assist_names[] = { "on", "off", "insn", NULL };
 
 static __thread struct kvm_run *running;        /* of this thread's vCPU; for the signal handler */
 
@@ -64,6 +64,45 @@ int kvm_vm_ioctl(unsigned long request, void *arg)
 int kvm_vcpu_ioctl(Vcpu *cpu, unsigned long request, void *arg)
 {
     return checked(ioctl(cpu->kvm->fd, request, arg));
+}
+
+int kvm_device_fd(void)
+{
+    return the_kvm()->fd;
+}
+
+int kvm_vcpu_fd(Vcpu *cpu)
+{
+    return cpu->kvm->fd;
+}
+
+bool kvm_native_allowed(void)
+{
+    const KvmAccel *a = the_kvm();
+
+    return a && a->assist_mode == KVM_ASSIST_ON && a->shadow_paging;
+}
+
+hwaddr kvm_private_memory_add(void *host, uint64_t size, hwaddr limit, Error **errp)
+{
+    return kvm_slots_add_private(&the_kvm()->slots, host, size, limit, errp);
+}
+
+bool kvm_private_memory_renew(hwaddr start, Error **errp)
+{
+    return kvm_slots_renew_private(&the_kvm()->slots, start, errp);
+}
+
+void kvm_private_memory_remove(hwaddr start)
+{
+    kvm_slots_remove_private(&the_kvm()->slots, start);
+}
+
+bool kvm_private_memory_overlaps(hwaddr start, uint64_t size)
+{
+    const KvmSlots *s = &the_kvm()->slots;
+
+    return start < s->private_high && s->private_low < start + size;
 }
 
 int kvm_check_extension(int cap)
@@ -123,17 +162,34 @@ static void fail_by_exits(KvmAccel *a)
     }
 }
 
-static void on_kick(int sig)
+static void on_kick(int sig, siginfo_t *info, void *context)
 {
     if (running) {
         __atomic_store_n(&running->immediate_exit, 1, __ATOMIC_RELAXED);
+    }
+    if (info->si_code == SI_TIMER) {
+        kvm_native_tick();
+    }
+}
+
+/* Guest time stood still while the machine was stopped. */
+static void state_changed(void *opaque, bool is_running, RunState state)
+{
+    KvmAccel *a = opaque;
+    Vcpu *cpu;
+
+    a->starts += is_running;
+    CPU_FOREACH(cpu) {
+        if (is_running && cpu->kvm && cpu->kvm->native) {
+            vcpu_info(cpu)->kvm->native_resumed(cpu, a->starts);
+        }
     }
 }
 
 static bool kvm_start(Accel *accel, Error **errp)
 {
     KvmAccel *a = KVM_ACCEL(accel);
-    struct sigaction sa = { .sa_handler = on_kick };
+    struct sigaction sa = { .sa_sigaction = on_kick, .sa_flags = SA_SIGINFO };
     int slots;
 
     a->fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
@@ -144,12 +200,13 @@ static bool kvm_start(Accel *accel, Error **errp)
     if (!check_capabilities(a, errp) || !make_vm(a, errp)) {
         return false;
     }
-    sigaction(KICK_SIGNAL, &sa, NULL);
+    sigaction(KVM_KICK_SIGNAL, &sa, NULL);
     slots = ioctl(a->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
     kvm_slots_init(&a->slots, a->vm_fd, slots > 0 ? slots : 32);
     a->started = true;
+    vm_state_notify_add(state_changed, a);
     kvm_accounts_add(a);
-    if (a->assist_on && kvm_assist_start(a)) {
+    if (a->assist_mode != KVM_ASSIST_OFF) {
         fail_by_exits(a);
     }
     return true;
@@ -184,6 +241,32 @@ static void vcpu_park(KvmAccel *a, unsigned index, int fd)
     g_array_append_val(a->parked, p);
 }
 
+/* Before the first CPU: how the translator is to help. */
+static void choose_assist(KvmAccel *a, const KvmCpuOps *ops)
+{
+    if (a->assist_mode == KVM_ASSIST_OFF || a->assist.translator || a->assist.refusal) {
+        return;
+    }
+    a->native = ops->native_possible && ops->native_possible();
+    a->native &= kvm_assist_start(a, a->native ? 0 : TCG_ASSIST_MIN_CACHE);
+}
+
+static void kvm_cpu_unrealize(Accel *accel, Vcpu *cpu)
+{
+    KvmAccel *a = KVM_ACCEL(accel);
+    KvmVcpu *k = cpu->kvm;
+
+    if (!k) {
+        return;
+    }
+    kvm_native_unrealize(cpu);
+    tcg_assist_detach(a->assist.translator, cpu);
+    munmap(k->run, a->run_size);
+    vcpu_park(a, cpu->index, k->fd);
+    cpu->kvm = NULL;
+    g_free(k);
+}
+
 static bool kvm_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
 {
     KvmAccel *a = KVM_ACCEL(accel);
@@ -193,6 +276,7 @@ static bool kvm_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
         error_setg(errp, "%s cannot run under KVM", cpu->dev.obj.type->name);
         return false;
     }
+    choose_assist(a, vcpu_info(cpu)->kvm);
     k = g_new0(KvmVcpu, 1);
     k->cpu = cpu;
     k->fd = vcpu_open(a, cpu->index);
@@ -209,28 +293,37 @@ static bool kvm_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
         return false;
     }
     cpu->kvm = k;
+    if (a->native && !kvm_native_realize(a, cpu, errp)) {
+        kvm_cpu_unrealize(accel, cpu);
+        return false;
+    }
     return true;
 }
 
-static void kvm_cpu_unrealize(Accel *accel, Vcpu *cpu)
+void kvm_translator_kick(Vcpu *cpu)
 {
-    KvmAccel *a = KVM_ACCEL(accel);
-    KvmVcpu *k = cpu->kvm;
+    Accel *translator = the_kvm()->assist.translator;
 
-    if (!k) {
-        return;
-    }
-    tcg_assist_detach(a->assist.translator, cpu);
-    munmap(k->run, a->run_size);
-    vcpu_park(a, cpu->index, k->fd);
-    cpu->kvm = NULL;
-    g_free(k);
+    accel_info(translator)->cpu_kick(translator, cpu);
 }
 
 static void kvm_cpu_kick(Accel *accel, Vcpu *cpu)
 {
+    if (cpu->kvm && cpu->kvm->native) {
+        kvm_translator_kick(cpu);       /* which gets it out of the kernel too */
+        return;
+    }
     if (cpu->kvm && cpu->created && cpu->host_tid && cpu != cpu_current()) {
-        syscall(SYS_tgkill, getpid(), cpu->host_tid, KICK_SIGNAL);
+        syscall(SYS_tgkill, getpid(), cpu->host_tid, KVM_KICK_SIGNAL);
+    }
+}
+
+static void kvm_cpu_state_changed(Accel *accel, Vcpu *cpu)
+{
+    Accel *translator = KVM_ACCEL(accel)->assist.translator;
+
+    if (cpu->kvm && cpu->kvm->native) {
+        accel_info(translator)->cpu_state_changed(translator, cpu);
     }
 }
 
@@ -293,6 +386,10 @@ static void kvm_cpu_exec(Accel *accel, Vcpu *cpu)
     bool ok;
 
     running = cpu->kvm->run;
+    if (cpu->kvm->native) {
+        kvm_native_exec(a, cpu);
+        return;
+    }
     if (ops->needs_state(cpu, request)) {
         ops->handle_requests(cpu, request);     /* the state is still out */
     }
@@ -329,7 +426,11 @@ static void kvm_info(Accel *accel, FILE *f)
             fprintf(f, "exit %-16s %" PRIu64 "\n", kvm_exit_name(i), a->exits[i]);
         }
     }
-    kvm_assist_info(a, f);
+    if (a->native) {
+        kvm_native_info(f);
+    } else {
+        kvm_assist_info(a, f);
+    }
 }
 
 static void kvm_memory_slots(Accel *accel, unsigned *max, unsigned *used)
@@ -363,6 +464,7 @@ static void kvm_accel_fini(Object *obj)
 
     kvm_assist_fini(a);
     if (a->started) {
+        vm_state_notify_remove(state_changed, a);
         kvm_accounts_remove(a);
         kvm_slots_fini(&a->slots);
     }
@@ -379,7 +481,9 @@ static void kvm_accel_fini(Object *obj)
 }
 
 static const Property kvm_properties[] = {
-    PROP_BOOL("assist", KvmAccel, assist_on, true, .help = "let the translator execute what KVM cannot emulate"),
+    PROP_ENUM("assist", KvmAccel, assist_mode, assist_names, KVM_ASSIST_ON, .shown = "on|off|insn",
+              .help = "let the translator run guests whose kernel mode KVM would interpret, and single instructions that KVM "
+                      "cannot emulate; insn: only those"),
     PROP_ENUM("kernel-irqchip", KvmAccel, irqchip, irqchip_names, IRQCHIP_OFF, .shown = "on|off|split",
               .changed = irqchip_changed,
               .help = "interrupt controllers in the kernel"),
@@ -397,6 +501,7 @@ ACCEL_DEFINE(KvmAccel, kvm_accel, "kvm-accel",
     .cpu_unrealize  = kvm_cpu_unrealize,
     .cpu_exec       = kvm_cpu_exec,
     .cpu_kick       = kvm_cpu_kick,
+    .cpu_state_changed = kvm_cpu_state_changed,
     .info           = kvm_info,
     .memory_slots   = kvm_memory_slots,
 );

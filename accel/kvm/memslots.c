@@ -10,6 +10,7 @@
 #include "kvm-internal.h"
 
 #include "util/log.h"
+#include "util/rcu.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -166,6 +167,98 @@ static void log_sync(MemoryListener *l, const FlatRange *r)
     if (i >= 0 && s->slot[i].flags & KVM_MEM_LOG_DIRTY_PAGES) {
         slot_sync(s, i);
     }
+}
+
+/* --- slots of no guest memory --- */
+
+static bool view_has(hwaddr start, uint64_t size)
+{
+    const FlatView *view;
+    bool found = false;
+
+    rcu_read_lock();
+    view = address_space_view_rcu(&address_space_memory);
+    for (unsigned i = 0; i < view->n_ranges; i++) {
+        found |= view->ranges[i].start < start + size && start <= view->ranges[i].last;
+    }
+    rcu_read_unlock();
+    return found;
+}
+
+static bool slots_have(const KvmSlots *s, hwaddr start, uint64_t size)
+{
+    bool found = false;
+
+    for (unsigned i = 0; i < s->n; i++) {
+        found |= s->slot[i].size && s->slot[i].start < start + size && start < s->slot[i].start + s->slot[i].size;
+    }
+    return found;
+}
+
+hwaddr kvm_slots_add_private(KvmSlots *s, void *host, uint64_t size, hwaddr limit, Error **errp)
+{
+    int i = slot_find(s, 0, 0);
+    hwaddr start = limit;
+
+    do {
+        start = start > size ? start - size : 0;
+    } while (start && (view_has(start, size) || slots_have(s, start, size)));
+    if (i < 0) {
+        error_setg(errp, "all %u memory slots are in use", s->n);
+        return 0;
+    }
+    if (!start) {
+        error_setg(errp, "no room for 0x%" PRIx64 " bytes of page tables below 0x%" PRIx64, size, limit);
+        return 0;
+    }
+    s->slot[i] = (KvmSlot){ .start = start, .size = size, .userspace_addr = (uintptr_t)host };
+    if (!slot_tell(s, i)) {
+        error_setg_errno(errp, errno, "KVM takes no memory slot of 0x%" PRIx64 " bytes at 0x%" PRIx64, size, start);
+        s->slot[i] = (KvmSlot){ 0 };
+        return 0;
+    }
+    s->used++;
+    s->peak = MAX(s->peak, s->used);
+    s->private_low = s->private_low == s->private_high ? start : MIN(s->private_low, start);
+    s->private_high = MAX(s->private_high, start + size);
+    return start;
+}
+
+static KvmSlot *find_private(KvmSlots *s, hwaddr start)
+{
+    for (unsigned i = 0; i < s->n; i++) {
+        if (s->slot[i].size && !s->slot[i].mr && s->slot[i].start == start) {
+            return &s->slot[i];
+        }
+    }
+    return NULL;
+}
+
+bool kvm_slots_renew_private(KvmSlots *s, hwaddr start, Error **errp)
+{
+    KvmSlot *slot = find_private(s, start);
+    unsigned i = (unsigned)(slot - s->slot);
+    uint64_t size = slot->size;
+    bool ok;
+
+    slot->size = 0;
+    ok = slot_tell(s, i);
+    slot->size = size;
+    ok = ok && slot_tell(s, i);
+    if (!ok) {
+        error_setg_errno(errp, errno, "KVM does not renew memory slot %u at 0x%" PRIx64, i, start);
+    }
+    return ok;
+}
+
+void kvm_slots_remove_private(KvmSlots *s, hwaddr start)
+{
+    KvmSlot *slot = find_private(s, start);
+
+    slot->size = 0;
+    (void)slot_tell(s, (unsigned)(slot - s->slot));
+    *slot = (KvmSlot){ 0 };
+    s->used--;
 }
 
 void kvm_slots_init(KvmSlots *s, int vm_fd, unsigned n_slots)

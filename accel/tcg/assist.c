@@ -1,18 +1,18 @@
 /*
- * Single instructions for another accelerator.  See include/accel/tcg/assist.h.
+ * The translator for another accelerator.  See include/accel/tcg/assist.h.
  *
- * That accelerator's guests change memory, page tables and modes behind the translator's back: each
- * instruction is translated afresh from what memory holds, with an empty soft TLB.
+ * Where that accelerator runs all of the guest but single instructions, the guest changes memory, page tables and
+ * modes behind the translator's back: each instruction is translated afresh from what memory holds, with an empty soft
+ * TLB.  Where the translator runs the guest and lends the CPU, nothing happens behind its back (lend.c).
  */
-#include "accel/tcg/assist.h"
-
 #include "accel/tcg/internal.h"
 
-Accel *tcg_assist_new(Error **errp)
+Accel *tcg_assist_new(uint64_t cache_size, Error **errp)
 {
     Accel *a = (Accel *)object_new(&tcg_accel_type);
 
-    TCG_ACCEL(a)->tb_size = CODE_CACHE_MIN_SIZE;
+    G_STATIC_ASSERT(TCG_ASSIST_MIN_CACHE == CODE_CACHE_MIN_SIZE);
+    TCG_ACCEL(a)->tb_size = cache_size;
     if (!accel_info(a)->start(a, errp)) {
         object_unref(a);
         return NULL;
@@ -36,4 +36,14 @@ void tcg_assist_run(Vcpu *cpu)
 {
     tcg_tlb_flush(cpu);
     tcg_exec_one(tcg_state(cpu));
+}
+
+void tcg_assist_set_ops(Vcpu *cpu, const TcgAssistOps *ops)
+{
+    tcg_state(cpu)->assist = ops;
+}
+
+void tcg_assist_exec(Vcpu *cpu)
+{
+    tcg_exec(tcg_state(cpu));
 }

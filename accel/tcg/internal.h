@@ -9,6 +9,7 @@
 
 #include <setjmp.h>
 
+#include "accel/tcg/assist.h"
 #include "accel/tcg/cpu-ops.h"
 #include "util/account.h"
 #include "util/log.h"
@@ -350,6 +351,7 @@ typedef struct TcgStats {
 #define STAT_INC(t, field) STAT_ADD(t, field, 1)
 
 typedef struct TcgAccel TcgAccel;
+#define LEND_FILTER_WORDS 8
 
 struct TcgCpuState {
     /* constant */
@@ -385,6 +387,10 @@ struct TcgCpuState {
     struct { bool pending; vaddr va; unsigned len; MmuAccess access; } watch_hit;   /* the guest's */
     unsigned debugger_hit;      /* slot, 0 = none */
 
+    /* beside another accelerator (lend.c); NULL: alone */
+    TcgAssistOps const *assist;
+    uint64_t lent_filter[LEND_FILTER_WORDS];    /* bits of linear pages that were lent since the generation began */
+
     /* tables are freed and contexts change under tlb_lock; entries are the owner's, but for TLB_NOTDIRTY */
     GMutex tlb_lock;
     TlbContext context[TLB_CONTEXTS];
@@ -395,6 +401,8 @@ struct TcgCpuState {
     /* atomic */
     uint64_t epoch_seen;        /* UINT64_MAX: holds no block and runs no code */
     uint32_t running;           /* may touch guest memory by generated code */
+    uint32_t native_turn;       /* odd: another accelerator runs the CPU, with pages lent to it */
+    uint64_t lend_generation;   /* of the pages lent; lent pages of older ones are void */
     TcgStats stats;
 };
 
@@ -426,6 +434,14 @@ typedef struct TlbHit {
 /* Find or fill.  False: only if @probe, on a fault. */
 bool tlb_find(TcgCpuState *t, vaddr va, unsigned size, MmuAccess access, unsigned mmu_idx, bool probe,
               uintptr_t ra, TlbHit *hit);
+
+/* --- pages lent to another accelerator (lend.c) --- */
+
+/* What was lent is void.  Any thread; returns when the CPU uses it no more. */
+void tlb_lend_revoke(TcgCpuState *t);
+/* The owner thread's own flush of all, or of @va, whose region is @large. */
+void tlb_lend_forget(TcgCpuState *t);
+void tlb_lend_forget_page(TcgCpuState *t, vaddr va, bool large);
 
 /* --- slow paths (tlb-slow.c), run loop (run-loop.c) --- */
 

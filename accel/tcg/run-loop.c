@@ -22,6 +22,9 @@
 void tcg_kick(TcgCpuState *t)
 {
     __atomic_store_n(&t->env->exit_request, 1, __ATOMIC_SEQ_CST);
+    if (unlikely(__atomic_load_n(&t->native_turn, __ATOMIC_SEQ_CST) & 1)) {
+        t->assist->expel(t->cpu);
+    }
 }
 
 /* --- sections in which nobody else runs translated code --- */
@@ -273,7 +276,7 @@ static bool handle_requests(TcgCpuState *t)
         }
     }
     return __atomic_load_n(&cpu->stop, __ATOMIC_RELAXED) || __atomic_load_n(&cpu->halted, __ATOMIC_RELAXED) ||
-        cpu_work_pending(cpu) || cpu->unplug || tcg_token_wanted(t);
+        cpu_work_pending(cpu) || cpu->unplug || tcg_token_wanted(t) || (unlikely(t->assist) && t->assist->leave(cpu));
 }
 
 /* The guest's trap, if there is one as well, is delivered first: the request is looked at after it. */

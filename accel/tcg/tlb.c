@@ -332,6 +332,7 @@ static void context_flush(TcgCpuState *t, TlbContext *ctx, bool keep_global)
     }
     new_generation(t, ctx, keep_global);
     if (ctx == t->current) {
+        tlb_lend_forget(t);
         publish_context(t);             /* tables may have shrunk */
     }
 }
@@ -428,6 +429,7 @@ void tcg_tlb_switch(Vcpu *cpu, uint64_t tag, bool flush_new_context)
     ctx->used_at = ++t->tlb_clock;
     if (ctx != t->current) {
         t->current = ctx;
+        tlb_lend_forget(t);
         publish_context(t);
     }
     tlb_update_mode_tag(t);
@@ -525,6 +527,7 @@ static void context_flush_page(TcgCpuState *t, TlbContext *ctx, vaddr va)
             entry_clear(tab, e);
         }
     }
+    tlb_lend_forget_page(t, va, large || huge);
     if (large || huge || (ctx->jc_filter[jb / 64] >> (jb % 64) & 1)) {
         new_generation(t, ctx, false);
     }
@@ -579,6 +582,7 @@ static void table_protect(TlbTable *tab, uint64_t page)
 void tlb_protect_page(TcgCpuState *t, uint64_t page)
 {
     unsigned bit = write_filter_bit(t, page);
+    bool maybe_writable = false;
 
     g_mutex_lock(&t->tlb_lock);
     for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
@@ -591,8 +595,12 @@ void tlb_protect_page(TcgCpuState *t, uint64_t page)
         for (unsigned k = 0; k < t->ops->n_mmu_idx; k++) {
             table_protect(&ctx->table[k], page);
         }
+        maybe_writable = true;
     }
     g_mutex_unlock(&t->tlb_lock);
+    if (maybe_writable) {
+        tlb_lend_revoke(t);
+    }
 }
 
 static bool needs_notdirty(TcgCpuState *t, const TlbFull *full)

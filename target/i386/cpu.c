@@ -390,7 +390,8 @@ uint64_t x86_cpu_tsc_hz(void)
 uint64_t x86_cpu_read_tsc(Vcpu *vcpu)
 {
     const CPUX86State *env = vcpu->env;
-    return (uint64_t)clock_get_ns(CLOCK_TYPE_VIRTUAL) + env->tsc_offset;
+
+    return vcpu->kvm ? x86_kvm_read_tsc(vcpu) : (uint64_t)clock_get_ns(CLOCK_TYPE_VIRTUAL) + env->tsc_offset;
 }
 
 int64_t x86_cpu_tsc_to_virtual_ns(Vcpu *vcpu, uint64_t tsc)

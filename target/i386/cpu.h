@@ -200,6 +200,10 @@ typedef struct CPUX86State {
     bool wait_for_sipi;
     uint8_t sipi_vector;
 
+    /* under KVM, where the translator runs the guest's kernel (kvm-native.c) */
+    uint64_t kernel_entries;        /* counts interrupts, exceptions, system calls */
+    bool leave_for_user;            /* leave translated code as soon as user mode is entered */
+
     /* constant after realize */
     uint64_t features[FEATURE_WORDS];
     uint32_t cpuid_level, cpuid_xlevel, cpuid_version, cpuid_vendor[3], cpuid_model[12];
@@ -213,6 +217,7 @@ typedef struct X86CPU {
     const X86IntcOps *intc;
     /* under KVM: state that only the kernel knows of, kept while it is out */
     uint8_t *kvm_xsave;             /* XSAVE area */
+    struct X86KvmNative *kvm_native;
     int32_t kvm_exception, kvm_interrupt;       /* about to be delivered; -1 = none */
     uint32_t kvm_exception_code;
     bool kvm_exception_has_code, kvm_interrupt_soft, kvm_nmi_injected;
@@ -236,6 +241,13 @@ OBJECT_DECLARE(X86CPU, X86_CPU, x86_cpu)        /* "x86_64-cpu", abstract */
 static inline X86CPU *x86_env_cpu(CPUX86State *env) { return container_of(env, X86CPU, env); }
 static inline Vcpu *x86_env_vcpu(CPUX86State *env) { return &x86_env_cpu(env)->parent; }
 static inline unsigned x86_cpl(const CPUX86State *env) { return env->hflags & HF_CPL_MASK; }
+/* An instruction that may lead to user mode is done, hflags are those after it. */
+static inline void x86_maybe_leave_for_user(CPUX86State *env)
+{
+    if (unlikely(env->leave_for_user) && x86_cpl(env) == 3) {
+        __atomic_store_n(&env->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
+    }
+}
 
 /* --- flags (tcg/cc.c) --- */
 uint32_t x86_cc_compute_all(CPUX86State *env);          /* the six flags, from env->cc_* */

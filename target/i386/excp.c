@@ -413,6 +413,7 @@ void x86_do_interrupt(CPUX86State *env, int vector, bool is_int, int error_code,
     if (!is_int && !is_hw && is_fault_class(vector)) {
         d.old_eflags |= RF_MASK;
     }
+    env->kernel_entries++;
     env->old_exception = vector;
     if (is_hw || is_int) {
         env->old_exception = EXCP03_INT3;       /* benign, whatever the vector */

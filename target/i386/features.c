@@ -230,7 +230,10 @@ static uint64_t tcg_features(FeatureWord w)
 
 uint64_t x86_supported_features(FeatureWord w)
 {
-    return kvm_enabled() ? x86_kvm_features(w) : tcg_features(w);
+    if (!kvm_enabled()) {
+        return tcg_features(w);
+    }
+    return x86_kvm_features(w) & (x86_kvm_native() ? tcg_features(w) : ~0ULL);      /* both run it there */
 }
 
 void x86_features_parse(const char *names, uint64_t *bits)

@@ -12,7 +12,6 @@
 #include "target/i386/features.h"
 #include "target/i386/segment.h"
 
-#define XSAVE_SIZE      4096
 #define MAX_CPUID       128
 #define MSR_TSC         0x10
 
@@ -22,7 +21,7 @@ enum { XSTATE_X87 = 1, XSTATE_SSE = 2, XSTATE_AVX = 4 };
 
 /* --- segments --- */
 
-static void put_segment(struct kvm_segment *k, const SegmentCache *s, bool vm86)
+void x86_kvm_put_segment(struct kvm_segment *k, const SegmentCache *s, bool vm86)
 {
     *k = (struct kvm_segment){
         .base = s->base, .limit = s->limit, .selector = (uint16_t)s->selector,
@@ -39,7 +38,7 @@ static void put_segment(struct kvm_segment *k, const SegmentCache *s, bool vm86)
     }
 }
 
-static void get_segment(SegmentCache *s, const struct kvm_segment *k)
+void x86_kvm_get_segment(SegmentCache *s, const struct kvm_segment *k)
 {
     s->selector = k->selector;
     s->base = k->base;
@@ -52,31 +51,42 @@ static void get_segment(SegmentCache *s, const struct kvm_segment *k)
 
 /* --- registers --- */
 
-static int put_regs(Vcpu *cpu)
+void x86_kvm_put_regs(struct kvm_regs *k, CPUX86State *env)
 {
-    CPUX86State *env = cpu->env;
     const uint64_t *r = env->regs;
-    struct kvm_regs k = {
+
+    *k = (struct kvm_regs){
         .rax = r[R_EAX], .rcx = r[R_ECX], .rdx = r[R_EDX], .rbx = r[R_EBX], .rsp = r[R_ESP], .rbp = r[R_EBP], .rsi = r[R_ESI],
         .rdi = r[R_EDI], .r8 = r[8], .r9 = r[9], .r10 = r[10], .r11 = r[11], .r12 = r[12], .r13 = r[13], .r14 = r[14],
         .r15 = r[15], .rip = env->tcg.pc, .rflags = x86_get_eflags(env),
     };
+}
 
+void x86_kvm_get_regs(CPUX86State *env, const struct kvm_regs *k)
+{
+    const uint64_t all[16] = { k->rax, k->rcx, k->rdx, k->rbx, k->rsp, k->rbp, k->rsi, k->rdi,
+                               k->r8, k->r9, k->r10, k->r11, k->r12, k->r13, k->r14, k->r15 };
+
+    memcpy(env->regs, all, sizeof(all));
+    env->tcg.pc = k->rip;
+    x86_set_eflags(env, k->rflags, ~0ull);
+}
+
+static int put_regs(Vcpu *cpu)
+{
+    struct kvm_regs k;
+
+    x86_kvm_put_regs(&k, cpu->env);
     return kvm_vcpu_ioctl(cpu, KVM_SET_REGS, &k);
 }
 
 static int get_regs(Vcpu *cpu)
 {
-    CPUX86State *env = cpu->env;
     struct kvm_regs k;
     int result = kvm_vcpu_ioctl(cpu, KVM_GET_REGS, &k);
-    const uint64_t all[16] = { k.rax, k.rcx, k.rdx, k.rbx, k.rsp, k.rbp, k.rsi, k.rdi,
-                               k.r8, k.r9, k.r10, k.r11, k.r12, k.r13, k.r14, k.r15 };
 
     if (result >= 0) {
-        memcpy(env->regs, all, sizeof(all));
-        env->tcg.pc = k.rip;
-        x86_set_eflags(env, k.rflags, ~0ull);
+        x86_kvm_get_regs(cpu->env, &k);
     }
     return result;
 }
@@ -95,10 +105,10 @@ static int put_sregs(Vcpu *cpu)
     struct kvm_segment *const to[6] = { &k.es, &k.cs, &k.ss, &k.ds, &k.fs, &k.gs };
 
     for (unsigned i = 0; i < 6; i++) {
-        put_segment(to[i], &env->segs[i], vm86);
+        x86_kvm_put_segment(to[i], &env->segs[i], vm86);
     }
-    put_segment(&k.ldt, &env->ldt, false);
-    put_segment(&k.tr, &env->tr, false);
+    x86_kvm_put_segment(&k.ldt, &env->ldt, false);
+    x86_kvm_put_segment(&k.tr, &env->tr, false);
     return kvm_vcpu_ioctl(cpu, KVM_SET_SREGS, &k);
 }
 
@@ -113,10 +123,10 @@ static int get_sregs(Vcpu *cpu)
         return result;
     }
     for (unsigned i = 0; i < 6; i++) {
-        get_segment(&env->segs[i], from[i]);
+        x86_kvm_get_segment(&env->segs[i], from[i]);
     }
-    get_segment(&env->ldt, &k.ldt);
-    get_segment(&env->tr, &k.tr);
+    x86_kvm_get_segment(&env->ldt, &k.ldt);
+    x86_kvm_get_segment(&env->tr, &k.tr);
     env->gdt.base = k.gdt.base;
     env->gdt.limit = k.gdt.limit;
     env->idt.base = k.idt.base;
@@ -131,10 +141,8 @@ static int get_sregs(Vcpu *cpu)
 
 /* --- x87, SSE and what lies beyond --- */
 
-static int put_xsave(Vcpu *cpu)
+void x86_kvm_pack_xsave(CPUX86State *env, uint8_t *x)
 {
-    CPUX86State *env = cpu->env;
-    uint8_t *x = X86_CPU(cpu)->kvm_xsave;
     uint8_t tags = 0;
 
     for (unsigned i = 0; i < 8; i++) {
@@ -156,18 +164,10 @@ static int put_xsave(Vcpu *cpu)
     }
     /* after a reset there is nothing beyond SSE: XCR0 is 1 */
     st64_le(x + XS_BV, (env->xcr0 == 1 ? 0 : ld64_le(x + XS_BV)) | XSTATE_X87 | XSTATE_SSE | (env->xcr0 & XSTATE_AVX));
-    return kvm_vcpu_ioctl(cpu, KVM_SET_XSAVE, x);
 }
 
-static int get_xsave(Vcpu *cpu)
+void x86_kvm_unpack_xsave(CPUX86State *env, const uint8_t *x)
 {
-    CPUX86State *env = cpu->env;
-    uint8_t *x = X86_CPU(cpu)->kvm_xsave;
-    int result = kvm_vcpu_ioctl(cpu, KVM_GET_XSAVE, x);
-
-    if (result < 0) {
-        return result;
-    }
     env->fpuc = ld16_le(x + XS_FCW);
     env->fpstt = ld16_le(x + XS_FSW) >> 11 & 7;
     env->fpus = ld16_le(x + XS_FSW) & ~0x3800;
@@ -185,7 +185,22 @@ static int get_xsave(Vcpu *cpu)
         }
     }
     x86_set_mxcsr(env, ld32_le(x + XS_MXCSR));
-    return 0;
+}
+
+static int put_xsave(Vcpu *cpu)
+{
+    x86_kvm_pack_xsave(cpu->env, X86_CPU(cpu)->kvm_xsave);
+    return kvm_vcpu_ioctl(cpu, KVM_SET_XSAVE, X86_CPU(cpu)->kvm_xsave);
+}
+
+static int get_xsave(Vcpu *cpu)
+{
+    int result = kvm_vcpu_ioctl(cpu, KVM_GET_XSAVE, X86_CPU(cpu)->kvm_xsave);
+
+    if (result >= 0) {
+        x86_kvm_unpack_xsave(cpu->env, X86_CPU(cpu)->kvm_xsave);
+    }
+    return result;
 }
 
 static int put_xcrs(Vcpu *cpu)
@@ -623,6 +638,16 @@ uint64_t x86_kvm_features(FeatureWord w)
     return 0;
 }
 
+uint64_t x86_kvm_read_tsc(Vcpu *cpu)
+{
+    MsrList l = { .head.nmsrs = 1, .entry[0].index = MSR_TSC };
+
+    if (x86_kvm_native()) {
+        return __builtin_ia32_rdtsc() + ((CPUX86State *)cpu->env)->tsc_offset;      /* as user mode has it */
+    }
+    return kvm_vcpu_ioctl(cpu, KVM_GET_MSRS, &l) == 1 ? l.entry[0].data : 0;
+}
+
 uint64_t x86_kvm_tsc_hz(Vcpu *cpu)
 {
     int khz = kvm_vcpu_ioctl(cpu, KVM_GET_TSC_KHZ, NULL);
@@ -654,13 +679,14 @@ static bool set_cpuid(Vcpu *cpu, Error **errp)
 
 bool x86_kvm_realize(X86CPU *x, Error **errp)
 {
-    x->kvm_xsave = g_malloc0(XSAVE_SIZE);
+    x->kvm_xsave = g_malloc0(X86_KVM_XSAVE_SIZE);
     x->kvm_exception = x->kvm_interrupt = -1;
     return set_cpuid(&x->parent, errp);
 }
 
 void x86_kvm_unrealize(X86CPU *x)
 {
+    x86_kvm_native_free(x);
     g_clear_pointer(&x->kvm_xsave, g_free);
 }
 
@@ -675,4 +701,10 @@ const KvmCpuOps x86_kvm_ops = {
     .wakes = x86_kvm_wakes,
     .emulation_failed = x86_kvm_emulation_failed,
     .insn_kind = x86_kvm_insn_kind,
+    .native_possible = x86_kvm_native,
+    .native_ready = x86_kvm_native_ready,
+    .native_epoch = x86_kvm_native_epoch,
+    .native_eager = x86_kvm_native_eager,
+    .native_resumed = x86_kvm_native_resumed,
+    .native_run = x86_kvm_native_run,
 };

@@ -5,11 +5,13 @@
  *
  * The guest's TSC runs at exactly x86_cpu_tsc_hz() of guest time on every vCPU, so the page is
  * written once per MSR write and stays right: multiplier and base do not change.  It is written
- * again when the CPU's TSC was set.
+ * again when the CPU's TSC was set.  Under KVM the TSC is the host's, which goes on while the machine
+ * is stopped: the page is written again when it is started (kvm-native.c).
  *
  * The version protocol: odd while being written, even and different afterwards.  Only the vCPU
  * that owns a page writes it; the wall clock is written by whichever asks.
  */
+#include "target/i386/kvm.h"
 #include "target/i386/segment.h"
 
 enum { KVM_WALL_CLOCK_OLD = 0x11, KVM_WALL_CLOCK = 0x4b564d00 };
@@ -70,6 +72,8 @@ void x86_pvclock_update(CPUX86State *env)
     Vcpu *cpu = x86_env_vcpu(env);
     hwaddr pa = env->kvm_system_time_msr & ~1ULL;
     uint8_t image[TI_SIZE] = { 0 };
+    uint64_t tsc;
+    int64_t ns;
     uint32_t mul;
     int8_t shift;
 
@@ -77,8 +81,14 @@ void x86_pvclock_update(CPUX86State *env)
         return;
     }
     scale_for_hz(x86_cpu_tsc_hz(), &mul, &shift);
-    st64_le(image + TI_TSC_TIMESTAMP, env->tsc_offset);     /* what the TSC reads at guest time 0 */
-    st64_le(image + TI_SYSTEM_TIME, 0);
+    if (cpu->kvm) {
+        x86_kvm_clock_base(&tsc, &ns);
+        st64_le(image + TI_TSC_TIMESTAMP, tsc + env->tsc_offset);
+        st64_le(image + TI_SYSTEM_TIME, (uint64_t)ns);
+    } else {
+        st64_le(image + TI_TSC_TIMESTAMP, env->tsc_offset);     /* what the TSC reads at guest time 0 */
+        st64_le(image + TI_SYSTEM_TIME, 0);
+    }
     st32_le(image + TI_MUL, mul);
     image[TI_SHIFT] = (uint8_t)shift;
     image[TI_FLAGS] = x86_has(env, FEAT_KVM, 24) ? PVCLOCK_TSC_STABLE : 0;

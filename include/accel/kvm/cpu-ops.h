@@ -8,6 +8,11 @@
 
 #include <linux/kvm.h>
 
+/* Why user mode came back from the kernel; for `info kvm`. */
+typedef struct KvmNativeCounts {
+    uint64_t stays, runs, system_calls, exceptions, pages, restarts, recycles, ns;
+} KvmNativeCounts;
+
 /*
  * A CPU's state is in its object while its thread is outside cpu_exec, and in the kernel while it is
  * inside: .put moves it in, .get moves it out.  All are called on the CPU's thread with the BQL held.
@@ -29,6 +34,19 @@ struct KvmCpuOps {
     void (*emulation_failed)(Vcpu *cpu);
     /* A number that instructions of one kind share, by their @n bytes. */
     uint32_t (*insn_kind)(Vcpu *cpu, const uint8_t *bytes, unsigned n);
+
+    /*
+     * Where the kernel runs the guest's user mode well and its kernel mode badly, the translator runs the guest and hands
+     * over its user mode (native.c).  The state is in the object all the time then, but for .native_run.
+     */
+    bool (*native_possible)(void);      /* on this host; NULL: nowhere */
+    bool (*native_ready)(Vcpu *cpu);    /* in user mode, with nothing special going on; no BQL */
+    uint64_t (*native_epoch)(Vcpu *cpu);        /* changes whenever user mode is left */
+    void (*native_eager)(Vcpu *cpu, bool eager);        /* leave translated code whenever user mode is entered */
+    /* The machine is about to run, for the @nth time: guest time goes on from here, the host's counters did all the while. */
+    void (*native_resumed)(Vcpu *cpu, uint64_t nth);
+    /* Run user mode in the kernel until it ends.  False: the machine was told to stop.  BQL, dropped meanwhile. */
+    bool (*native_run)(Vcpu *cpu, struct kvm_run *run, KvmNativeCounts *counts);
 };
 
 /* ioctl on the CPU's vCPU: the result, or -errno. */
@@ -36,8 +54,25 @@ int kvm_vcpu_ioctl(Vcpu *cpu, unsigned long request, void *arg);
 /* The same on the VM and on /dev/kvm; only while the accelerator is KVM. */
 int kvm_vm_ioctl(unsigned long request, void *arg);
 int kvm_ioctl(unsigned long request, void *arg);
+/* /dev/kvm and a vCPU: borrowed descriptors. */
+int kvm_device_fd(void);
+int kvm_vcpu_fd(Vcpu *cpu);
 /* KVM_CHECK_EXTENSION of the VM: 0 = absent. */
 int kvm_check_extension(int cap);
 bool kvm_enabled(void);
+
+/* Does the accelerator's property allow the translator to run the guest where the kernel interprets it? */
+bool kvm_native_allowed(void);
+/*
+ * A memory slot for @host, @size bytes, that belongs to no guest memory: at an address below @limit where nothing lies.
+ * 0 and an error if there is none.  BQL.
+ */
+hwaddr kvm_private_memory_add(void *host, uint64_t size, hwaddr limit, Error **errp);
+/* Make the kernel forget what it knows by that slot, and much else.  Takes milliseconds. */
+bool kvm_private_memory_renew(hwaddr start, Error **errp) MUST_USE;
+void kvm_private_memory_remove(hwaddr start);
+bool kvm_private_memory_overlaps(hwaddr start, uint64_t size);
+/* What a run ended with, if it is none of .native_run's business.  BQL.  False: the machine must stop. */
+bool kvm_native_other_exit(Vcpu *cpu, struct kvm_run *run);
 
 #endif

@@ -587,6 +587,7 @@ void helper_iret(CPUX86State *env, uint32_t shift, uint64_t next)
     env->nmi_blocked = false;
     env->hflags &= ~HF_INHIBIT_IRQ;
     x86_update_hflags(env);
+    x86_maybe_leave_for_user(env);
 }
 
 /* --- fast system calls --- */
@@ -613,6 +614,7 @@ void helper_syscall(CPUX86State *env, uint64_t next)
     if (!(env->efer & EFER_SCE)) {
         x86_raise(env, EXCP06_ILLOP, GETPC());
     }
+    env->kernel_entries++;
     if (x86_in_lma(env)) {
         bool from_64bit = x86_in_64bit_code(env);
 
@@ -655,6 +657,7 @@ void helper_sysret(CPUX86State *env, uint32_t shift)
         x86_set_eflags(env, IF_MASK, IF_MASK);
         load_flat(env, base | 3, (base + 8) | 3, 3, false);
     }
+    x86_maybe_leave_for_user(env);
 }
 
 void helper_sysenter(CPUX86State *env, uint64_t next)
@@ -665,6 +668,7 @@ void helper_sysenter(CPUX86State *env, uint64_t next)
     if (cs == 0 || !x86_in_pe(env)) {
         x86_raise_err(env, EXCP0D_GPF, 0, GETPC());
     }
+    env->kernel_entries++;
     x86_set_eflags(env, 0, VM_MASK | IF_MASK | RF_MASK);
     load_flat(env, cs, cs + 8, 0, lma);
     env->regs[R_ESP] = lma ? env->sysenter_esp : (uint32_t)env->sysenter_esp;
