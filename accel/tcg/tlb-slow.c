@@ -380,6 +380,18 @@ static void check_alignment(TcgCpuState *t, vaddr va, IrMemOp op, MmuAccess acce
     }
 }
 
+/* Raise the fault of the store that is to follow a load; the pages are then there for both. */
+static void check_store(TcgCpuState *t, vaddr va, unsigned size, unsigned mmu_idx, uintptr_t ra)
+{
+    unsigned n = crosses_page(t, va, size) ? bytes_in_page(t, va) : size;
+    TlbHit hit;
+
+    tlb_find(t, va, n, MMU_DATA_STORE, mmu_idx, false, ra, &hit);
+    if (n < size) {
+        tlb_find(t, va + n, size - n, MMU_DATA_STORE, mmu_idx, false, ra, &hit);
+    }
+}
+
 static uint64_t slow_ld(void *env, uint64_t va, uint32_t oi, uintptr_t ra)
 {
     TcgCpuState *t = env_state(env);
@@ -388,6 +400,9 @@ static uint64_t slow_ld(void *env, uint64_t va, uint32_t oi, uintptr_t ra)
     uint64_t v;
 
     check_alignment(t, va, op, MMU_DATA_LOAD, tcg_oi_mmu_idx(oi), ra);
+    if (op & IR_MO_RMW) {
+        check_store(t, va, size, tcg_oi_mmu_idx(oi), ra);
+    }
     v = load_int(t, va, size, op & IR_MO_BE, tcg_oi_mmu_idx(oi), ra);
     return op & IR_MO_SIGN ? (uint64_t)sextract64(v, 0, 8 * size) : v;
 }

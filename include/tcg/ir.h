@@ -56,6 +56,7 @@ typedef enum IrMemOp {
     IR_MO_SIGN = 8,                 /* sign-extend a load to the result's width (else zero-extend) */
     IR_MO_BE = 16,                  /* big-endian guest */
     IR_MO_ALIGN = 32,               /* unaligned raises the guest's alignment fault */
+    IR_MO_RMW = 64,                 /* of a load: a store to the same place follows, fault as that would */
 } IrMemOp;
 
 typedef struct IrGlobal {

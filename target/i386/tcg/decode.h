@@ -152,6 +152,7 @@ typedef struct X86Entry {
     uint16_t feature;               /* XF_*: #UD if the CPU has it not; 0 none */
     uint8_t unit;                   /* X86Unit */
     bool write : 1;                 /* operand 0 is only written: not loaded */
+    bool rmw : 1;                   /* operand 0 is loaded and then stored: in memory, it faults as a store */
     bool lockable : 1;              /* LOCK is allowed if operand 0 is memory (else #UD) */
     bool i64 : 1;                   /* #UD in 64-bit mode */
     bool o64 : 1;                   /* #UD outside 64-bit mode */

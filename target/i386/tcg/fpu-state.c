@@ -75,7 +75,8 @@ void x86_st_block(CPUX86State *env, vaddr va, const void *buf, unsigned n, uintp
     first = bytes_on_page(va, n);
     second = wrap_linear(env, va + first);
     if (n > first) {
-        /* The second page first: probing may evict what the first probe found, but not the other way round here. */
+        /* The first page's fault comes first; what its probe found, that of the second may evict: it is done again. */
+        (void)tcg_probe_access(cpu, va, first, MMU_DATA_STORE, idx, ra);
         host2 = tcg_probe_access(cpu, second, n - first, MMU_DATA_STORE, idx, ra);
     }
     host1 = tcg_probe_access(cpu, va, first, MMU_DATA_STORE, idx, ra);

@@ -153,7 +153,7 @@ static IrVal locked_neg(Gen *g, const Insn *i)
     IrVar old = ir_var_new(b, gen_type(i->op[0].size));
     IrVal want, got;
 
-    ir_var_set(b, old, gen_ld(g, i->addr, i->op[0].size));
+    ir_var_set(b, old, gen_ld(g, i->addr, i->op[0].size | IR_MO_RMW));
     ir_label(b, again);
     want = ir_var_get(b, old);
     got = ir_atomic_cas(b, i->addr, want, ir_neg(b, want), g->mmu_idx, i->op[0].size);
@@ -644,7 +644,7 @@ static void bit_op(Gen *g, const Insn *i, BitOp op)
         old = gen_operand(g, i, 0);
     } else {
         addr = bit_address(g, i);
-        old = i->lock ? bit_atomic(g, i, op, addr, mask) : gen_ld(g, addr, size);
+        old = i->lock ? bit_atomic(g, i, op, addr, mask) : gen_ld(g, addr, size | (op == BIT_TEST ? 0 : IR_MO_RMW));
     }
     if (op != BIT_TEST && !i->lock) {
         IrVal v = bit_apply(g, op, old, mask);

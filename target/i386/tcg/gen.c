@@ -249,7 +249,7 @@ static IrVal load_mem(Gen *g, const Insn *i, const Operand *o)
     if (o->kind == OPD_W) {
         return load_w(g, i, o);
     }
-    v = gen_ld(g, i->addr, o->size);
+    v = gen_ld(g, i->addr, o->size | (o == &i->op[0] && i->e->rmw ? IR_MO_RMW : 0));
     return o->kind == OPD_Q ? widen(g->b, v) : v;
 }
 

@@ -23,6 +23,7 @@ void helper_maskmov(CPUX86State *env, uint64_t addr, const X128 *data, const X12
         return;
     }
     /* Both ends first, so that a fault on the second page leaves the first one as it was. */
+    tcg_probe_access(x86_env_vcpu(env), addr + first, 1, MMU_DATA_STORE, x86_mmu_index(env), ra);
     tcg_probe_access(x86_env_vcpu(env), addr + last, 1, MMU_DATA_STORE, x86_mmu_index(env), ra);
     for (unsigned i = first; i <= last; i++) {
         if (mask->b[i] >> 7) {

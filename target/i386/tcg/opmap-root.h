@@ -33,14 +33,14 @@ END
 
 /* Group 2: C0, C1, D0 to D3; /6 is an alias of SHL */
 #define GROUP2(s0, k1)           \
-    INSN2(0, ROL, E,s0, k1,b)    \
-    INSN2(1, ROR, E,s0, k1,b)    \
-    INSN2(2, RCL, E,s0, k1,b)    \
-    INSN2(3, RCR, E,s0, k1,b)    \
-    INSN2(4, SHL, E,s0, k1,b)    \
-    INSN2(5, SHR, E,s0, k1,b)    \
-    INSN2(6, SHL, E,s0, k1,b)    \
-    INSN2(7, SAR, E,s0, k1,b)
+    INSN2(0, ROL, E,s0, k1,b, RMW)    \
+    INSN2(1, ROR, E,s0, k1,b, RMW)    \
+    INSN2(2, RCL, E,s0, k1,b, RMW)    \
+    INSN2(3, RCR, E,s0, k1,b, RMW)    \
+    INSN2(4, SHL, E,s0, k1,b, RMW)    \
+    INSN2(5, SHR, E,s0, k1,b, RMW)    \
+    INSN2(6, SHL, E,s0, k1,b, RMW)    \
+    INSN2(7, SAR, E,s0, k1,b, RMW)
 TABLE(grp2_c0, 8)
 GROUP2(b, I)
 END

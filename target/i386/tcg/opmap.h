@@ -4,7 +4,8 @@
 
 /* Attributes of rows; fields of X86Entry. */
 #define WRITE       .write = 1
-#define LOCKABLE    .lockable = 1
+#define RMW         .rmw = 1
+#define LOCKABLE    .lockable = 1, RMW
 #define NOT64       .i64 = 1
 #define ONLY64      .o64 = 1
 #define D64         .d64 = 1
@@ -54,6 +55,7 @@
 #include "opmap-vex.h"
 
 #undef WRITE
+#undef RMW
 #undef LOCKABLE
 #undef NOT64
 #undef ONLY64
