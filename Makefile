@@ -6,6 +6,7 @@
 #   make check-libvirt   a domain's life through a private libvirt daemon (as root, libvirt installed)
 #   make bench      start-up, workloads beside QEMU (if it is installed)   [ROWS="syscall fork"] [TURNS=5] [CLOCK=cpu]
 #   make fuzz       run the fuzz targets          [DURATION=300 seconds] [TARGETS="json options qmp"]
+#   make isa-random random instruction sequences against the host CPU   [DURATION=300 seconds] [SEED=1]
 #   make docs       the manual as HTML
 #   make install    [DESTDIR=...] [PREFIX=/usr/local]
 
@@ -13,11 +14,12 @@ BUILD ?= build
 PREFIX ?= /usr/local
 
 DURATION ?= 300
+SEED ?= 1
 TARGETS ?= json options qmp
 TURNS ?= 5
 CLOCK ?= guest
 
-.PHONY: all demo check check-libvirt bench fuzz docs install clean
+.PHONY: all demo check check-libvirt bench fuzz isa-random docs install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) quern quern-system-x86_64
@@ -54,6 +56,10 @@ fuzz:
 	@[ -f build-fuzz/build.ninja ] || ./configure --builddir=build-fuzz --cc=clang --enable-fuzzing
 	@ninja -C build-fuzz $(TARGETS:%=tests/fuzz/fuzz-%) qapi/qapi-examples.json
 	@python3 tests/fuzz/run.py build-fuzz $(DURATION) $(TARGETS)
+
+isa-random: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) tests/isa/random/isa-random
+	@python3 tests/isa/random/run.py $(BUILD)/tests/isa/random/isa-random $(DURATION) $(SEED)
 
 docs:
 	@scripts/install-deps docs

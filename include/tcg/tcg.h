@@ -157,10 +157,12 @@ unsigned tcg_block_n_ops(const IrBlock *b);
 bool tcg_block_compile(TcgContext *ctx, IrBlock *b, uint8_t *buf, size_t max, TcgCode *out) MUST_USE;
 
 /*
- * For tests, before any context is made: use no optional instruction of the host, and the C fallback
- * for every vector row.
+ * For tests, before any context is made: translate for another host than this one.  @name: "host" this one,
+ * "minimal" (the C fallback for every vector row), a level of the psABI ("x86-64" .. "x86-64-v3"), or this host
+ * without some instructions ("no-bmi", "no-avx", "no-avx2").  @runs_here: this CPU can run what is then
+ * made.  False: no such name.
  */
-void tcg_host_pretend_minimal(void);
+bool tcg_host_pretend(const char *name, bool *runs_here) MUST_USE;
 /* For helpers with a short way by the host's string compares; false on a host that only pretends to be minimal. */
 bool tcg_host_has_sse42(void);
 bool tcg_host_has_bmi2(void);

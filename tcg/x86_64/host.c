@@ -32,11 +32,55 @@ static HostFeatures detect(void)
     return f;
 }
 
-static bool pretend_minimal;
+/* --- other hosts than this one --- */
 
-void tcg_host_pretend_minimal(void)
+#define VF_V2 (BIT(VF_SSE2) | BIT(VF_SSE3) | BIT(VF_SSSE3) | BIT(VF_SSE41) | BIT(VF_SSE42))
+#define VF_V3 (VF_V2 | BIT(VF_AVX) | BIT(VF_AVX2) | BIT(VF_F16C) | BIT(VF_FMA))
+
+/* Levels of the psABI, and hosts that lack one kind of instructions. */
+static const struct {
+    const char *name;
+    HostFeatures f;
+    bool without;               /* @f is what this host has and the pretended one does not */
+} hosts[] = {
+    { "host",      { 0 }, true },
+    { "minimal",   { .popcnt = true, .lahf = true } },
+    { "x86-64",    { .popcnt = true, .lahf = true, .vop = BIT(VF_SSE2) } },
+    { "x86-64-v2", { .popcnt = true, .lahf = true, .vop = VF_V2 } },
+    { "x86-64-v3", { .popcnt = true, .lahf = true, .bmi1 = true, .bmi2 = true, .lzcnt = true, .vop = VF_V3 } },
+    { "no-bmi",    { .bmi1 = true, .bmi2 = true, .lzcnt = true }, true },
+    { "no-avx",    { .vop = BIT(VF_AVX) | BIT(VF_AVX2) | BIT(VF_F16C) | BIT(VF_FMA) }, true },
+    { "no-avx2",   { .vop = BIT(VF_AVX2) | BIT(VF_FMA) }, true },
+};
+
+static HostFeatures pretended(unsigned n)
 {
-    pretend_minimal = true;
+    HostFeatures f = hosts[n].without ? detect() : hosts[n].f;
+    const HostFeatures *no = &hosts[n].f;
+
+    if (hosts[n].without) {
+        f.vop &= ~no->vop;
+        f.bmi1 &= !no->bmi1;
+        f.bmi2 &= !no->bmi2;
+        f.lzcnt &= !no->lzcnt;
+    }
+    return f;
+}
+
+static unsigned pretend;        /* index in hosts */
+
+bool tcg_host_pretend(const char *name, bool *runs_here)
+{
+    for (unsigned n = 0; n < ARRAY_SIZE(hosts); n++) {
+        if (!strcmp(hosts[n].name, name)) {
+            HostFeatures f = pretended(n), is = detect();
+
+            pretend = n;
+            *runs_here = !(f.vop & ~is.vop) && f.bmi1 <= is.bmi1 && f.bmi2 <= is.bmi2 && f.lzcnt <= is.lzcnt;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Constant after the first call; a race writes the same bytes twice. */
@@ -46,10 +90,7 @@ const HostFeatures *host_features(void)
     static gsize done;
 
     if (g_once_init_enter(&done)) {
-        f = detect();
-        if (pretend_minimal) {
-            f = (HostFeatures){ .popcnt = f.popcnt, .lahf = f.lahf };
-        }
+        f = pretended(pretend);
         g_once_init_leave(&done, 1);
     }
     return &f;

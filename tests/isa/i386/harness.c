@@ -15,106 +15,6 @@
 
 extern const Form __start_isa_forms[], __stop_isa_forms[];
 
-static uint64_t rng_state = 1;
-
-static uint64_t rng(void)
-{
-    rng_state ^= rng_state << 13;
-    rng_state ^= rng_state >> 7;
-    rng_state ^= rng_state << 17;
-    return rng_state * 0x2545f4914f6cdd1dull;
-}
-
-/* Values that carry, overflow and vanish more often than random ones. */
-static uint64_t interesting(void)
-{
-    static const uint64_t some[] = {
-        0, 1, 2, 9, 0x0f, 0x10, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-        0x100000000, 0x7fffffffffffffff, 0x8000000000000000, ~0ull, ~1ull, 0xffffffff80000000,
-    };
-    uint64_t r = rng();
-
-    switch (r & 7) {
-    case 0: case 1: case 2:
-        return some[(r >> 8) % ARRAY_SIZE(some)];
-    case 3:
-        return (int64_t)(int8_t)(r >> 8);
-    case 4:
-        return r >> (r >> 3 & 63);
-    default:
-        return rng();
-    }
-}
-
-static const uint64_t float_bits[] = {
-    0, 0x8000000000000000, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000, 0xfff0000000000000,
-    0x7ff8000000000000, 0x7ff0000000000001, 0x0000000000000001, 0x000fffffffffffff, 0x7fefffffffffffff, 0x41dfffffffc00000,
-    0x43e0000000000000, 0x3f8000003f800000, 0x7f8000007f800000, 0xff8000007fc00000, 0x000000017f7fffff, 0x4f0000004effffff,
-};
-
-/* Floating-point operands of both widths, besides integers. */
-static uint64_t interesting_vector(void)
-{
-    uint64_t r = rng();
-
-    switch (r & 3) {
-    case 0:
-        return float_bits[(r >> 8) % ARRAY_SIZE(float_bits)];
-    case 1:
-        return (rng() & 0x800fffffffffffffull) | (0x3f0 + (r >> 8) % 32) << 52;
-    case 2:
-        return (rng() & 0x807fffff807fffffull) | (0x78 + (r >> 8) % 16) << 23 | (uint64_t)(0x78 + (r >> 16) % 16) << 55;
-    default:
-        return interesting();
-    }
-}
-
-static void random_st(uint8_t *st)
-{
-    static const uint16_t exponents[] = { 0, 1, 0x3fff, 0x3ffe, 0x4000, 0x403e, 0x43ff, 0x7ffe, 0x7fff, 0x3c00, 0xbfff };
-    uint64_t mant = rng() % 3 ? rng() | 1ull << 63 : (rng() & 1 ? 1ull << 63 : interesting());
-    uint16_t exponent = rng() % 3 ? 0x3fff + (int)(rng() % 64) - 32 : exponents[rng() % ARRAY_SIZE(exponents)];
-
-    if (!(exponent & 0x7fff) && mant >> 63) {
-        mant &= ~(1ull << 63);          /* no pseudo-denormals: compiled code never sees them */
-    } else if (exponent & 0x7fff) {
-        mant |= 1ull << 63;             /* no unsupported formats */
-    }
-    exponent ^= rng() & 0x8000;
-    memcpy(st, &mant, 8);
-    memcpy(st + 8, &exponent, 2);
-}
-
-static void random_fx(IsaFx *fx, uint64_t form_flags)
-{
-    fx->fcw = 0x37f;
-    fx->mxcsr = 0x1f80;
-    if (form_flags & FORM_MMX) {
-        fx->ftw = rng() & 1 ? 0xff : rng();
-        fx->fsw = (rng() & 7) << 11 | (rng() & 0x4700);
-        fx->fcw = 0x37f & ~(rng() & 1 ? 0 : (rng() & 3) << 8);
-        fx->fcw |= (rng() & 3) << 10;
-        for (unsigned n = 0; n < 8; n++) {
-            random_st(fx->st[n].b);
-        }
-    }
-    if (form_flags & FORM_XMM) {
-        fx->mxcsr |= (rng() & 1 ? (rng() & 3) << 13 : 0);
-    }
-    for (unsigned n = 0; n < 16 && form_flags & FORM_XMM; n++) {
-        fx->xmm[n].q[0] = interesting_vector();
-        fx->xmm[n].q[1] = interesting_vector();
-    }
-}
-
-static void random_ymmh(IsaState *st)
-{
-    for (unsigned n = 0; n < 16; n++) {
-        st->ymmh[n].q[0] = interesting_vector();
-        st->ymmh[n].q[1] = interesting_vector();
-    }
-}
-
 static IsaMode form_mode(uint64_t form_flags)
 {
     return form_flags & FORM_32 ? ISA_32 : form_flags & FORM_16 ? ISA_16 : ISA_64;
@@ -126,21 +26,21 @@ static void random_case(IsaState *st, uint8_t *mem, uint64_t form_flags)
 
     memset(st, 0, sizeof(*st));
     for (unsigned n = 0; n < 16; n++) {
-        st->r[n] = interesting();
+        st->r[n] = isa_interesting();
     }
     for (unsigned n = 0; n < ARRAY_SIZE(pointers); n++) {
-        st->r[pointers[n]] = 512 + rng() % (ISA_MEM_SIZE - 1024);
+        st->r[pointers[n]] = 512 + isa_rng() % (ISA_MEM_SIZE - 1024);
         st->r[pointers[n]] += form_mode(form_flags) == ISA_16 ? 0 : ISA_MEM_VA;
         st->r[pointers[n]] &= form_flags & FORM_ALIGN16 ? ~15ull : ~0ull;
     }
-    st->r[12] = rng() & 15;
-    st->flags = 0x202 | (rng() & (FLAG_MASK & ~0x400));
-    random_fx(&st->fx, form_flags);
+    st->r[12] = isa_rng() & 15;
+    st->flags = 0x202 | (isa_rng() & (FLAG_MASK & ~0x400));
+    isa_random_fx(&st->fx, form_flags);
     if (form_flags & FORM_XMM && native_has_avx()) {
-        random_ymmh(st);
+        isa_random_ymmh(st);
     }
     for (unsigned n = 0; n < ISA_MEM_SIZE; n += 8) {
-        uint64_t v = form_flags & FORM_XMM ? interesting_vector() : interesting();
+        uint64_t v = form_flags & FORM_XMM ? isa_interesting_vector() : isa_interesting();
         memcpy(mem + n, &v, 8);
     }
 }
@@ -333,16 +233,16 @@ static int fuzz(unsigned n_blocks)
 
     for (unsigned k = 0; k < n_blocks; k++) {
         uint8_t bytes[ISA_HOLE_SIZE];
-        uint64_t flags = rng() & 0x7fffffff;
+        uint64_t flags = isa_rng() & 0x7fffffff;
         for (unsigned n = 0; n < sizeof(bytes); n++) {
             static const uint8_t often[] = { 0x0f, 0x66, 0xf2, 0xf3, 0xf0, 0x48, 0xff, 0x90, 0x8b, 0xc8, 0xc4, 0xc5 };
-            bytes[n] = rng() & 3 ? rng() : often[rng() % ARRAY_SIZE(often)];
+            bytes[n] = isa_rng() & 3 ? isa_rng() : often[isa_rng() % ARRAY_SIZE(often)];
         }
         flags = flags & CS64 ? flags | LMA : flags;
         flags = flags & LMA ? (flags | PE) & ~(uint64_t)VM : flags;
         flags = flags & PE ? flags : flags & ~(uint64_t)(VM | CPL | CS64);
         flags = flags & VM ? (flags | CPL) & ~(uint64_t)CS32 : flags;
-        guest_translate(bytes, sizeof(bytes), rng() & 1 ? flags & ~0x10108ull : flags);    /* without TF, RF, shadow */
+        guest_translate(bytes, sizeof(bytes), isa_rng() & 1 ? flags & ~0x10108ull : flags);    /* without TF, RF, shadow */
     }
     printf("isa/i386: %u random blocks translated\n", n_blocks);
     return 0;
@@ -374,7 +274,7 @@ static bool parse(int argc, char **argv, Options *o)
             o->n_random = strtoul(optarg, NULL, 0);
             break;
         case 's':
-            rng_state = strtoull(optarg, NULL, 0) | 1;
+            isa_seed(strtoull(optarg, NULL, 0) | 1);
             break;
         case 'f':
             o->first = strtoul(optarg, NULL, 0);
@@ -385,8 +285,7 @@ static bool parse(int argc, char **argv, Options *o)
             }
             break;
         case 'm':
-            o->minimal = true;
-            tcg_host_pretend_minimal();
+            o->minimal = tcg_host_pretend("minimal", &(bool){ false });
             break;
         case 'v':
             o->verbose = true;

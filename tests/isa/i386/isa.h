@@ -30,14 +30,28 @@ typedef struct IsaState {
     /* results */
     int32_t vector;             /* exception, -1 none */
     uint32_t fault_offset;      /* in the code, with an exception */
+    uint64_t rip, cr2;          /* with an exception; CR2 with a page fault */
+    uint32_t error_code;
 } IsaState;
 
-/* Low in the address space, so that 32-bit addresses reach it too. */
-#define ISA_CODE_VA     0x40000000u     /* one page: stub, then the form's bytes at ISA_HOLE */
+/*
+ * Low in the address space, so that 32-bit addresses reach it too.  The code: the bytes under test at
+ * ISA_HOLE, then the way back.  A test of longer code (tests/isa/random) has its own sizes, and no way back: it
+ * ends with an exception.
+ */
+#define ISA_CODE_VA     0x40000000u
+#ifndef ISA_HOLE_SIZE
+#define ISA_CODE_SIZE   4096
 #define ISA_HOLE        1024
 #define ISA_HOLE_SIZE   96              /* the form, padded with NOP */
-#define ISA_MEM_VA      0x40010000u
 #define ISA_MEM_SIZE    4096
+#define ISA_MAY_STRAY   0               /* the bytes under test may jump anywhere: into the stub, too */
+#endif
+#define ISA_MEM_VA      0x40010000u
+#define ISA_AREA_VA     0x60000000u     /* what the stub works with, where no code under test gets by mistake */
+
+/* IsaState.vector of a run that did not end, or ended in the stub. */
+#define ISA_HANG        1000
 
 /*
  * How the code runs.  32: a flat compatibility-mode segment.  16: 16-bit code and stack segments of
@@ -77,6 +91,16 @@ bool native_has_avx(void);
 /* Put @code into the hole (both runs use it). */
 void native_set_code(const uint8_t *code, unsigned n, IsaMode mode);
 void native_run(const IsaState *in, IsaState *out);
+/* SIGVTALRM, which the caller arms, ends a run that it finds twice; outside of runs it calls @outside. */
+void native_watch(void (*outside)(void));
+
+/* values.c: random operands. */
+void isa_seed(uint64_t seed);           /* not 0 */
+uint64_t isa_rng(void);
+uint64_t isa_interesting(void);         /* integers that carry, overflow and vanish often */
+uint64_t isa_interesting_vector(void);  /* floating-point values of both widths, and integers */
+void isa_random_fx(IsaFx *fx, uint64_t form_flags);
+void isa_random_ymmh(IsaState *st);
 
 void guest_init(void);
 void guest_new_code(IsaMode mode);

@@ -1,8 +1,8 @@
 /*
  * Runs an instruction form on the host CPU, with all registers given and taken.
  *
- * The stub at the start of the code page loads the registers of Area.in, falls into the hole,
- * and stores them to Area.out behind it.  Exceptions come as signals; the handler takes the
+ * The stub loads the registers of Area.in and jumps into the hole; the way back behind that leads to its
+ * second half, which stores them to Area.out.  Exceptions come as signals; the handler takes the
  * registers from the signal frame.
  */
 #include <asm/ldt.h>
@@ -16,7 +16,7 @@
 
 #include "isa.h"
 
-/* Data pages behind the code page, reached RIP-relative from it. */
+/* Behind the stub, reached RIP-relative from it. */
 typedef struct Area {
     IsaState in, out;
     IsaFx host_fx;
@@ -27,13 +27,17 @@ typedef struct Area {
     uint16_t host_ss;
 } Area;
 
-#define STUB_END (ISA_HOLE + ISA_HOLE_SIZE + 16)    /* between: the way back to 64-bit code */
+#define STUB_SIZE 4096
+#define STUB_END  2048          /* in it: where the code under test comes back to */
 
 static Area *area;
-static uint8_t *code, *p;
+static uint8_t *stub, *code, *p;
 static IsaMode mode;
 static bool has_ldt, has_avx;
 static sigjmp_buf back;
+static volatile sig_atomic_t inside;    /* the code under test runs */
+static unsigned runs, runs_at_tick;
+static void (*tick_outside)(void);
 
 static void put(const void *bytes, unsigned n)
 {
@@ -89,7 +93,7 @@ static void make_stub(void)
 {
     static const uint8_t order[16] = { 0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 4 };
 
-    p = code;
+    p = stub;
     PUT(0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57);    /* push rbx rbp r12-r15 */
     put_mov(0x89, 4, &area->host_rsp);
     put_fx(0, &area->host_fx);
@@ -108,9 +112,9 @@ static void make_stub(void)
     }
     PUT(0xff, 0x2d);                                                    /* jmp far [entry] */
     put_rel(&area->entry);
-    g_assert(p <= code + ISA_HOLE);
+    g_assert(p <= stub + STUB_END);
 
-    p = code + STUB_END;
+    p = stub + STUB_END;
     for (unsigned n = 0; n < 16; n++) {
         put_mov(0x89, n, &area->out.r[n]);
     }
@@ -143,6 +147,17 @@ static void take_ymmh(const uint8_t *xsave)
     }
 }
 
+static bool is_stuck(void)
+{
+    bool stuck = inside && runs == runs_at_tick;
+
+    runs_at_tick = runs;
+    if (!inside && tick_outside) {
+        tick_outside();
+    }
+    return stuck;
+}
+
 static void on_signal(int sig, siginfo_t *info, void *opaque)
 {
     /* Vol.1 3.4.1's numbers in the order of the kernel's frame */
@@ -150,11 +165,18 @@ static void on_signal(int sig, siginfo_t *info, void *opaque)
                                   REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15 };
     ucontext_t *uc = opaque;
     uint64_t rip = uc->uc_mcontext.gregs[REG_RIP];
+    bool astray;
 
+    __asm__ volatile("pushfq; andl $~0x40000, (%%rsp); popfq" : : : "cc", "memory");    /* AC, which the kernel leaves */
+
+    if (sig == SIGVTALRM && !is_stuck()) {
+        return;
+    }
     if (mode == ISA_16 && rip < 65536) {
         rip += ISA_CODE_VA;
     }
-    if (rip < ISA_CODE_VA + ISA_HOLE || rip > ISA_CODE_VA + ISA_HOLE + ISA_HOLE_SIZE) {
+    astray = rip >= ISA_AREA_VA && rip < ISA_AREA_VA + STUB_SIZE;
+    if (!inside || (astray && !ISA_MAY_STRAY)) {
         signal(sig, SIG_DFL);           /* ours: die */
         return;
     }
@@ -164,7 +186,10 @@ static void on_signal(int sig, siginfo_t *info, void *opaque)
     area->out.flags = uc->uc_mcontext.gregs[REG_EFL];
     memcpy(&area->out.fx, uc->uc_mcontext.fpregs, sizeof(IsaFx));
     take_ymmh((const uint8_t *)uc->uc_mcontext.fpregs);
-    area->out.vector = uc->uc_mcontext.gregs[REG_TRAPNO];
+    area->out.vector = sig == SIGVTALRM || astray ? ISA_HANG : (int32_t)uc->uc_mcontext.gregs[REG_TRAPNO];
+    area->out.error_code = (uint32_t)uc->uc_mcontext.gregs[REG_ERR];
+    area->out.cr2 = uc->uc_mcontext.gregs[REG_CR2];
+    area->out.rip = rip;
     area->out.fault_offset = rip - ISA_CODE_VA - ISA_HOLE;
     siglongjmp(back, 1);
 }
@@ -203,17 +228,30 @@ bool native_is_amd(void)
     return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx;
 }
 
+void native_watch(void (*outside)(void))
+{
+    tick_outside = outside;
+}
+
+static void *map(uint64_t va, size_t size)
+{
+    void *p = mmap((void *)(uintptr_t)va, size, PROT_READ | PROT_WRITE | PROT_EXEC,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+    g_assert(p != MAP_FAILED);
+    return p;
+}
+
 void native_init(void)
 {
-    static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
+    static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGVTALRM };
     static uint8_t signal_stack[1 << 16];
     stack_t ss = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
     struct sigaction sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 
-    code = mmap((void *)(uintptr_t)ISA_CODE_VA, 4096 + sizeof(Area), PROT_READ | PROT_WRITE | PROT_EXEC,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    g_assert(code != MAP_FAILED);
-    area = (Area *)(code + 4096);
+    code = (uint8_t *)map(ISA_CODE_VA + (ISA_HOLE & -4096), ISA_CODE_SIZE - (ISA_HOLE & -4096)) - (ISA_HOLE & -4096);
+    stub = map(ISA_AREA_VA, STUB_SIZE + sizeof(Area));
+    area = (Area *)(stub + STUB_SIZE);
     __asm__("mov %%ss, %0" : "=m"(area->host_ss));
     has_ldt = make_ldt();
     has_avx = __builtin_cpu_supports("avx");
@@ -227,13 +265,13 @@ void native_init(void)
 /* Behind the hole: jump to the end of the stub, in 64-bit mode. */
 static void put_way_back(void)
 {
-    uint32_t target = ISA_CODE_VA + STUB_END;
+    uint32_t target = ISA_AREA_VA + STUB_END;
     uint16_t selector = ISA_SEL_CODE64;
 
     p = code + ISA_HOLE + ISA_HOLE_SIZE;
     if (mode == ISA_64) {
         PUT(0xe9);
-        put_rel(code + STUB_END);
+        put_rel(stub + STUB_END);
         return;
     }
     if (mode == ISA_16) {
@@ -250,7 +288,9 @@ void native_set_code(const uint8_t *bytes, unsigned n, IsaMode m)
     mode = m;
     memset(code + ISA_HOLE, 0x90, ISA_HOLE_SIZE);
     memcpy(code + ISA_HOLE, bytes, n);
-    put_way_back();
+    if (ISA_CODE_SIZE > ISA_HOLE + ISA_HOLE_SIZE) {
+        put_way_back();
+    }
     area->entry.offset = m == ISA_16 ? ISA_HOLE : ISA_CODE_VA + ISA_HOLE;
     area->entry.selector = m == ISA_16 ? ISA_SEL_CODE16 : m == ISA_32 ? ISA_SEL_CODE32 : ISA_SEL_CODE64;
     area->data_selector = m == ISA_16 ? ISA_SEL_DATA16 : ISA_SEL_DATA;
@@ -261,12 +301,15 @@ void native_run(const IsaState *in, IsaState *out)
     area->in = *in;
     area->out.vector = -1;
     area->out.fault_offset = 0;
+    runs++;
     if (!sigsetjmp(back, 1)) {
-        ((void (*)(void))code)();
+        inside = 1;
+        ((void (*)(void))stub)();
     } else {
         /* the frame's FP state and segments are not put back by siglongjmp */
         __asm__ volatile("mov %0, %%ds; mov %0, %%es" : : "r"(0));
         __asm__ volatile("fxrstor64 %0" : : "m"(area->host_fx));
     }
+    inside = 0;
     *out = area->out;
 }
