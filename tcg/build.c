@@ -150,7 +150,7 @@ void ir_block_reset(IrBlock *b)
     b->n_ops = b->n_args = b->n_labels = b->n_vars = b->n_insns = 0;
     b->n_values = 1;
     b->pc_bits = 64;
-    b->unreachable = b->overflow = false;
+    b->unreachable = b->overflow = b->loops = false;
     b->generation++;
     b->forward_generation++;
     value_new(b, IR_KIND_CONST, IR_I64, 0, 0);      /* 1: stands in when tables are full */
@@ -332,6 +332,20 @@ void ir_label(IrBlock *b, IrLabel l)
     b->labels[l.id].pos = b->n_ops;
     build_op(b, IR_OP_label, IR_VOID)->k = l.id;
     forget(b);
+}
+
+void ir_loop_begin(IrBlock *b)
+{
+    assert(!b->n_ops);
+    b->loops = true;
+    ir_label(b, ir_label_new(b));
+}
+
+void ir_loop_back(IrBlock *b)
+{
+    assert(b->loops);
+    build_op(b, IR_OP_loop_back, IR_VOID);
+    b->unreachable = true;
 }
 
 static void label_ref(IrBlock *b, IrLabel l)

@@ -18,8 +18,7 @@ TcgContext *tcg_context_new(const IrTarget *target)
     c->target = target;
     c->ir.ctx = c;
     c->ir.target = target;
-    pins_of_target(target, &c->pins);
-    c->gprs = HOST_GPRS & ~c->pins.mask;
+    pins_of_target(target, &c->base_pins);
     c->ir.pin_reg = c->pins.reg;
     c->ir.page_bits = target->page_bits ? target->page_bits : 12;
     return c;
@@ -119,6 +118,8 @@ static bool emit(TcgContext *c, TcgCode *out)
     c->short_jump = NULL;
     c->flags.end = NULL;
     ra_begin(c);
+    ra_load_loop_pins(c);
+    c->loop_at = c->a.p;
     if (log) {
         fprintf(log, "OP after register allocation:\n");
     }
@@ -164,6 +165,7 @@ bool tcg_block_compile(TcgContext *c, IrBlock *b, uint8_t *buf, size_t max, TcgC
         return false;
     }
     dump(b, LOG_OP, "OP");
+    pins_of_block(c);
     ir_liveness(b);
     dump(b, LOG_OP_OPT, "OP after optimization");
     if (!emit(c, out) || out->size > max) {

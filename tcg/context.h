@@ -87,11 +87,15 @@ typedef struct Pins {
     uint32_t mask;                              /* of these registers */
 } Pins;
 void pins_of_target(const IrTarget *target, Pins *pins);
+/* Choose those of the block at hand: the target's and, if it is a loop, what the loop uses most. */
+void pins_of_block(TcgContext *c);
 
 struct TcgContext {
     const IrTarget *target;
-    Pins pins;
-    uint32_t gprs;                              /* general registers to allocate from */
+    Pins base_pins;                             /* of every block */
+    Pins pins;                                  /* of this one */
+    uint32_t loop_pins_written;                 /* those of pins, not base_pins, that the block changes */
+    uint32_t gprs, xmms;                        /* registers to allocate from */
     Asm a;
 
     /* register allocator */
@@ -124,6 +128,7 @@ struct TcgContext {
     } flags;
     uint8_t *short_jump;                        /* end of a jcc rel8 to the label that comes next */
     uint8_t *label_at[IR_MAX_LABELS];
+    uint8_t *loop_at;                           /* the loop's head */
     TcgCode *out;
     uint8_t fault_state[STATE_MAX];
     uint8_t code[CODE_MAX];

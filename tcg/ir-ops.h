@@ -88,6 +88,7 @@ struct IrBlock {
     const uint8_t *pin_reg;         /* host register of each pinned global, 0xff = not pinned */
     unsigned pc_bits;
     unsigned page_bits;
+    bool loops;                     /* ir_loop_begin: its head is op 0 */
     bool unreachable;               /* the path has ended, no label yet */
     bool overflow;                  /* some table was full: the block is refused */
     uint32_t generation;            /* of const_hash and the forwarding tables */

@@ -2,7 +2,8 @@
  * Register allocator: one pass with the emitter, forwards.
  *
  * The home of a global is its env field, or for the hottest a host register that keeps it from
- * block to block ("pinned").  A pinned register is read as an operand in place, and is the target
+ * block to block ("pinned"); a loop has more such registers of its own, which are loaded where the
+ * block begins and written to env where it is left.  A pinned register is read as an operand in place, and is the target
  * of an op whose result is about to be put to it; the allocator never hands it out otherwise.
  *
  * A value may be in a register, in its spill slot, in the env field of a global that it was read
@@ -36,7 +37,7 @@ static bool is_vector(IrType t)
 
 static uint32_t class_of(TcgContext *c, IrId v)
 {
-    return is_vector(c->ir.values[v].type) ? HOST_XMMS : c->gprs;
+    return is_vector(c->ir.values[v].type) ? c->xmms : c->gprs;
 }
 
 /* --- slots --- */
@@ -849,6 +850,26 @@ void ra_drop(TcgContext *c, uint32_t mask)
     for (uint32_t m = c->occupied & mask; m; m &= m - 1) {
         unbind(c, __builtin_ctz(m));
     }
+}
+
+static void move_loop_pins(TcgContext *c, uint32_t mask, bool store_them)
+{
+    for (; mask; mask &= mask - 1) {
+        unsigned reg = __builtin_ctz(mask), g = c->pins.global[reg];
+
+        (store_them ? store : load)(c, reg, home_mem(c, g), (IrType)c->target->globals[g].type);
+    }
+}
+
+void ra_load_loop_pins(TcgContext *c)
+{
+    move_loop_pins(c, c->pins.mask & ~c->base_pins.mask, false);
+}
+
+void ra_go_home(TcgContext *c)
+{
+    ra_sync(c);
+    move_loop_pins(c, c->loop_pins_written, true);
 }
 
 void ra_begin(TcgContext *c)

@@ -56,6 +56,9 @@ void ra_var_get(TcgContext *c, IrOp *op);
 void ra_var_set(TcgContext *c, IrOp *op);
 /* Write all dirty globals to env. */
 void ra_sync(TcgContext *c);
+/* For a loop: load its own pinned registers; write all to env, theirs too, to leave the block. */
+void ra_load_loop_pins(TcgContext *c);
+void ra_go_home(TcgContext *c);
 /* No register holds anything; what lives on is in memory. */
 void ra_forget(TcgContext *c);
 /* Copy pinned globals to env for someone to look at; take them back after they were changed there. */

@@ -1,6 +1,8 @@
 /*
  * The fault table: written after a block's code, read when an access or a helper faults.
  *
+ * First the registers that are pinned in this block only: their number, then global and register of each.
+ *
  * Rows ascend by return address, everything in LEB128 and relative to the row before:
  *
  *      ra       return address offset - previous; 0 ends the table
@@ -156,6 +158,20 @@ static bool put_row(Writer *w, const FaultRow *row)
     return true;
 }
 
+static uint8_t *put_loop_pins(const TcgContext *c, uint8_t *p)
+{
+    uint32_t own = c->pins.mask & ~c->base_pins.mask;
+
+    p = put_uleb(p, (unsigned)__builtin_popcount(own));
+    for (; own; own &= own - 1) {
+        unsigned reg = (unsigned)__builtin_ctz(own);
+
+        p = put_uleb(p, c->pins.global[reg]);
+        p = put_uleb(p, reg);
+    }
+    return p;
+}
+
 /* @stubs: offset where out-of-line code begins; rows before it and after it each ascend. */
 uint8_t *unwind_write(TcgContext *c, uint8_t *p, uint8_t *end, uint32_t stubs)
 {
@@ -168,6 +184,7 @@ uint8_t *unwind_write(TcgContext *c, uint8_t *p, uint8_t *end, uint32_t stubs)
     memset(&w.last, 0, sizeof(w.last));
     memset(w.state.dirty, 0, sizeof(w.state.dirty));
 
+    w.p = put_loop_pins(c, w.p);
     for (unsigned pass = 0; pass < 2; pass++) {
         for (unsigned i = 0; i < c->n_rows; i++) {
             if ((c->rows[i].ra_offset >= stubs) == pass && !put_row(&w, &c->rows[i])) {
@@ -187,6 +204,14 @@ static uint64_t wrap_pc(uint64_t pc, unsigned bits)
     return bits == 64 ? pc : extract64(pc, 0, bits);
 }
 
+/* What a slow path saved of @reg. */
+static const void *saved_reg(const uint8_t *env, unsigned reg)
+{
+    const uint64_t *regs = ((const TcgEnv *)env)->saved_regs;
+
+    return reg >= HR_XMM0 ? (const uint8_t *)regs + SAVED_XMM + (reg - HR_XMM0) * 16 : (const uint8_t *)&regs[reg];
+}
+
 /* The value at one location; vectors take both words. */
 static void read_location(const IrTarget *t, uint8_t *env, const uint8_t **p, unsigned kind, Found *f)
 {
@@ -197,7 +222,7 @@ static void read_location(const IrTarget *t, uint8_t *env, const uint8_t **p, un
 
     switch (kind) {
     case FAULT_REG:
-        from = k >= HR_XMM0 ? (const uint8_t *)regs + SAVED_XMM + (k - HR_XMM0) * 16 : (const uint8_t *)&regs[k];
+        from = saved_reg(env, k);
         break;
     case FAULT_SLOT:                            /* the block's rsp: above padding and return address */
         from = (const uint8_t *)regs + SAVED_SIZE + 16 + FRAME_SLOTS + k * 8;
@@ -216,20 +241,40 @@ static void read_location(const IrTarget *t, uint8_t *env, const uint8_t **p, un
     memcpy(f->v, from, vector ? 16 : 8);
 }
 
-static void restore_pins(const IrTarget *t, uint8_t *env)
+static void restore_pin(const IrTarget *t, uint8_t *env, unsigned g, unsigned reg)
+{
+    memcpy(env + t->globals[g].offset, saved_reg(env, reg), t->globals[g].type == IR_V128 ? 16 : 8);
+}
+
+/* @own: the block's own pins, as written by put_loop_pins(). */
+static void restore_pins(const IrTarget *t, uint8_t *env, const uint8_t *own)
 {
     Pins pins;
+    uint64_t n = get_uleb(&own);
 
     pins_of_target(t, &pins);
     for (uint32_t m = pins.mask; m; m &= m - 1) {
         unsigned reg = __builtin_ctz(m);
 
-        memcpy(env + t->globals[pins.global[reg]].offset, &((TcgEnv *)env)->saved_regs[reg], 8);
+        restore_pin(t, env, pins.global[reg], reg);
+    }
+    while (n--) {
+        unsigned g = get_uleb(&own);
+
+        restore_pin(t, env, g, get_uleb(&own));
     }
 }
 
+static const uint8_t *skip_loop_pins(const uint8_t *p)
+{
+    for (uint64_t n = 2 * get_uleb(&p); n; n--) {
+        get_uleb(&p);
+    }
+    return p;
+}
+
 /* All values are read before any is written: one may lie in another's env field. */
-static void restore(const IrTarget *t, uint8_t *env, const State *s)
+static void restore(const IrTarget *t, uint8_t *env, const uint8_t *own_pins, const State *s)
 {
     Found found[IR_MAX_GLOBALS];
     unsigned n = 0;
@@ -243,7 +288,7 @@ static void restore(const IrTarget *t, uint8_t *env, const State *s)
             n++;
         }
     }
-    restore_pins(t, env);
+    restore_pins(t, env, own_pins);
     for (unsigned i = 0; i < n; i++) {
         const IrGlobal *g = &t->globals[found[i].global];
 
@@ -268,7 +313,7 @@ static void read_changes(const uint8_t **p, State *s)
 bool tcg_unwind(const IrTarget *target, void *env, const uint8_t *code, uint32_t unwind_offset,
                 uint32_t ra_offset, TcgUnwound *out)
 {
-    const uint8_t *p = code + unwind_offset;
+    const uint8_t *p = skip_loop_pins(code + unwind_offset);
     State state;
     uint64_t step;
     uint32_t ra = 0;
@@ -289,7 +334,7 @@ bool tcg_unwind(const IrTarget *target, void *env, const uint8_t *code, uint32_t
         }
         if (ra == ra_offset) {
             if (insn & 1) {
-                restore(target, env, &state);
+                restore(target, env, code + unwind_offset, &state);
             }
             *out = (TcgUnwound){ ((TcgEnv *)env)->block_pc, delta, { params[0], params[1] } };
             return true;

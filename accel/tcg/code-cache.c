@@ -379,6 +379,7 @@ Tb *code_cache_place_locked(CodeCache *c, const TbDraft *d)
         .size = (uint16_t)d->size,
         .n_insns = (uint16_t)d->n_insns,
         .two_pages = two_pages,
+        .loops = d->loops,
         .code_size = (uint16_t)d->code_size,
         .unwind_offset = (uint16_t)d->unwind_offset,
         .exits = d->exits,

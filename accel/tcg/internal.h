@@ -41,7 +41,8 @@ typedef struct Tb {
     TbKey key;                  /* phys_pc == PHYS_NONE: runs once, is never found */
     uint32_t code_offset;       /* in the unit; ascending with the descriptor's number */
     uint16_t size;              /* guest bytes */
-    uint16_t n_insns : 11;
+    uint16_t n_insns : 10;
+    uint16_t loops : 1;         /* only an exit request gets a vCPU out of it */
     uint16_t two_pages : 1;     /* a TbSecond lies before the code */
     uint16_t exits : IR_DIRECT_SLOTS;   /* slots that may be linked: a TbExit each */
     uint16_t code_size;         /* with the fault table */
@@ -159,7 +160,8 @@ typedef struct TbDraft {
     uint32_t size, n_insns;
     const uint8_t *bytes;       /* code_size bytes */
     uint32_t code_size, unwind_offset;
-    unsigned exits;             /* as in Tb */
+    bool loops;                 /* as in Tb */
+    unsigned exits;
     uint16_t jump[IR_DIRECT_SLOTS];
     uint32_t seq[2];            /* write_seq of its pages when they were pinned */
 } TbDraft;

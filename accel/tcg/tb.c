@@ -190,6 +190,14 @@ static void purge_jump_caches(CodeCache *c, const Tb *tb)
     }
 }
 
+/* Nothing else leads out of a loop that is in one block. */
+static void kick_out_of_loop(CodeCache *c, const Tb *tb)
+{
+    for (unsigned i = 0; tb->loops && i < c->cpus->len; i++) {
+        tcg_kick(g_ptr_array_index(c->cpus, i));
+    }
+}
+
 void tb_remove_locked(CodeCache *c, Tb *tb)
 {
     assert(!tb_is_dead(tb));
@@ -203,6 +211,7 @@ void tb_remove_locked(CodeCache *c, Tb *tb)
         code_page_remove_tb_locked(c, tb);
         purge_jump_caches(c, tb);
     }
+    kick_out_of_loop(c, tb);
 }
 
 void tb_purge_jump_caches_of_unit_locked(CodeCache *c, unsigned u)
@@ -217,7 +226,7 @@ bool tb_move_locked(CodeCache *c, Tb *tb)
 {
     TbDraft d = {
         .key = tb->key, .page2 = tb_page2(c, tb), .size = tb->size, .n_insns = tb->n_insns,
-        .code_size = tb->code_size, .unwind_offset = tb->unwind_offset, .exits = tb->exits,
+        .code_size = tb->code_size, .unwind_offset = tb->unwind_offset, .loops = tb->loops, .exits = tb->exits,
         .bytes = tb_rw(c, tb),
     };
     Tb *copy;

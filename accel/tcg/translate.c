@@ -166,6 +166,7 @@ static void compile(Build *b, unsigned max_insns)
     b->draft.bytes = buf;
     b->draft.code_size = code.size;
     b->draft.unwind_offset = code.unwind_offset;
+    b->draft.loops = code.loops;
     note_jumps(b, &code);
     b->draft.size = b->req.size;
     b->draft.n_insns = b->req.n_insns;

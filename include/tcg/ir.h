@@ -146,6 +146,13 @@ void ir_label(IrBlock *b, IrLabel l);                       /* place it, once; b
 void ir_br(IrBlock *b, IrLabel l);
 void ir_brcond(IrBlock *b, IrCond c, IrVal x, IrVal y, IrLabel l);
 
+/*
+ * A guest loop whose head is the block's start: before anything else in the block.  Globals that the
+ * loop uses stay in host registers round it.
+ */
+void ir_loop_begin(IrBlock *b);
+void ir_loop_back(IrBlock *b);                              /* to the head, after a look for pending interrupts */
+
 /* --- integer ops: same width in and out unless said otherwise --- */
 
 IrVal ir_add(IrBlock *b, IrVal x, IrVal y);

@@ -131,6 +131,7 @@ typedef struct TcgCode {
     uint32_t size;                  /* bytes of code with its fault table */
     uint32_t unwind_offset;         /* compact fault table, the last part of @size */
     uint32_t unwind_size;
+    bool loops;                     /* may stay in itself: only an exit request gets it out */
     struct {
         int32_t jump_offset;        /* offset of the rel32 to patch when linking (4-aligned); -1 = slot unused */
         int32_t pc_delta;

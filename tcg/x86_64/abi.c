@@ -39,7 +39,7 @@ static void pass_in_memory(TcgContext *c, const IrId *in, unsigned n)
             continue;
         }
         if (reg < 0) {
-            reg = ra_temp(c, vec ? HOST_XMMS : c->gprs);
+            reg = ra_temp(c, vec ? c->xmms : c->gprs);
             ra_load_into(c, in[i], reg, true);
             temp = true;
         }
@@ -162,7 +162,7 @@ void out_call(TcgContext *c, IrOp *op)
     }
     c->locked = 0;
     if (h->ret == IR_V128) {
-        op_rm(a, X_MOVAPS_LOAD, ra_def(c, op, HOST_XMMS), vector_mem(N_ARGS_MAX));
+        op_rm(a, X_MOVAPS_LOAD, ra_def(c, op, c->xmms), vector_mem(N_ARGS_MAX));
     } else if (h->ret != IR_VOID) {
         ra_bind(c, op, HR_RAX);
     }

@@ -23,6 +23,8 @@ GenFn out_ld, out_st, out_rmw, out_cas;
 void out_slow_stubs(TcgContext *c);
 /* vector.c */
 GenFn out_vop;
+/* Does this host have the row as an instruction? */
+bool vop_is_native(IrVop row);
 /* abi.c */
 GenFn out_call;
 /* exits.c */
@@ -30,7 +32,7 @@ GenFn out_call;
 void out_exit_if(TcgContext *c, IrOp *op, unsigned cc);
 /* Their code; false if they are too many. */
 bool out_side_exits(TcgContext *c) MUST_USE;
-GenFn out_exit_direct, out_exit_indirect, out_exit_loop, out_exit_state;
+GenFn out_loop_back, out_exit_direct, out_exit_indirect, out_exit_loop, out_exit_state;
 /* The probe of the jump cache for the prologue; the pc is in HR_PC.  @lookup, @leave_poll: where to go on a miss, a request. */
 void emit_probe_stub(Asm *a, uint8_t *lookup, uint8_t *leave_poll);
 

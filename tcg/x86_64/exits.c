@@ -84,9 +84,24 @@ static void leave_to(TcgContext *c, unsigned slot, int64_t delta, bool polls)
     }
 }
 
+/* HR_PC is still that of the block's start, where the loop's head is. */
+void out_loop_back(TcgContext *c, IrOp *op)
+{
+    Asm *a = &c->a;
+    uint8_t *none;
+
+    ra_sync(c);
+    op_alu_mi(a, ALU_CMP, false, ra_env_mem(offsetof(TcgEnv, exit_request)), 0);
+    none = op_jcc32(a, CC_E);
+    patch_rel32(none, c->loop_at);
+    ra_go_home(c);
+    leave(c, LEAVE_POLL);
+    c->out->loops = true;
+}
+
 void out_exit_direct(TcgContext *c, IrOp *op)
 {
-    ra_sync(c);
+    ra_go_home(c);
     leave_to(c, op->aux, op->k, op->cond & IR_EXIT_POLL);
 }
 
@@ -116,7 +131,7 @@ bool out_side_exits(TcgContext *c)
         }
         patch_rel32(e->jump, c->a.p);
         ra_resume(c, e);
-        ra_sync(c);
+        ra_go_home(c);
         leave_to(c, op->aux, op->k, op->disp & IR_EXIT_POLL);
     }
     return !c->refused;
@@ -144,7 +159,7 @@ void out_exit_indirect(TcgContext *c, IrOp *op)
     Asm *a = &c->a;
     uint8_t *miss, *wanted;
 
-    ra_sync(c);
+    ra_go_home(c);
     ra_load_into(c, op->in[0], HR_PC, true);
     emit_probe(a, &miss, &wanted);
     land_short(a, miss);
@@ -156,14 +171,14 @@ _Static_assert(sizeof(TcgJumpCacheEntry) == 16, "the probe scales by 16");
 
 void out_exit_loop(TcgContext *c, IrOp *op)
 {
-    ra_sync(c);
+    ra_go_home(c);
     ra_load_into(c, op->in[0], HR_PC, true);
     leave(c, LEAVE_LOOP);
 }
 
 void out_exit_state(TcgContext *c, IrOp *op)
 {
-    ra_sync(c);
+    ra_go_home(c);
     leave(c, LEAVE_STATE);
 }
 

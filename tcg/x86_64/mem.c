@@ -163,7 +163,7 @@ void out_ld(TcgContext *c, IrOp *op)
     uint8_t *miss;
 
     if (vec) {
-        d = ra_temp(c, HOST_XMMS);
+        d = ra_temp(c, c->xmms);
     } else {                                    /* written last: may be where the address is */
         int pin = ra_result_pin(c, op);
 

@@ -454,7 +454,7 @@ static void gen_env_ld(TcgContext *c, IrOp *op)
     unsigned size = op->cond & IR_MO_SIZE, d;
 
     if (op->type == IR_V128) {
-        d = ra_def(c, op, HOST_XMMS);
+        d = ra_def(c, op, c->xmms);
         op_rm(&c->a, X_MOVUPS_LOAD, d, m);
         return;
     }
@@ -648,7 +648,7 @@ static GenFn *const gen_table[IR_N_OPS] = {
     [IR_OP_setcond] = gen_setcond, [IR_OP_select] = gen_select, [IR_OP_zext] = gen_zext, [IR_OP_sext] = gen_sext,
     [IR_OP_ld] = out_ld, [IR_OP_st] = out_st, [IR_OP_rmw] = out_rmw, [IR_OP_cas] = out_cas, [IR_OP_fence] = gen_fence,
     [IR_OP_vop] = out_vop, [IR_OP_vop_fp] = out_vop, [IR_OP_call] = out_call,
-    [IR_OP_exit_direct] = out_exit_direct, [IR_OP_exit_if] = gen_exit_if, [IR_OP_exit_indirect] = out_exit_indirect,
+    [IR_OP_loop_back] = out_loop_back, [IR_OP_exit_direct] = out_exit_direct, [IR_OP_exit_if] = gen_exit_if, [IR_OP_exit_indirect] = out_exit_indirect,
     [IR_OP_exit_loop] = out_exit_loop, [IR_OP_exit_state] = out_exit_state,
 };
 

@@ -92,7 +92,7 @@ static void gen_row(TcgContext *c, IrOp *op, const struct Row *row)
     case V1I:
         x = ra_use(c, op, 0);
         ra_inputs_done(c, op);
-        op_rr(a, opcode, ra_def(c, op, HOST_XMMS), x);
+        op_rr(a, opcode, ra_def(c, op, c->xmms), x);
         break;
     case V1IG:
         d = ra_take(c, op, 0);
@@ -125,7 +125,7 @@ static void gen_row(TcgContext *c, IrOp *op, const struct Row *row)
     case FRI32:
     case FRI64:
         x = ra_use(c, op, 0);
-        op_rr(a, opcode, ra_def(c, op, HOST_XMMS), x);
+        op_rr(a, opcode, ra_def(c, op, c->xmms), x);
         break;
     case FRI32X:
     case FRI64X:
@@ -140,7 +140,7 @@ static void gen_row(TcgContext *c, IrOp *op, const struct Row *row)
     case X1MI:
         x = ra_use(c, op, 0);
         ra_inputs_done(c, op);
-        d = ra_def(c, op, HOST_XMMS);
+        d = ra_def(c, op, c->xmms);
         op_vex(a, opcode, row->shape == X1 ? d : x, 0, row->shape == X1 ? x : d);
         break;
     case X2:
@@ -149,7 +149,7 @@ static void gen_row(TcgContext *c, IrOp *op, const struct Row *row)
         x = ra_use(c, op, 0);
         y = ra_use(c, op, 1);
         ra_inputs_done(c, op);
-        op_vex(a, opcode, ra_def(c, op, HOST_XMMS), x, y);
+        op_vex(a, opcode, ra_def(c, op, c->xmms), x, y);
         break;
     case X3:
     case X3W:
@@ -201,18 +201,21 @@ static void call_fallback(TcgContext *c, IrOp *op)
     ra_drop(c, HOST_CALL_CLOBBERS);
     c->locked = 0;
     if (op->type == IR_V128) {
-        op_rm(a, X_MOVAPS_LOAD, ra_def(c, op, HOST_XMMS), copy_mem(3));
+        op_rm(a, X_MOVAPS_LOAD, ra_def(c, op, c->xmms), copy_mem(3));
     } else {
         ra_bind(c, op, HR_RAX);
     }
 }
 
+bool vop_is_native(IrVop row)
+{
+    return host_features()->vop & BIT(rows[row].feature);
+}
+
 void out_vop(TcgContext *c, IrOp *op)
 {
-    const struct Row *row = &rows[op->k];
-
-    if (host_features()->vop & BIT(row->feature)) {
-        gen_row(c, op, row);
+    if (vop_is_native((IrVop)op->k)) {
+        gen_row(c, op, &rows[op->k]);
     } else {
         call_fallback(c, op);
     }

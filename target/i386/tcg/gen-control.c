@@ -6,8 +6,29 @@
 
 /* --- near --- */
 
+/* Back to the block's start, inside the block. */
+static bool closes_loop(Gen *g, const Insn *i)
+{
+    if (gen_target(i) != 0 || gen_exits_specially(g) || g->req->cflags & TB_SINGLE_INSN || (i->osize == IR_MO_16 && g->code32)) {
+        return false;
+    }
+    g->loops = true;                            /* the block is begun again with a loop's head */
+    return g->in_loop;
+}
+
+static void loop_back(Gen *g)
+{
+    gen_sync_flags(g);
+    g->ended = true;
+    ir_loop_back(g->b);
+}
+
 void gen_JMP(Gen *g, const Insn *i)
 {
+    if (closes_loop(g, i)) {
+        loop_back(g);
+        return;
+    }
     gen_jump(g, i, 0, gen_target(i));
 }
 
@@ -28,7 +49,13 @@ static void branch(Gen *g, const Insn *i, GenCond c)
 
     gen_sync_flags(g);
     if (goes_on(g, i)) {
-        gen_side_exit(g, c, gen_target(i));
+        gen_exit_if(g, c, GEN_FIRST_SIDE_SLOT + g->n_side_exits++, gen_target(i));
+        return;
+    }
+    if (closes_loop(g, i)) {
+        c.c ^= 1;
+        gen_exit_if(g, c, 1, g->next);
+        loop_back(g);
         return;
     }
     taken = ir_label_new(g->b);

@@ -385,13 +385,11 @@ void gen_exit_direct(Gen *g, unsigned slot, int64_t delta)
     ir_exit_direct(g->b, slot, delta, delta <= (int64_t)g->delta ? IR_EXIT_POLL : 0);
 }
 
-void gen_side_exit(Gen *g, GenCond c, int64_t delta)
+void gen_exit_if(Gen *g, GenCond c, unsigned slot, int64_t delta)
 {
-    unsigned slot = leaves_page(g, delta) ? IR_SLOT_NONE : GEN_FIRST_SIDE_SLOT + g->n_side_exits;
-
     gen_sync_flags(g);
-    g->n_side_exits++;
-    ir_exit_if(g->b, c.c, c.x, c.y, slot, delta, delta <= (int64_t)g->delta ? IR_EXIT_POLL : 0);
+    ir_exit_if(g->b, c.c, c.x, c.y, leaves_page(g, delta) ? IR_SLOT_NONE : slot, delta,
+               delta <= (int64_t)g->delta ? IR_EXIT_POLL : 0);
 }
 
 void gen_exit_indirect(Gen *g, IrVal pc)

@@ -54,6 +54,8 @@ struct Gen {
     bool to_loop;               /* exits go to the run loop: this is an STI's shadow */
     bool mode_changed;          /* likewise: EFLAGS.AC is not what it was at the block's start */
     unsigned n_insns;
+    bool loops;                 /* a branch to the block's start was met */
+    bool in_loop;               /* ... and will be: the block has a loop's head at its start */
     unsigned n_side_exits;      /* conditional exits in the middle so far */
 
     /* while the generator of an AVX instruction runs (gen-vex.c) */
@@ -216,8 +218,8 @@ GenCond gen_cond(Gen *g, unsigned cc);
 IrVal gen_next_pc(Gen *g);
 /* Go on at block start + @delta (a static target).  @slot 0 or 1, each once per block. */
 void gen_exit_direct(Gen *g, unsigned slot, int64_t delta);
-/* Go on at block start + @delta if the condition holds; else the block goes on. */
-void gen_side_exit(Gen *g, GenCond c, int64_t delta);
+/* Go on at block start + @delta if the condition holds; else the block goes on.  @slot as for gen_exit_direct. */
+void gen_exit_if(Gen *g, GenCond c, unsigned slot, int64_t delta);
 /* Go on at a computed offset in CS (I64), truncated to @size. */
 void gen_exit_indirect(Gen *g, IrVal pc);
 /* Must exits take the run loop (or raise #DB), instead of going on to the next block? */

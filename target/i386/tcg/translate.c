@@ -3,7 +3,7 @@
  * instructions, and what the TCG accelerator asks of an x86 CPU.
  *
  * A block ends at a change of control or mode, at its page's end (its last instruction may cross),
- * at TbRequest.max_insns, or when its IR grows long.
+ * at TbRequest.max_insns, or when its IR grows long.  A branch back to its start is a loop inside it.
  */
 #include "target/i386/tcg/gen.h"
 
@@ -70,7 +70,7 @@ unsigned gen_mmu_index(uint64_t flags)
     return (flags & HF_SMAP) && !(flags & HF_AC) ? MMU_KSMAP_IDX : MMU_KNOSMAP_IDX;
 }
 
-static void gen_init(Gen *g, TbRequest *req)
+static void gen_init(Gen *g, TbRequest *req, bool in_loop)
 {
     uint64_t f = req->mode.flags;
 
@@ -88,6 +88,10 @@ static void gen_init(Gen *g, TbRequest *req)
     g->one_insn = f & (HF_TF | HF_RF | HF_INHIBIT_IRQ);
     gen_flags_dynamic(g);
     ir_block_set_pc_width(g->b, g->code64 ? 64 : g->code32 ? 32 : 16);
+    g->in_loop = in_loop;
+    if (in_loop) {
+        ir_loop_begin(g->b);
+    }
 }
 
 static bool fetch(void *opaque, uint32_t delta, void *buf, unsigned n)
@@ -134,13 +138,14 @@ static const uint64_t *decode_features(const Gen *g)
     return g->req->cpu->kvm ? NULL : g->env->features;
 }
 
-void x86_translate(TbRequest *req)
+/* True: it should be a loop (@in_loop), as it branches to its start. */
+static bool gen_block(TbRequest *req, bool in_loop)
 {
     Gen g;
     Insn insn;
     X86Refusal refusal;
 
-    gen_init(&g, req);
+    gen_init(&g, req, in_loop);
     const X86DecodeMode mode = {
         .code64 = g.code64, .code32 = g.code32, .prot = g.pe && !g.vm86, .features = decode_features(&g),
     };
@@ -171,6 +176,16 @@ void x86_translate(TbRequest *req)
     } while (!g.ended);
     req->n_insns = g.n_insns;
     req->size = g.next;
+    return g.loops && !in_loop;
+}
+
+void x86_translate(TbRequest *req)
+{
+    if (gen_block(req, false)) {
+        req->ir = tcg_block_begin(req->ctx);
+        req->n_insns = 0;
+        gen_block(req, true);
+    }
 }
 
 /* --- what the accelerator asks --- */

@@ -238,6 +238,75 @@ static void test_fault_behind_a_branch(void)
     g_assert_cmpuint(cache()->stats.blocks - blocks, ==, 2);
 }
 
+/* In the third round of a loop that is one block: registers are those of that round. */
+static void test_fault_in_a_loop(void)
+{
+    reset();
+    map[0][0x32] = TOY_NO_PAGE;
+    env0()->r[1] = 0x30ff8;
+    env0()->r[5] = 100;
+    env0()->r[6] = 0x800;
+    env0()->fault_vector = CODE + 0x100;
+    PUT_CODE(CODE,
+             toy_insn(TOY_ADDI, 0, 0, 3),
+             toy_insn(TOY_ADDI, 4, 4, 1),
+             toy_insn(TOY_ADD, 1, 1, 6),                /* 0x317f8, 0x31ff8, 0x327f8 */
+             toy_insn(TOY_ADDI, 3, 3, 2),
+             toy_insn(TOY_ST, 3, 1, 0),
+             toy_insn(TOY_ADDI, 3, 3, 2),
+             toy_insn(TOY_BNE, 4, 5, -6),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    PUT_CODE(CODE + 0x100, toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    g_assert_cmpuint(env0()->n_faults, ==, 1);
+    g_assert_cmphex(env0()->fault_pc, ==, CODE + 16);
+    g_assert_cmphex(env0()->fault_va, ==, 0x327f8);
+    g_assert_cmphex(env0()->r[1], ==, 0x327f8);
+    g_assert_cmpuint(env0()->r[0], ==, 9);
+    g_assert_cmpuint(env0()->r[3], ==, 10);
+    g_assert_cmpuint(env0()->r[4], ==, 3);
+    g_assert_cmpuint(mem64(0x31ff8), ==, 6);
+}
+
+/* A loop that is one block stores over its own code: the new instruction runs in that same round. */
+static void test_loop_that_overwrites_itself(void)
+{
+    reset();
+    env0()->r[1] = CODE + 12;
+    env0()->r[2] = toy_insn(TOY_ADDI, 0, 0, 42);
+    env0()->r[5] = 6;
+    PUT_CODE(CODE,
+             toy_insn(TOY_ADDI, 4, 4, 1),
+             toy_insn(TOY_ADDI, 2, 2, 0),
+             toy_insn(TOY_ST4, 2, 1, 0),                /* the next instruction becomes += 42, then += 43, ... */
+             toy_insn(TOY_ADDI, 0, 0, 1),
+             toy_insn(TOY_ADD, 2, 2, 6),
+             toy_insn(TOY_BNE, 4, 5, -5),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    env0()->r[6] = 1 << 24;
+    run(CODE);
+    g_assert_cmpuint(env0()->r[0], ==, 42 + 43 + 44 + 45 + 46 + 47);
+    g_assert_cmpuint(env0()->r[4], ==, 6);
+}
+
+/* A loop that is one block and would never end is let out when another CPU's write removes it, and finds the new code. */
+static void test_endless_loop_is_rewritten(void)
+{
+    uint32_t insn = toy_insn(TOY_HALT, 0, 0, 0);
+
+    reset();
+    env0()->r[1] = ~0ULL;
+    PUT_CODE(CODE, toy_insn(TOY_ADDI, 0, 0, 1), toy_insn(TOY_ADDI, 2, 2, 1), toy_insn(TOY_BNE, 1, 3, -2));
+    start(0, CODE);
+    bql_unlock();
+    g_usleep(20000);
+    bql_lock();
+    address_space_write(&address_space_memory, CODE, MEMTXATTRS_UNSPECIFIED, &insn, 4);
+    finish(1);
+    g_assert_cmpuint(env0()->r[0], >, 0);
+    g_assert_cmpuint(env0()->r[0], ==, env0()->r[2]);
+}
+
 /* All ways out of a block with branches in its middle are linked, and each has the registers of its point. */
 static void test_exits_from_the_middle(void)
 {
@@ -753,6 +822,9 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-run/memory-and-mmio", test_memory_and_mmio);
     g_test_add_func("/tcg-run/fault-is-precise", test_fault_is_precise);
     g_test_add_func("/tcg-run/fault-behind-a-branch", test_fault_behind_a_branch);
+    g_test_add_func("/tcg-run/fault-in-a-loop", test_fault_in_a_loop);
+    g_test_add_func("/tcg-run/self-overwriting-loop", test_loop_that_overwrites_itself);
+    g_test_add_func("/tcg-run/rewritten-endless-loop", test_endless_loop_is_rewritten);
     g_test_add_func("/tcg-run/exits-from-the-middle", test_exits_from_the_middle);
     g_test_add_func("/tcg-run/second-part-overwritten", test_second_part_overwritten);
     g_test_add_func("/tcg-run/store-across-pages", test_store_across_pages_faults_before_it_writes);

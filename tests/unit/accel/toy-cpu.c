@@ -87,8 +87,27 @@ static bool branch_on(TbRequest *req, unsigned *n_side, unsigned ra, unsigned rb
     return true;
 }
 
+typedef struct ToyBlock {
+    unsigned n_side;            /* exits in the middle so far */
+    bool in_loop, loops;        /* begun as a loop; branches to its start */
+} ToyBlock;
+
+/* BNE to the block's start: a loop inside it, once the block was begun as one. */
+static bool loop_back(TbRequest *req, ToyBlock *t, uint32_t delta, unsigned ra, unsigned rb)
+{
+    IrBlock *b = req->ir;
+
+    t->loops = !(req->cflags & (TB_SINGLE_INSN | TB_NO_CHAIN));
+    if (!t->loops || !t->in_loop) {
+        return false;
+    }
+    ir_exit_if(b, IR_EQ, ir_get(b, ra), ir_get(b, rb), in_page(req, delta + 4) ? 1 : IR_SLOT_NONE, delta + 4, 0);
+    ir_loop_back(b);
+    return true;
+}
+
 /* True if the block ends. */
-static bool gen_insn(TbRequest *req, uint32_t delta, const uint8_t *i, unsigned *n_side)
+static bool gen_insn(TbRequest *req, uint32_t delta, const uint8_t *i, ToyBlock *t)
 {
     IrBlock *b = req->ir;
     unsigned ra = i[1] & 7, rb = i[2] & 7;
@@ -124,8 +143,11 @@ static bool gen_insn(TbRequest *req, uint32_t delta, const uint8_t *i, unsigned 
         ir_st(b, ir_get(b, ra), ir_addi(b, ir_get(b, rb), imm), 0, IR_MO_32);
         return false;
     case TOY_BNE:
-        if (imm > 1 && branch_on(req, n_side, ra, rb, (int64_t)delta + imm * 4)) {
+        if (imm > 1 && branch_on(req, &t->n_side, ra, rb, (int64_t)delta + imm * 4)) {
             return false;
+        }
+        if ((int64_t)delta + imm * 4 == 0 && loop_back(req, t, delta, ra, rb)) {
+            return true;
         }
         taken = ir_label_new(b);
         ir_brcond(b, IR_NE, ir_get(b, ra), ir_get(b, rb), taken);
@@ -159,11 +181,16 @@ static bool gen_insn(TbRequest *req, uint32_t delta, const uint8_t *i, unsigned 
     }
 }
 
-static void toy_translate(TbRequest *req)
+/* True: it should be begun as a loop. */
+static bool gen_block(TbRequest *req, bool in_loop)
 {
+    ToyBlock t = { .in_loop = in_loop };
     uint32_t delta = 0;
-    unsigned n_side = 0;
 
+    req->n_insns = 0;
+    if (in_loop) {
+        ir_loop_begin(req->ir);
+    }
     for (;;) {
         uint8_t insn[4];
 
@@ -171,18 +198,27 @@ static void toy_translate(TbRequest *req)
             break;
         }
         ir_insn_start(req->ir, delta, 0, 0);
-        bool end = gen_insn(req, delta, insn, &n_side);
+        bool end = gen_insn(req, delta, insn, &t);
         delta += 4;
         req->n_insns++;
         req->size = delta;
         if (end) {
-            return;
+            return t.loops && !in_loop;
         }
         if (req->n_insns >= req->max_insns || delta >= req->page_left) {
             break;
         }
     }
     go(req, 0, delta);
+    return false;
+}
+
+static void toy_translate(TbRequest *req)
+{
+    if (gen_block(req, false)) {
+        req->ir = tcg_block_begin(req->ctx);
+        gen_block(req, true);
+    }
 }
 
 /* --- CPU --- */

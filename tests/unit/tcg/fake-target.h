@@ -22,6 +22,7 @@ typedef struct FtEnv {
     uint32_t c32, d32;
     FtVec v[8];
     uint64_t plain[16];                 /* no globals */
+    uint64_t rounds;                    /* of a loop that is the whole block */
     /* not guest state */
     uint8_t *mem;
     jmp_buf fault;

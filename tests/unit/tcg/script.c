@@ -16,7 +16,7 @@ typedef struct Gen {
     GRand *r;
     unsigned live[SCRIPT_MAX + 1], n_live;
     unsigned insn;
-    bool set[SCRIPT_VARS], slot0_used;
+    bool set[SCRIPT_VARS], slot0_used, calls;
     unsigned n_exit_ifs;
 } Gen;
 
@@ -303,6 +303,10 @@ static void gen_call(Gen *g)
     uint16_t args[6] = { 0 };
     Step *s;
 
+    if (!g->calls) {
+        return;
+    }
+
     for (unsigned i = 0; i < h->n_args; i++) {
         args[i] = pick(g, h->args[i]);
     }
@@ -361,6 +365,14 @@ static void gen_exit(Gen *g, bool last)
     g->slot0_used |= !last;
     s->k = (int64_t)(int32_t)g_rand_int(g->r) >> rnd(g, 32);
     s->cond = rnd(g, 2);
+}
+
+/* Once more from the start, or out. */
+static void gen_loop_back(Gen *g)
+{
+    Step *s = step(g, S_LOOP_BACK, IR_VOID);
+
+    s->k = (int64_t)(int32_t)g_rand_int(g->r) >> rnd(g, 32);
 }
 
 static void gen_steps(Gen *g, unsigned n, unsigned depth);
@@ -469,9 +481,15 @@ void script_random(Script *s, GRand *rand, unsigned n_steps)
     for (unsigned i = 0; i < SCRIPT_VARS; i++) {
         s->var_type[i] = i >= SCRIPT_VARS - 4 ? IR_I64 : i % 3 == 0 ? IR_I32 : i % 3 == 1 ? IR_I64 : IR_V128;
     }
+    s->loops = rnd(&g, 3) == 0;
+    g.calls = !s->loops || rnd(&g, 3) == 0;     /* a loop with calls has no registers of its own */
     gen_insn(&g);
     gen_steps(&g, n_steps, 0);
-    gen_exit(&g, true);
+    if (s->loops) {
+        gen_loop_back(&g);
+    } else {
+        gen_exit(&g, true);
+    }
 }
 
 /* --- builder --- */
@@ -558,6 +576,12 @@ static IrVal build_step(Build *u, const Step *s)
         ir_brcondi(b, IR_NE, n, 0, u->label[s->k]);
         break;
     case S_EXIT_IF: ir_exit_if(b, s->cond, x, y, s->sub, (int64_t)s->k, s->pos); break;
+    case S_LOOP_BACK:
+        n = ir_addi(b, ir_env_ld(b, IR_I64, offsetof(FtEnv, rounds), IR_MO_64), -1);
+        ir_env_st(b, n, offsetof(FtEnv, rounds), IR_MO_64);
+        ir_exit_if(b, IR_EQ, n, ir_i64(b, 0), 1, (int64_t)s->k, 0);
+        ir_loop_back(b);
+        break;
     case S_EXIT_DIRECT: ir_exit_direct(b, s->sub, (int64_t)s->k, s->cond); break;
     case S_EXIT_INDIRECT: ir_exit_indirect(b, x); break;
     case S_EXIT_LOOP: ir_exit_loop(b, x); break;
@@ -571,6 +595,9 @@ void script_build(const Script *s, IrBlock *b)
     Build u = { .b = b };
 
     ir_block_set_pc_width(b, s->pc_bits);
+    if (s->loops) {
+        ir_loop_begin(b);
+    }
     for (unsigned i = 0; i < s->n_labels; i++) {
         u.label[i] = ir_label_new(b);
     }
@@ -853,6 +880,13 @@ static unsigned interpret_step(Interp *in, unsigned at)
             return SCRIPT_MAX;
         }
         break;
+    case S_LOOP_BACK:
+        if (--in->env->rounds) {
+            return 0;
+        }
+        in->out->exit = TCG_EXIT_DIRECT0 + 1;
+        in->out->pc = wrap(sc, in->block_pc + s->k);
+        return SCRIPT_MAX;
     case S_EXIT_DIRECT:
         in->out->exit = TCG_EXIT_DIRECT0 + s->sub;
         in->out->pc = wrap(sc, in->block_pc + s->k);

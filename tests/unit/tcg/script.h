@@ -10,7 +10,7 @@ typedef enum StepKind {
     S_INSN, S_CONST, S_PC, S_GET, S_PUT, S_DISCARD, S_ENV_LD, S_ENV_ST, S_VAR_GET, S_VAR_SET, S_BINARY, S_SHIFT, S_NOT, S_NEG,
     S_EXT, S_DEPOSIT, S_EXTRACT, S_BSWAP, S_CLZ, S_CTZ, S_POPCOUNT, S_SETCOND, S_SELECT, S_TRUNC, S_ZEXT, S_SEXT,
     S_ADDRESS, S_LD, S_ST, S_RMW, S_CAS, S_FENCE, S_VOP1I, S_VOP2, S_VOP3, S_TO_INT, S_FROM_INT, S_CALL,
-    S_BRCOND, S_BR, S_LABEL, S_LOOP_TEST, S_EXIT_IF, S_EXIT_DIRECT, S_EXIT_INDIRECT, S_EXIT_LOOP,
+    S_BRCOND, S_BR, S_LABEL, S_LOOP_TEST, S_EXIT_IF, S_LOOP_BACK, S_EXIT_DIRECT, S_EXIT_INDIRECT, S_EXIT_LOOP,
     S_N_KINDS
 } StepKind;
 
@@ -25,6 +25,7 @@ enum { SCRIPT_MAX = 400, SCRIPT_LABELS = 32, SCRIPT_VARS = 12 };
 
 typedef struct Script {
     unsigned n_steps, n_values, n_labels, pc_bits;
+    bool loops;                     /* runs FtEnv.rounds times */
     Step steps[SCRIPT_MAX];
     uint8_t type[SCRIPT_MAX + 1];   /* of values */
     uint16_t label_at[SCRIPT_LABELS];

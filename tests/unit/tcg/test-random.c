@@ -70,6 +70,7 @@ static void one_case(TcgContext *ctx, uint64_t seed)
     }
     memcpy(mem_interp, mem_real, FT_MEM);
     fill(env_real, r);
+    env_real->rounds = 1 + g_rand_int_range(r, 0, 4);
     memcpy(env_interp->r, env_real->r, offsetof(FtEnv, mem) - offsetof(FtEnv, r));
     block_pc = (uint64_t)g_rand_int(r) << 32 | g_rand_int(r);
     block_pc = s.pc_bits == 64 ? block_pc : s.pc_bits == 32 ? (uint32_t)block_pc : (uint16_t)block_pc;
