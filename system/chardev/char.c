@@ -232,14 +232,19 @@ int char_take_fd(CharBackend *be)
 
 void char_drop_fds(CharBackend *be)
 {
-    int fd;
-
-    while ((fd = char_take_fd(be)) >= 0) {
-        close(fd);
+    if (be->chr) {
+        chardev_drop_fds(be->chr);
     }
 }
 
 /* --- back end --- */
+
+void chardev_drop_fds(Chardev *c)
+{
+    while (c->n_fds) {
+        close(c->fds[--c->n_fds]);
+    }
+}
 
 size_t chardev_can_receive(Chardev *c)
 {
@@ -301,9 +306,7 @@ static void chardev_fini(Object *obj)
     if (c->log_fd >= 0) {
         close(c->log_fd);
     }
-    while (c->n_fds) {
-        close(c->fds[--c->n_fds]);
-    }
+    chardev_drop_fds(c);
     g_free(c->label);
 }
 

@@ -58,6 +58,8 @@ size_t chardev_can_receive(Chardev *c);
 void chardev_receive(Chardev *c, const uint8_t *buf, size_t len);
 void chardev_event(Chardev *c, CharEvent ev);
 void chardev_writable(Chardev *c);
+/* The peer is gone, and what it sent along and nobody took goes with it. */
+void chardev_drop_fds(Chardev *c);
 
 /* --- back ends that are file descriptors --- */
 

@@ -100,8 +100,7 @@ static size_t pty_write(Chardev *c, const uint8_t *buf, size_t len)
     }
     n = write(s->fd, buf, len);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
-        disconnect(s);
-        return len;
+        return len;                 /* the end is seen on reading: no event in the middle of a front end's write */
     }
     s->stalled = n < (ssize_t)len;
     return n < 0 ? 0 : n;

@@ -7,13 +7,12 @@
 #include "system/chardev/internal.h"
 #include "util/fdset.h"
 #include "util/main-loop.h"
+#include "util/socket.h"
 #include "util/timer.h"
 
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 typedef struct SocketChardev {
@@ -27,7 +26,7 @@ typedef struct SocketChardev {
     unsigned greeted;               /* bytes of the telnet greeting that are sent */
     bool half_sent;                 /* the first of two bytes for one of value 255 is out */
     QapiChardevSocket *options;     /* owned */
-    char *unlink_path;              /* of a listening unix socket that we made */
+    SocketFile file;                /* of a listening unix socket */
     char *where;                    /* "unix:PATH,server=on" */
     int64_t reconnect_ns;           /* 0 = never */
     Timer timer;
@@ -46,6 +45,7 @@ static void disconnected(SocketChardev *s)
     close(s->fd);
     s->fd = -1;
     s->connecting = s->stalled = false;
+    chardev_drop_fds(&s->chr);
     if (s->chr.is_open) {
         chardev_event(&s->chr, CHAR_EVENT_CLOSED);
         chardev_writable(&s->chr);  /* what waited for room may go: it is dropped */
@@ -252,138 +252,13 @@ static size_t socket_write(Chardev *c, const uint8_t *buf, size_t len)
 
 /* --- addresses --- */
 
-typedef union SockAddr {
-    struct sockaddr sa;
-    struct sockaddr_un un;
-    struct sockaddr_storage storage;
-} SockAddr;
-
-static bool unix_address(const QapiChardevSocket *o, SockAddr *a, socklen_t *len, Error **errp)
+static SocketPlace place(const QapiChardevSocket *o)
 {
-    size_t n = strlen(o->path);
-    bool abstract = o->has_abstract && o->abstract;
-
-    *a = (SockAddr){ .un.sun_family = AF_UNIX };
-    if (n + 1 > sizeof(a->un.sun_path)) {
-        error_setg(errp, "UNIX socket path '%s' is too long: at most %zu bytes", o->path, sizeof(a->un.sun_path) - 1);
-        return false;
-    }
-    memcpy(a->un.sun_path + abstract, o->path, n);
-    *len = abstract && o->has_tight && !o->tight ? sizeof(a->un) : offsetof(struct sockaddr_un, sun_path) + n + 1;
-    return true;
-}
-
-static struct addrinfo *inet_addresses(const QapiChardevSocket *o, bool server, Error **errp)
-{
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = server ? AI_PASSIVE : 0 }, *list;
-    bool only4 = (o->has_ipv4 && o->ipv4 && !(o->has_ipv6 && o->ipv6)) || (o->has_ipv6 && !o->ipv6);
-    bool only6 = (o->has_ipv6 && o->ipv6 && !(o->has_ipv4 && o->ipv4)) || (o->has_ipv4 && !o->ipv4);
-    int rc;
-
-    /* getaddrinfo() takes a number's low 16 bits. */
-    if (o->port[strspn(o->port, "0123456789")] == '\0' && g_ascii_strtoull(o->port, NULL, 10) > UINT16_MAX) {
-        error_setg(errp, "port '%s' is greater than %u", o->port, UINT16_MAX);
-        return NULL;
-    }
-    hints.ai_family = only4 ? AF_INET : only6 ? AF_INET6 : AF_UNSPEC;
-    rc = getaddrinfo(o->host && *o->host ? o->host : NULL, o->port, &hints, &list);
-    if (rc) {
-        error_setg(errp, "address resolution failed for %s:%s: %s", o->host ? o->host : "", o->port, gai_strerror(rc));
-        return NULL;
-    }
-    return list;
-}
-
-/* A bound, listening or connecting socket; -1 and errno. */
-static int open_socket(const struct sockaddr *sa, socklen_t len, bool server, bool nonblock)
-{
-    int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0), 0);
-    int one = 1, rc, saved;
-
-    if (fd < 0) {
-        return -1;
-    }
-    if (server) {
-        if (sa->sa_family != AF_UNIX) {
-            setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-        }
-        if (sa->sa_family == AF_INET6) {
-            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-        }
-        rc = bind(fd, sa, len) || listen(fd, 1);
-    } else {
-        rc = connect(fd, sa, len) && errno != EINPROGRESS;
-    }
-    if (rc) {
-        saved = errno;
-        close(fd);
-        errno = saved;
-        return -1;
-    }
-    return fd;
-}
-
-static int open_unix(SocketChardev *s, bool server, bool nonblock, Error **errp)
-{
-    const char *path = s->options->path;
-    socklen_t len;
-    SockAddr a;
-    int fd;
-
-    if (!unix_address(s->options, &a, &len, errp)) {
-        return -1;
-    }
-    if (server && a.un.sun_path[0]) {
-        unlink(path);               /* left over from one that died */
-    }
-    fd = open_socket(&a.sa, len, server, nonblock);
-    if (fd < 0) {
-        error_setg_errno(errp, errno, "Failed to %s socket '%s'", server ? "bind" : "connect to", path);
-    } else if (server && a.un.sun_path[0]) {
-        s->unlink_path = g_canonicalize_filename(path, NULL);  /* -daemonize changes the folder */
-    }
-    return fd;
-}
-
-static void set_port(struct sockaddr *sa, unsigned port)
-{
-    if (sa->sa_family == AF_INET) {
-        ((struct sockaddr_in *)sa)->sin_port = htons(port);
-    } else {
-        ((struct sockaddr_in6 *)sa)->sin6_port = htons(port);
-    }
-}
-
-static int open_inet(SocketChardev *s, bool server, bool nonblock, Error **errp)
-{
-    const QapiChardevSocket *o = s->options;
-    struct addrinfo *list = inet_addresses(o, server, errp);
-    unsigned first = strtoul(o->port, NULL, 10);
-    unsigned last = server && o->has_to ? MAX(o->to, first) : first;
-    int fd = -1;
-
-    if (!list) {
-        return -1;
-    }
-    for (unsigned port = first; fd < 0 && port <= last; port++) {
-        for (struct addrinfo *a = list; fd < 0 && a; a = a->ai_next) {
-            if (port != first) {
-                set_port(a->ai_addr, port);
-            }
-            fd = open_socket(a->ai_addr, a->ai_addrlen, server, nonblock);
-        }
-    }
-    if (fd < 0) {
-        error_setg_errno(errp, errno, "Failed to %s '%s:%s'", server ? "listen on" : "connect to",
-                         o->host ? o->host : "", o->port);
-    }
-    freeaddrinfo(list);
-    return fd;
-}
-
-static int open_by_address(SocketChardev *s, bool server, bool nonblock, Error **errp)
-{
-    return s->options->path ? open_unix(s, server, nonblock, errp) : open_inet(s, server, nonblock, errp);
+    return (SocketPlace){
+        .path = o->path, .abstract = o->has_abstract && o->abstract, .loose = o->has_tight && !o->tight,
+        .host = o->host, .port = o->port, .to = o->has_to ? o->to : 0,
+        .has_ipv4 = o->has_ipv4, .ipv4 = o->ipv4, .has_ipv6 = o->has_ipv6, .ipv6 = o->ipv6,
+    };
 }
 
 /* An inherited socket, checked to be what it is said to be. */
@@ -411,11 +286,25 @@ static int open_fd(const char *text, bool server, Error **errp)
 
 /* --- opening --- */
 
+static int listen_at(SocketChardev *s, Error **errp)
+{
+    SocketPlace p = place(s->options);
+
+    return socket_listen(&p, &s->file, errp);
+}
+
+static int connect_to(const QapiChardevSocket *o, bool wait, Error **errp)
+{
+    SocketPlace p = place(o);
+
+    return socket_connect(&p, wait, errp);
+}
+
 static void start_connecting(void *opaque)
 {
     SocketChardev *s = opaque;
 
-    s->fd = open_by_address(s, false, true, NULL);
+    s->fd = connect_to(s->options, false, NULL);
     if (s->fd < 0) {
         timer_mod(&s->timer, clock_get_ns(CLOCK_TYPE_REALTIME) + s->reconnect_ns);
         return;
@@ -429,7 +318,7 @@ static bool open_server(SocketChardev *s, Error **errp)
     const QapiChardevSocket *o = s->options;
     int fd;
 
-    s->listen_fd = o->fd ? open_fd(o->fd, true, errp) : open_by_address(s, true, false, errp);
+    s->listen_fd = o->fd ? open_fd(o->fd, true, errp) : listen_at(s, errp);
     if (s->listen_fd < 0) {
         return false;
     }
@@ -458,7 +347,7 @@ static bool open_client(SocketChardev *s, Error **errp)
         start_connecting(s);
         return true;
     }
-    fd = o->fd ? open_fd(o->fd, false, errp) : open_by_address(s, false, false, errp);
+    fd = o->fd ? open_fd(o->fd, false, errp) : connect_to(o, true, errp);
     if (fd < 0) {
         return false;
     }
@@ -538,10 +427,7 @@ static void socket_close(Chardev *c)
         close(s->listen_fd);
         s->listen_fd = -1;
     }
-    if (s->unlink_path) {
-        unlink(s->unlink_path);
-        g_clear_pointer(&s->unlink_path, g_free);
-    }
+    socket_file_remove(&s->file);
     c->is_open = false;
 }
 
@@ -595,7 +481,7 @@ static char *address_text(const char *with, const SockAddr *local, socklen_t loc
 static char *socket_filename(Chardev *c)
 {
     SocketChardev *s = SOCKET_CHARDEV(c);
-    SockAddr local = { 0 }, peer = { 0 };
+    SockAddr local = { .len = 0 }, peer = { .len = 0 };
     socklen_t local_len = sizeof(local), peer_len = sizeof(peer);
     g_autofree char *text = NULL;
     bool connected = s->fd >= 0 && !s->connecting;

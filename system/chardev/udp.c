@@ -3,9 +3,9 @@
  */
 #include "system/chardev/internal.h"
 #include "util/main-loop.h"
+#include "util/socket.h"
 
-#include <netdb.h>
-#include <sys/socket.h>
+#include <errno.h>
 #include <unistd.h>
 
 #define DATAGRAM_MAX 65536
@@ -59,48 +59,43 @@ static size_t udp_write(Chardev *c, const uint8_t *buf, size_t len)
     return len > DATAGRAM_MAX - 1024 ? DATAGRAM_MAX - 1024 : len;
 }
 
-static struct addrinfo *resolve(const char *host, const char *port, int family, bool passive, Error **errp)
+static int bind_and_connect(const SockAddr *local, const SockAddr *peer)
 {
-    struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_DGRAM, .ai_flags = passive ? AI_PASSIVE : 0 }, *list;
-    int rc;
+    int fd = socket(peer->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    if (port[strspn(port, "0123456789")] == '\0' && g_ascii_strtoull(port, NULL, 10) > UINT16_MAX) {
-        error_setg(errp, "port '%s' is greater than %u", port, UINT16_MAX);
-        return NULL;
+    if (fd >= 0 && (bind(fd, &local->sa, local->len) || connect(fd, &peer->sa, peer->len))) {
+        int saved = errno;
+
+        close(fd);
+        errno = saved;
+        return -1;
     }
-    rc = getaddrinfo(host, port, &hints, &list);
-    if (rc) {
-        error_setg(errp, "address resolution failed for %s:%s: %s", host ? host : "", port, gai_strerror(rc));
-        return NULL;
-    }
-    return list;
+    return fd;
 }
 
 static int open_socket(const QapiChardevUdp *u, Error **errp)
 {
-    int family = u->has_ipv4 && u->ipv4 && !(u->has_ipv6 && u->ipv6) ? AF_INET
-        : u->has_ipv6 && u->ipv6 && !(u->has_ipv4 && u->ipv4) ? AF_INET6 : AF_UNSPEC;
-    struct addrinfo *peer = resolve(u->host && *u->host ? u->host : "localhost", u->port, family, false, errp), *local;
+    SocketPlace to = { .host = u->host && *u->host ? u->host : "localhost", .port = u->port, .has_ipv4 = u->has_ipv4,
+                       .ipv4 = u->ipv4, .has_ipv6 = u->has_ipv6, .ipv6 = u->ipv6 };
+    SocketPlace from = { .host = u->localaddr, .port = u->localport && *u->localport ? u->localport : "0",
+                         .has_ipv4 = true, .has_ipv6 = true };
+    g_autoptr(GArray) peer = socket_resolve(&to, SOCK_DGRAM, false, errp), local = NULL;
     int fd;
 
     if (!peer) {
         return -1;
     }
-    local = resolve(u->localaddr && *u->localaddr ? u->localaddr : NULL, u->localport && *u->localport ? u->localport : "0",
-                    peer->ai_family, true, errp);
-    fd = local ? socket(peer->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
-    if (fd < 0 && local) {
-        error_setg_errno(errp, errno, "Failed to create a socket");
-    } else if (fd >= 0 && (bind(fd, local->ai_addr, local->ai_addrlen) || connect(fd, peer->ai_addr, peer->ai_addrlen))) {
-        error_setg_errno(errp, errno, "Failed to bind '%s:%s' or connect '%s:%s'", u->localaddr ? u->localaddr : "",
-                         u->localport ? u->localport : "", u->host ? u->host : "localhost", u->port);
-        close(fd);
-        fd = -1;
+    from.ipv6 = g_array_index(peer, SockAddr, 0).sa.sa_family == AF_INET6;
+    from.ipv4 = !from.ipv6;
+    local = socket_resolve(&from, SOCK_DGRAM, true, errp);
+    if (!local) {
+        return -1;
     }
-    if (local) {
-        freeaddrinfo(local);
+    fd = bind_and_connect(&g_array_index(local, SockAddr, 0), &g_array_index(peer, SockAddr, 0));
+    if (fd < 0) {
+        error_setg_errno(errp, errno, "Failed to bind '%s:%s' or connect '%s:%s'", u->localaddr ? u->localaddr : "", from.port,
+                         to.host, u->port);
     }
-    freeaddrinfo(peer);
     return fd;
 }
 

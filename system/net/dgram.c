@@ -15,7 +15,7 @@ typedef struct DgramClient {
     NetClient nc;
     int fd;
     bool has_remote;
-    NetSockAddr remote;
+    SockAddr remote;
     bool reading_stopped, want_write;
     char *unlink_path;
     uint8_t *in;
@@ -116,7 +116,7 @@ static int fail(int fd, const char *what, Error **errp)
     return -1;
 }
 
-int net_dgram_bind(const NetSockAddr *local, Error **errp)
+int net_dgram_bind(const SockAddr *local, Error **errp)
 {
     int fd = socket(local->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
 
@@ -124,7 +124,7 @@ int net_dgram_bind(const NetSockAddr *local, Error **errp)
         return fail(fd, "cannot make a datagram socket", errp);
     }
     if (local->sa.sa_family == AF_UNIX) {
-        unlink(local->un.sun_path);
+        socket_unlink_stale(local->un.sun_path);
     } else {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     }
@@ -134,7 +134,7 @@ int net_dgram_bind(const NetSockAddr *local, Error **errp)
     return fd;
 }
 
-int net_dgram_join(const NetSockAddr *group, const NetSockAddr *local, Error **errp)
+int net_dgram_join(const SockAddr *group, const SockAddr *local, Error **errp)
 {
     struct ip_mreq request = { .imr_multiaddr = group->in.sin_addr };
     int fd = net_dgram_bind(group, errp);
@@ -158,7 +158,7 @@ int net_dgram_join(const NetSockAddr *group, const NetSockAddr *local, Error **e
     return fd;
 }
 
-void net_dgram_new(const char *id, const NetClientInfo *info, int fd, const NetSockAddr *remote, const char *about)
+void net_dgram_new(const char *id, const NetClientInfo *info, int fd, const SockAddr *remote, const char *about)
 {
     DgramClient *d = dgram(net_client_new(info, id, 0));
 
@@ -172,11 +172,11 @@ void net_dgram_new(const char *id, const NetClientInfo *info, int fd, const NetS
     update(d);
 }
 
-static bool open_group(const QapiNetdev *opts, const NetSockAddr *group, Error **errp)
+static bool open_group(const QapiNetdev *opts, const SockAddr *group, Error **errp)
 {
     const QapiNetdevDgramOptions *o = &opts->u.dgram;
     g_autofree char *text = net_socket_address_text(o->remote), *about = g_strdup_printf("mcast=%s", text);
-    NetSockAddr local;
+    SockAddr local;
     int fd;
 
     if (o->local && o->local->type != QAPI_SOCKET_ADDRESS_TYPE_INET) {
@@ -212,12 +212,12 @@ static bool open_fd(const QapiNetdev *opts, Error **errp)
     return true;
 }
 
-static bool open_pair(const QapiNetdev *opts, const NetSockAddr *remote, Error **errp)
+static bool open_pair(const QapiNetdev *opts, const SockAddr *remote, Error **errp)
 {
     const QapiNetdevDgramOptions *o = &opts->u.dgram;
     g_autofree char *from = net_socket_address_text(o->local), *to = net_socket_address_text(o->remote);
     g_autofree char *about = g_strdup_printf("local=%s,remote=%s", from, to);
-    NetSockAddr local;
+    SockAddr local;
     int fd;
 
     if (o->local->type != o->remote->type) {
@@ -241,7 +241,7 @@ static bool open_pair(const QapiNetdev *opts, const NetSockAddr *remote, Error *
 static bool dgram_open(const QapiNetdev *opts, Error **errp)
 {
     const QapiNetdevDgramOptions *o = &opts->u.dgram;
-    NetSockAddr remote;
+    SockAddr remote;
 
     if (o->local && o->local->type == QAPI_SOCKET_ADDRESS_TYPE_FD) {
         return open_fd(opts, errp);

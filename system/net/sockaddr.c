@@ -11,70 +11,37 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static bool unix_address(const QapiUnixSocketAddress *u, NetSockAddr *a, Error **errp)
+static SocketPlace place(const QapiSocketAddress *addr)
 {
-    bool abstract = u->has_abstract && u->abstract;
-    size_t n = strlen(u->path), max = sizeof(a->un.sun_path) - 1;
-
-    if (!n || n > max) {
-        error_setg(errp, "UNIX socket path '%s' must be 1..%zu bytes", u->path, max);
-        return false;
-    }
-    *a = (NetSockAddr){ .un.sun_family = AF_UNIX };
-    memcpy(a->un.sun_path + abstract, u->path, n);
-    a->len = abstract && u->has_tight && !u->tight ? sizeof(a->un) : offsetof(struct sockaddr_un, sun_path) + n + 1;
-    return true;
-}
-
-static struct addrinfo *inet_addresses(const QapiInetSocketAddress *in, int type, bool passive, Error **errp)
-{
-    bool only4 = (in->has_ipv4 && in->ipv4 && !(in->has_ipv6 && in->ipv6)) || (in->has_ipv6 && !in->ipv6);
-    bool only6 = (in->has_ipv6 && in->ipv6 && !(in->has_ipv4 && in->ipv4)) || (in->has_ipv4 && !in->ipv4);
-    struct addrinfo hints = { .ai_socktype = type, .ai_flags = passive ? AI_PASSIVE : 0 }, *list;
-    int rc;
-
-    if (only4 && only6) {
-        error_setg(errp, "'%s:%s': ipv4 and ipv6 are both off", in->host, in->port);
-        return NULL;
-    }
-    /* getaddrinfo() takes a number's low 16 bits. */
-    if (in->port[strspn(in->port, "0123456789")] == '\0' && g_ascii_strtoull(in->port, NULL, 10) > UINT16_MAX) {
-        error_setg(errp, "port '%s' is greater than %u", in->port, UINT16_MAX);
-        return NULL;
-    }
-    hints.ai_family = only4 ? AF_INET : only6 ? AF_INET6 : AF_UNSPEC;
-    rc = getaddrinfo(*in->host ? in->host : NULL, in->port, &hints, &list);
-    if (rc) {
-        error_setg(errp, "address resolution failed for %s:%s: %s", in->host, in->port, gai_strerror(rc));
-        return NULL;
-    }
-    return list;
-}
-
-bool net_sockaddr_resolve(const QapiSocketAddress *addr, int type, bool passive, NetSockAddr *a, Error **errp)
-{
-    struct addrinfo *list;
+    const QapiInetSocketAddress *in = &addr->u.inet;
 
     if (addr->type == QAPI_SOCKET_ADDRESS_TYPE_UNIX) {
-        return unix_address(&addr->u.q_unix, a, errp);
+        const QapiUnixSocketAddress *u = &addr->u.q_unix;
+
+        return (SocketPlace){ .path = u->path, .abstract = u->has_abstract && u->abstract, .loose = u->has_tight && !u->tight };
     }
     assert(addr->type == QAPI_SOCKET_ADDRESS_TYPE_INET);
-    list = inet_addresses(&addr->u.inet, type, passive, errp);
-    if (!list) {
-        return false;
-    }
-    memcpy(&a->storage, list->ai_addr, list->ai_addrlen);
-    a->len = list->ai_addrlen;
-    freeaddrinfo(list);
-    return true;
+    return (SocketPlace){ .host = in->host, .port = in->port, .to = in->has_to ? in->to : 0, .has_ipv4 = in->has_ipv4,
+                          .ipv4 = in->ipv4, .has_ipv6 = in->has_ipv6, .ipv6 = in->ipv6 };
 }
 
-bool net_sockaddr_is_multicast(const NetSockAddr *a)
+bool net_sockaddr_resolve(const QapiSocketAddress *addr, int type, bool passive, SockAddr *a, Error **errp)
+{
+    SocketPlace p = place(addr);
+    g_autoptr(GArray) all = socket_resolve(&p, type, passive, errp);
+
+    if (all) {
+        *a = g_array_index(all, SockAddr, 0);
+    }
+    return all;
+}
+
+bool net_sockaddr_is_multicast(const SockAddr *a)
 {
     return a->sa.sa_family == AF_INET && IN_MULTICAST(ntohl(a->in.sin_addr.s_addr));
 }
 
-QapiSocketAddress *net_socket_address(const NetSockAddr *a)
+QapiSocketAddress *net_socket_address(const SockAddr *a)
 {
     QapiSocketAddress *addr = g_new0(QapiSocketAddress, 1);
     char host[NI_MAXHOST], port[NI_MAXSERV];
@@ -159,73 +126,22 @@ void net_socket_prepare(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));    /* no harm to others */
 }
 
-static int bind_and_listen(const NetSockAddr *a)
+int net_socket_listen(const QapiSocketAddress *addr, SocketFile *file, Error **errp)
 {
-    int fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
+    SocketPlace p = place(addr);
+    int fd = socket_listen(&p, file, errp);
 
-    if (fd >= 0 && a->sa.sa_family != AF_UNIX) {
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    }
-    if (fd >= 0 && (bind(fd, &a->sa, a->len) || listen(fd, 1))) {
-        int saved = errno;
-
-        close(fd);
-        errno = saved;
-        return -1;
-    }
-    return fd;
-}
-
-int net_socket_listen(const QapiSocketAddress *addr, Error **errp)
-{
-    g_autofree char *text = net_socket_address_text(addr);
-    unsigned first, last;
-    NetSockAddr a;
-    int fd = -1;
-
-    if (!net_sockaddr_resolve(addr, SOCK_STREAM, true, &a, errp)) {
-        return -1;
-    }
-    if (a.sa.sa_family == AF_UNIX) {
-        if (a.un.sun_path[0]) {
-            unlink(a.un.sun_path);      /* left over from one that died */
-        }
-        fd = bind_and_listen(&a);
-    } else {
-        first = ntohs(a.in.sin_port);   /* at the same place in sockaddr_in6 */
-        last = addr->u.inet.has_to ? MAX(addr->u.inet.to, first) : first;
-        for (unsigned port = first; fd < 0 && port <= last; port++) {
-            a.in.sin_port = htons(port);
-            fd = bind_and_listen(&a);
-        }
-    }
-    if (fd < 0) {
-        error_setg_errno(errp, errno, "failed to listen on '%s'", text);
+    if (fd >= 0) {
+        net_socket_prepare(fd);
     }
     return fd;
 }
 
 int net_socket_connect(const QapiSocketAddress *addr, bool wait, Error **errp)
 {
-    g_autofree char *text = net_socket_address_text(addr);
-    NetSockAddr a;
-    int fd;
+    SocketPlace p = place(addr);
 
-    if (!net_sockaddr_resolve(addr, SOCK_STREAM, false, &a, errp)) {
-        return -1;
-    }
-    fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK), 0);
-    if (fd >= 0 && connect(fd, &a.sa, a.len) < 0 && errno != EINPROGRESS) {
-        int saved = errno;
-
-        close(fd);
-        fd = -1;
-        errno = saved;
-    }
-    if (fd < 0) {
-        error_setg_errno(errp, errno, "failed to connect to '%s'", text);
-    }
-    return fd;
+    return socket_connect(&p, wait, errp);
 }
 
 QapiSocketAddress *net_socket_parse_host_port(const char *text, bool passive, Error **errp)

@@ -30,7 +30,7 @@ static bool open_fd(const QapiNetdev *opts, Error **errp)
     return true;
 }
 
-static bool resolve(const char *text, bool passive, NetSockAddr *a, Error **errp)
+static bool resolve(const char *text, bool passive, SockAddr *a, Error **errp)
 {
     g_autoptr(QapiSocketAddress) addr = net_socket_parse_host_port(text, passive, errp);
 
@@ -41,7 +41,7 @@ static bool open_multicast(const QapiNetdev *opts, Error **errp)
 {
     const QapiNetdevSocketOptions *o = &opts->u.socket;
     g_autofree char *about = g_strdup_printf("mcast=%s", o->mcast), *local_text = NULL;
-    NetSockAddr group, local;
+    SockAddr group, local;
     int fd;
 
     if (!resolve(o->mcast, false, &group, errp)) {
@@ -67,7 +67,7 @@ static bool open_udp(const QapiNetdev *opts, Error **errp)
 {
     const QapiNetdevSocketOptions *o = &opts->u.socket;
     g_autofree char *about = g_strdup_printf("udp=%s", o->udp);
-    NetSockAddr remote, local;
+    SockAddr remote, local;
     int fd;
 
     if (!o->localaddr) {

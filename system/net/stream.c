@@ -22,7 +22,7 @@ typedef struct StreamClient {
     bool reading_stopped;               /* a frame waits in the peer's queue */
     bool want_write;
     Timer timer;                        /* the next attempt */
-    char *unlink_path;                  /* of the listening unix socket */
+    SocketFile file;                    /* of the listening unix socket */
     /* received, not yet sent on */
     uint8_t *in;
     size_t in_len;
@@ -87,14 +87,14 @@ static void disconnected(StreamClient *s)
 
 static void connected(StreamClient *s)
 {
-    NetSockAddr peer = { .len = sizeof(peer.storage) };
+    SockAddr peer = { .len = sizeof(peer.storage) };
     g_autoptr(QapiSocketAddress) addr = NULL;
     g_autofree char *text = NULL;
 
     s->connecting = false;
     net_socket_prepare(s->fd);
     if (getpeername(s->fd, &peer.sa, &peer.len) < 0) {
-        peer = (NetSockAddr){ .sa.sa_family = AF_UNIX };
+        peer = (SockAddr){ .sa.sa_family = AF_UNIX };
     }
     addr = net_socket_address(&peer);
     text = net_socket_address_text(addr);
@@ -286,12 +286,9 @@ static bool open_server(StreamClient *s, Error **errp)
     const QapiSocketAddress *a = s->params.addr;
 
     s->listen_fd = a->type == QAPI_SOCKET_ADDRESS_TYPE_FD ? net_socket_from_fd(a->u.fd.str, SOCK_STREAM, true, errp)
-                                                          : net_socket_listen(a, errp);
+                                                          : net_socket_listen(a, &s->file, errp);
     if (s->listen_fd < 0) {
         return false;
-    }
-    if (a->type == QAPI_SOCKET_ADDRESS_TYPE_UNIX && !(a->u.q_unix.has_abstract && a->u.q_unix.abstract)) {
-        s->unlink_path = g_canonicalize_filename(a->u.q_unix.path, NULL);   /* -daemonize changes the folder */
     }
     about_disconnected(s);
     update(s);
@@ -325,10 +322,7 @@ static void stream_cleanup(NetClient *nc)
         main_loop_set_fd(s->listen_fd, NULL, NULL, NULL);
         close(s->listen_fd);
     }
-    if (s->unlink_path) {
-        unlink(s->unlink_path);
-        g_free(s->unlink_path);
-    }
+    socket_file_remove(&s->file);
     qapi_free_socket_address(s->params.addr);
     g_free(s->in);
 }

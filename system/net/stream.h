@@ -18,11 +18,11 @@ typedef struct NetStreamParams {
 bool net_stream_open(const char *id, const NetStreamParams *params, Error **errp) MUST_USE;
 
 /* dgram.c: @fd, taken over; frames go to @remote (NULL: the socket is connected). */
-void net_dgram_new(const char *id, const NetClientInfo *info, int fd, const NetSockAddr *remote, const char *about);
+void net_dgram_new(const char *id, const NetClientInfo *info, int fd, const SockAddr *remote, const char *about);
 extern const NetClientInfo net_dgram_socket_info;
 /* A socket that has joined the group @group; @local NULL = the kernel's choice of interface. */
-int net_dgram_join(const NetSockAddr *group, const NetSockAddr *local, Error **errp);
+int net_dgram_join(const SockAddr *group, const SockAddr *local, Error **errp);
 /* A datagram socket bound to @local. */
-int net_dgram_bind(const NetSockAddr *local, Error **errp);
+int net_dgram_bind(const SockAddr *local, Error **errp);
 
 #endif

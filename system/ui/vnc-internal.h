@@ -6,6 +6,7 @@
 
 #include "qapi/qapi-types.h"
 #include "system/console.h"
+#include "util/socket.h"
 #include "util/timer.h"
 
 #include <rfb/rfb.h>
@@ -44,6 +45,7 @@ struct VncServer {
     rfbScreenInfoPtr screen;
     Console *console;
     int listener;
+    SocketFile file;
     bool password_wanted;
     unsigned max_clients;
     uint64_t max_bytes;         /* of the picture */

@@ -13,6 +13,7 @@
 #include "system/secret.h"
 #include "util/account.h"
 #include "util/main-loop.h"
+#include "util/socket.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -167,92 +168,15 @@ static bool named_address(VncServer *s, Error **errp)
     return true;
 }
 
-static int listen_unix(const char *path, Error **errp)
-{
-    struct sockaddr_un sa = { .sun_family = AF_UNIX };
-    int fd;
-
-    if (!*path || strlen(path) >= sizeof(sa.sun_path)) {
-        error_setg(errp, "path '%s' must be 1..%zu bytes long", path, sizeof(sa.sun_path) - 1);
-        return -1;
-    }
-    memcpy(sa.sun_path, path, strlen(path));
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    unlink(path);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, 4) < 0) {
-        error_setg_errno(errp, errno, "cannot listen on '%s'", path);
-        if (fd >= 0) {
-            close(fd);
-        }
-        return -1;
-    }
-    return fd;
-}
-
-/* One address; -1 and errno if it cannot be had. */
-static int listen_on(const struct addrinfo *a, bool v4, bool v6)
-{
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, only = v6 && !v4;
-
-    if (fd < 0) {
-        return -1;
-    }
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (a->ai_family == AF_INET6) {
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
-    }
-    if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, 4) < 0) {
-        int saved = errno;
-
-        close(fd);
-        errno = saved;
-        return -1;
-    }
-    return fd;
-}
-
-/* The first free port of @first .. @last. */
-static int listen_inet(const char *host, unsigned first, unsigned last, const QapiVncOptions *o, Error **errp)
-{
-    bool v4 = o->has_ipv4 ? o->ipv4 : !(o->has_ipv6 && o->ipv6), v6 = o->has_ipv6 ? o->ipv6 : !(o->has_ipv4 && o->ipv4);
-    struct addrinfo hints = { .ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM,
-                              .ai_family = v4 && v6 ? AF_UNSPEC : v4 ? AF_INET : AF_INET6 };
-    int saved = EADDRNOTAVAIL;
-
-    for (unsigned port = first; port <= last; port++) {
-        g_autofree char *text = g_strdup_printf("%u", port);
-        struct addrinfo *list = NULL;
-        int error = getaddrinfo(*host ? host : NULL, text, &hints, &list), fd = -1;
-
-        if (error) {
-            error_setg(errp, "address '%s': %s", host, gai_strerror(error));
-            return -1;
-        }
-        for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
-            fd = listen_on(a, v4, v6);
-            saved = errno;
-        }
-        freeaddrinfo(list);
-        if (fd >= 0 || saved != EADDRINUSE) {
-            if (fd < 0) {
-                error_setg_errno(errp, saved, "cannot listen on '%s', port %u", host, port);
-            }
-            return fd;
-        }
-    }
-    error_setg_errno(errp, saved, "cannot listen on '%s', ports %u..%u", host, first, last);
-    return -1;
-}
-
 /* "HOST:DISPLAY", "unix:PATH" */
-static int listen_at(const QapiVncOptions *o, Error **errp)
+static int listen_at(const QapiVncOptions *o, SocketFile *file, Error **errp)
 {
     const char *colon = strrchr(o->vnc, ':');
-    g_autofree char *host = NULL;
+    g_autofree char *host = NULL, *port = NULL;
     uint64_t display, to;
 
     if (g_str_has_prefix(o->vnc, "unix:")) {
-        return listen_unix(o->vnc + strlen("unix:"), errp);
+        return socket_listen(&(SocketPlace){ .path = o->vnc + strlen("unix:") }, file, errp);
     }
     if (!colon) {
         error_setg(errp, "address '%s' must be HOST:DISPLAY or unix:PATH", o->vnc);
@@ -271,7 +195,9 @@ static int listen_at(const QapiVncOptions *o, Error **errp)
         error_setg(errp, "displays must be 0..%d and ascend, got %" PRIu64 "..%" PRIu64, UINT16_MAX - VNC_PORT_BASE, display, to);
         return -1;
     }
-    return listen_inet(host, VNC_PORT_BASE + display, VNC_PORT_BASE + to, o, errp);
+    port = g_strdup_printf("%u", (unsigned)(VNC_PORT_BASE + display));
+    return socket_listen(&(SocketPlace){ .host = host, .port = port, .to = (unsigned)(VNC_PORT_BASE + to), .has_ipv4 = o->has_ipv4,
+                                         .ipv4 = o->ipv4, .has_ipv6 = o->has_ipv6, .ipv6 = o->ipv6 }, file, errp);
 }
 
 /* --- a server --- */
@@ -354,6 +280,7 @@ static void server_free(VncServer *s)
     if (s->listener >= 0) {
         close(s->listener);
     }
+    socket_file_remove(&s->file);
     if (s->console && !console_device(s->console)) {
         console_free(s->console);
     }
@@ -389,7 +316,7 @@ bool vnc_server_start(const QapiVncOptions *o, Error **errp)
     }
     s->console = o->display || console_of_first_device() ? console_find(o->display, o->has_head ? o->head : 0, errp)
                                                    : console_new_empty();
-    s->listener = s->console ? listen_at(o, errp) : -1;
+    s->listener = s->console ? listen_at(o, &s->file, errp) : -1;
     if (s->listener < 0 || !named_address(s, errp) || !start_screen(s, o, errp)) {
         return false;
     }

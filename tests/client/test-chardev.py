@@ -113,6 +113,8 @@ class Chardev(unittest.TestCase):
             self.assertEqual(client.recv(1), b'')           # the old one is closed
             self.assertEqual(names(q)['c'], 'disconnected:unix:%s,server=on' % self.path('b'))
             self.assertFalse(os.path.exists(self.path('a')))
+            again = {'type': 'socket', 'data': {'addr': unix(self.path('b'))}}
+            q.command('chardev-change', {'id': 'c', 'backend': again})      # to where it is
             self.client(self.path('b'))
             wait_for(lambda: names(q)['c'] == 'unix:%s,server=on' % self.path('b'))
             self.assertTrue([c for c in q.command('query-chardev') if c['label'] == 'c'][0]['frontend-open'])
@@ -125,6 +127,16 @@ class Chardev(unittest.TestCase):
             self.assertIn('hotswap', change('compat_monitor0', 'null'))
             pty = q.command('chardev-change', {'id': 'c', 'backend': {'type': 'pty', 'data': {}}})['pty']
             self.assertEqual(names(q)['c'], 'pty:' + pty)
+
+    def test_descriptors_leave_with_who_sent_them(self):
+        with quern.Quern(*PC, '-chardev', 'socket,id=c,path=%s,server=on,wait=off' % self.path('a'), '-gdb', 'chardev:c'):
+            read, write = os.pipe()
+            client = self.client(self.path('a'))
+            socket.send_fds(client, [b'+'], [write])
+            os.close(write)
+            client.close()
+            self.assertEqual(os.read(read, 1), b'')
+            os.close(read)
 
     def test_hub_joins_devices(self):
         with quern.Quern(*EMPTY, '-chardev', 'socket,id=a,path=%s,server=on,wait=off' % self.path('a'),

@@ -241,7 +241,7 @@ class Vnc(unittest.TestCase):
         for vnc, message in [('nonsense', "address 'nonsense' must be HOST:DISPLAY"), (':70000', 'displays must be 0..59635'),
                              (':5,to=4', 'ascend, got 5..4'), ('unix:/tmp/x,websocket=on', 'websockets are not available'),
                              ('unix:/tmp/x,reverse=on', 'reverse connections are not'), (':1,connections=0', 'must be 1..32, got 0'),
-                             ('unix:/nonexistent/x', "cannot listen on '/nonexistent/x'"), (':1,display=a', "Device 'a' not found"),
+                             ('unix:/nonexistent/x', "Failed to listen on '/nonexistent/x'"), (':1,display=a', "Device 'a' not found"),
                              (':1,password-secret=x', "'x'"), (':1,audiodev=a0', "no audiodev 'a0'"), (':1,foo=1', "'foo'")]:
             with self.subTest(vnc):
                 status, _, err = quern.run('-machine', 'q35', '-display', 'none', '-nodefaults', '-device', 'VGA', '-vnc', vnc)
