@@ -10,6 +10,7 @@
 #include "system/block.h"
 #include "system/chardev.h"
 #include "system/gdbstub.h"
+#include "system/job.h"
 #include "system/memory.h"
 #include "system/monitor.h"
 #include "system/net.h"
@@ -79,6 +80,7 @@ static void clean_up(int status)
         cpus_pause_all();               /* no STOP event: the process ends */
     }
     gdbstub_exit(status);
+    job_cancel_all();
     block_close_all();
     net_cleanup();
     monitor_flush_all();

@@ -107,6 +107,12 @@ struct BlockDriver {
     ThrottleMember *(*throttle)(const BlockNode *node);         /* whose turn requests have to wait for */
 };
 
+/*
+ * file.c: lock the open image @fd for one who does @perm and keeps others from @unshared.  Files on file systems without locks
+ * are not locked.  The locks go with the descriptor.
+ */
+bool block_file_lock(int fd, const char *path, unsigned perm, unsigned unshared, Error **errp) MUST_USE;
+
 extern const BlockDriver block_driver_file, block_driver_host_device, block_driver_raw, block_driver_null_co,
     block_driver_null_aio, block_driver_throttle, block_driver_snapshot;
 

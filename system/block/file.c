@@ -104,6 +104,18 @@ static bool file_set_perms(BlockNode *n, unsigned perm, unsigned shared, Error *
     return true;
 }
 
+bool block_file_lock(int fd, const char *path, unsigned perm, unsigned unshared, Error **errp)
+{
+    const FileState s = { .lock_fd = fd, .path = (char *)(uintptr_t)path };
+
+    if (ofd_lock(fd, F_OFD_GETLK, F_WRLCK, LOCK_PERM_BASE) == -EINVAL) {
+        return true;
+    }
+    lock_bits(&s, F_RDLCK, perm, LOCK_PERM_BASE);
+    lock_bits(&s, F_RDLCK, unshared, LOCK_UNSHARED_BASE);
+    return check_bits(&s, perm, LOCK_UNSHARED_BASE, "", errp) && check_bits(&s, unshared, LOCK_PERM_BASE, "shared ", errp);
+}
+
 /* --- opening --- */
 
 /* Size in bytes, -1 and @errp if it is not what the driver is for. */

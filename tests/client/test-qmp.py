@@ -18,7 +18,7 @@ import quern
 EXAMPLES = []
 # Examples that the empty machine cannot follow.
 ON_A_MACHINE = {
-    'add-fd', 'balloon', 'block_resize', 'block_set_io_throttle', 'blockdev-add', 'blockdev-del', 'blockdev-reopen',
+    'add-fd', 'balloon', 'block_resize', 'block_set_io_throttle', 'blockdev-add', 'blockdev-create', 'blockdev-del', 'blockdev-reopen',
     'chardev-remove', 'chardev-send-break', 'closefd',
     'device-list-properties', 'device-sync-config', 'device_add', 'device_del', 'getfd', 'inject-nmi', 'migrate',
     'migrate-incoming', 'object-add', 'object-del', 'qom-get', 'qom-list-properties', 'qom-set', 'query-acpi-ospm-status',

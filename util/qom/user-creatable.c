@@ -3,26 +3,14 @@
  */
 #include "util/qom/object.h"
 
+#include "util/identifier.h"
+
 static bool complete_chain(Object *obj, const TypeInfo *type, Error **errp)
 {
     if (type->parent && !complete_chain(obj, type->parent, errp)) {
         return false;
     }
     return !type->info->complete || type->info->complete(obj, errp);
-}
-
-/* QEMU's rule: a letter, then letters, digits, '-', '.', '_'. */
-static bool id_is_wellformed(const char *id)
-{
-    if (!g_ascii_isalpha(id[0])) {
-        return false;
-    }
-    for (; *id; id++) {
-        if (!g_ascii_isalnum(*id) && !strchr("-._", *id)) {
-            return false;
-        }
-    }
-    return true;
 }
 
 typedef struct FindMissing {
@@ -66,7 +54,7 @@ Object *user_creatable_add(const Value *props, Error **errp)
         error_setg(errp, "'%s' is no object type that can be created (see -object help)", type_name);
         return NULL;
     }
-    if (!id_is_wellformed(id)) {
+    if (!identifier_is_wellformed(id)) {
         error_setg(errp, "'%s' is no valid id: want a letter, then letters, digits, '-', '.', '_'", id);
         return NULL;
     }
