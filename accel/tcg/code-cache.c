@@ -23,7 +23,9 @@
  */
 #include "accel/tcg/internal.h"
 
+#include <linux/prctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -74,6 +76,7 @@ static bool map_tables(CodeCache *c, Error **errp)
         error_setg_errno(errp, errno, "cannot map %zu bytes of translator tables", c->tables_size);
         return false;
     }
+    prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, p, c->tables_size, "quern-translator");     /* for smaps; kernels may not do it */
     c->tables = p;
     c->pages = (CodePage *)p;
     p += c->n_pages * sizeof(CodePage);

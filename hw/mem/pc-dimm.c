@@ -99,11 +99,17 @@ static bool find_slot(const Machine *m, PcDimm *d, Error **errp)
 
 static bool plug(PcDimm *d, Error **errp)
 {
-    uint64_t align = MAX(DIMM_ALIGN, host_memory_backend_page_size(d->backend));
+    uint64_t align = MAX(DIMM_ALIGN, host_memory_backend_page_size(d->backend)), bound_before = d->backend->mr.ram->bound;
 
     d->md = (MemoryDevice){ .ops = &md_ops, .dev = &d->dev, .mr = &d->backend->mr, .memslots = 1, .memslots_used = 1 };
-    return ram_block_set_bound(d->backend->mr.ram, d->backend->mr.ram->max_length, errp)
-        && memory_device_plug(&d->md, d->addr, align, errp);
+    if (!ram_block_set_bound(d->backend->mr.ram, d->backend->mr.ram->max_length, errp)) {
+        return false;
+    }
+    if (!memory_device_plug(&d->md, d->addr, align, errp)) {
+        d->backend->mr.ram->bound = bound_before;
+        return false;
+    }
+    return true;
 }
 
 static bool dimm_realize(Device *dev, Error **errp)

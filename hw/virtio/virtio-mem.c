@@ -598,18 +598,21 @@ static void md_fill_info(const MemoryDevice *md, QapiMemoryDeviceInfo *info)
 
 static const MemoryDeviceOps md_ops = { .plugged_size = md_plugged_size, .fill_info = md_fill_info };
 
-/* Nothing the file or a former user left stays, and the region gets its place. */
+/* The region gets its place, and then nothing the file or a former user left stays. */
 static bool plug_device(VirtioMem *s, Error **errp)
 {
-    if (!ram_block_discard(s->backend->mr.ram, 0, s->region_size, errp)) {
-        return false;
-    }
+    bool placed;
+
     make_slots(s);
     s->md.ops = &md_ops;
     s->md.dev = outer_device(s);
     s->md.mr = &s->container;
     s->mgr = ram_discard_manager_new(&s->backend->mr, s->block_size);
-    if (!memory_device_plug(&s->md, s->memaddr, s->block_size, errp)) {
+    placed = memory_device_plug(&s->md, s->memaddr, s->block_size, errp);
+    if (!placed || !ram_block_discard(s->backend->mr.ram, 0, s->region_size, errp)) {
+        if (placed) {
+            memory_device_unplug(&s->md);
+        }
         ram_discard_manager_free(g_steal_pointer(&s->mgr));
         drop_slots(s);
         return false;
@@ -621,14 +624,16 @@ static bool plug_device(VirtioMem *s, Error **errp)
 static bool mem_realize(Device *dev, Error **errp)
 {
     VirtioMem *s = VIRTIO_MEM(dev);
+    uint64_t bound_before;
 
     s->backend = memory_device_take_backend(s->memdev, errp);
     if (!s->backend) {
         return false;
     }
     s->region_size = s->backend->mr.ram->used_length;
+    bound_before = s->backend->mr.ram->bound;
     if (!check_properties(s, errp) || !bound_memory(s, s->requested_size, errp) || !plug_device(s, errp)) {
-        s->backend->mr.ram->bound = 0;
+        s->backend->mr.ram->bound = bound_before;
         host_memory_backend_release(s->backend);
         return false;
     }

@@ -375,6 +375,29 @@ static uint64_t host_memory(void)
     return sysinfo(&si) < 0 ? UINT64_MAX : ((uint64_t)si.totalram + si.totalswap) * si.mem_unit;
 }
 
+/* What hotplug may add: slots for DIMMs, and guest-physical addresses. */
+static bool set_maxmem(Machine *m, const QapiMemoryOptions *opt, Error **errp)
+{
+    uint64_t initial = m->ram_size ? m->ram_size : machine_info(m)->default_ram_size;
+
+    if (opt->slots && !opt->has_maxmem) {
+        error_setg(errp, "'slots' needs 'maxmem'");
+        return false;
+    }
+    if (opt->has_maxmem && opt->maxmem < initial) {
+        error_setg(errp, "maxmem (%" PRIu64 " bytes) is less than the initial memory (%" PRIu64 " bytes)", opt->maxmem, initial);
+        return false;
+    }
+    if (opt->slots && opt->maxmem == initial) {
+        error_setg(errp, "maxmem (%" PRIu64 " bytes) is the initial memory: nothing is left for %" PRIu64 " slots", initial,
+                   (uint64_t)opt->slots);
+        return false;
+    }
+    m->ram_slots = opt->slots;
+    m->maxram_size = opt->maxmem;
+    return true;
+}
+
 static bool set_memory(Options *o, Machine *m, Error **errp)
 {
     const QapiMemoryOptions *opt = o->memory;
@@ -390,17 +413,7 @@ static bool set_memory(Options *o, Machine *m, Error **errp)
                    (uint64_t)(m->ram_size / MiB), (uint64_t)(host_memory() / MiB));
         return false;
     }
-    if (opt->slots && !opt->has_maxmem) {
-        error_setg(errp, "'slots' needs 'maxmem'");
-        return false;
-    }
-    m->ram_slots = opt->slots;
-    m->maxram_size = opt->maxmem;
-    if (opt->has_maxmem && opt->maxmem < (m->ram_size ? m->ram_size : machine_info(m)->default_ram_size)) {
-        error_setg(errp, "maxmem (%" PRIu64 " bytes) is less than the initial memory", opt->maxmem);
-        return false;
-    }
-    return true;
+    return set_maxmem(m, opt, errp);
 }
 
 /* -mem-path, -mem-prealloc: a backend object made for the user. */

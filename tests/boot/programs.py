@@ -28,9 +28,9 @@ def cpio_entry(name, data, mode):
     return pad(b'070701' + b''.join(b'%08x' % f for f in fields) + path) + pad(data)
 
 
-def initrd_with(guest, programs, out):
-    """The guest folder's initramfs with @programs in its root, as the file @out."""
+def initrd_with(guest, programs, out, level=6):
+    """The guest folder's initramfs with @programs in its root, compressed by @level, as the file @out."""
     archive = b''.join(cpio_entry(p.name, p.read_bytes(), 0o100755) for p in programs)
     archive += cpio_entry('TRAILER!!!', b'', 0)
-    Path(out).write_bytes((Path(guest) / 'initrd.img').read_bytes() + gzip.compress(archive, 6))
+    Path(out).write_bytes((Path(guest) / 'initrd.img').read_bytes() + gzip.compress(archive, level))
     return Path(out)

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import unittest
 
+import cgroup
 import quern
 from quern import run
 
@@ -147,26 +148,24 @@ class Limit(unittest.TestCase):
             self.assertEqual(q.command('query-status')['status'], 'running')
 
     def test_control_group(self):
-        path = '/sys/fs/cgroup/memory/quern-test-%d' % os.getpid()
-        if not os.access('/sys/fs/cgroup/memory', os.W_OK):
-            self.skipTest('no control group to write to')
-        try:
-            os.mkdir(path)
-            with open(path + '/memory.limit_in_bytes', 'w', encoding='ascii') as f:
-                f.write(str(96 * MIB))
-        except OSError as e:
-            self.skipTest('no control group: %s' % e)
-        try:
-            argv = ['sh', '-c', 'echo $$ > %s/tasks; exec "$@"' % path, 'sh', quern.BINARY, *QUIET, '-machine', 'q35', '-m', '256', '-S',
-                    '-monitor', 'stdio']
+        with tempfile.TemporaryDirectory() as d, cgroup.Cgroup(96 * MIB) as group:
+            argv = [group.wrap(quern.BINARY, d), *QUIET, '-machine', 'q35', '-m', '256', '-S', '-monitor', 'stdio']
             done = subprocess.run(argv, input='info ledger\nquit\n', capture_output=True, text=True, timeout=30, check=False)
             self.assertEqual(done.returncode, 0)
             self.assertIn('may need', done.stderr)
             self.assertIn('the control group allows 96 MiB', done.stderr)
             self.assertIn('98304 KiB', done.stdout)
             self.assertIn('translator/code                          3072', done.stdout)        # 1/32 of it
-        finally:
-            os.rmdir(path)
+            self.assertEqual(group.oom_kills(), 0)
+
+    def test_the_default_translator_is_small_where_the_process_may_have_little(self):
+        for limit_kib, want in [(2 << 20, 64 * MIB), (8 << 20, 128 * MIB), (512 << 10, 16 * MIB)]:
+            script = 'ulimit -v %d; exec "$@"' % limit_kib
+            out = subprocess.run(['sh', '-c', script, 'sh', quern.BINARY, *QUIET, '-machine', 'q35', '-m', '64', '-memory-budget'],
+                                 capture_output=True, text=True, check=True).stdout
+            bound = {a['name']: a['bound'] for a in json.loads(out)['accounts']}['translator/code']
+            self.assertLessEqual(bound, want)
+            self.assertGreater(bound, want // 2)
 
 
 if __name__ == '__main__':

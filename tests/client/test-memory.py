@@ -33,6 +33,12 @@ def mapping(pid, text):
     return lines[start], fields
 
 
+def size_of(line):
+    """Of a mapping, by its line in /proc/PID/maps."""
+    start, end = line.split(' ')[0].split('-')
+    return int(end, 16) - int(start, 16)
+
+
 def rss_kib(pid):
     with open('/proc/%d/status' % pid, encoding='ascii') as f:
         return next(int(line.split()[1]) for line in f if line.startswith('VmRSS'))
@@ -50,6 +56,7 @@ class BadCommandLines(unittest.TestCase):
     def test_sizes_and_slots(self):
         self.check([
             ([*BOARD, '-m', '256M,slots=2,maxmem=128M'], 'is less than the initial memory'),
+            ([*BOARD, '-m', '256M,slots=2,maxmem=256M'], 'is the initial memory: nothing is left for 2 slots'),
             ([*BOARD, '-m', '256M,slots=2'], "'slots' needs 'maxmem'"),
             ([*BOARD, '-m', '256M,slots=257,maxmem=1G'], 'takes at most 256 memory slots'),
             ([*BOARD, '-m', '256M,slots=1,maxmem=1100G'], 'phys-bits (40) are too low'),
@@ -177,30 +184,127 @@ class Dimm(unittest.TestCase):
             self.assertEqual(len(q.command('query-memory-devices')), 1)
 
 
-class VirtioMem(unittest.TestCase):
-    def test_wrong_requests_leave_the_machine_as_it_was(self):
-        with quern.Quern(*ROOMY, '-object', 'memory-backend-ram,id=m0,size=1G,reserve=off', '-device', 'pcie-root-port,id=rp',
-                         '-device', 'virtio-mem-pci,id=vm0,memdev=m0,requested-size=256M') as q:
-            before = q.command('query-memory-devices'), q.hmp('info mtree'), q.command('query-memory-size-summary')
-            path = '/machine/peripheral/vm0'
-            for name, value, text in [
-                    ('requested-size', 257 * MIB, "has to be a multiple of 'block-size' (0x200000)"),
-                    ('requested-size', GIB + 2 * MIB, 'cannot exceed the memory backend size (0x40000000)'),
-                    ('requested-size', '256M', 'must be an integer'), ('requested-size', -1, 'size'),
-                    ('size', 0, 'size'), ('block-size', 4 * MIB, 'block-size'), ('node', 0, 'node'), ('memaddr', 0, 'memaddr'),
-                    ('dynamic-memslots', True, 'dynamic-memslots')]:
-                self.assertIn(text, q.error('qom-set', {'path': path, 'property': name, 'value': value})[1])
-            q.command('object-add', ram('m1', GIB, reserve=False))
-            for more, text in [
-                    ({'memdev': 'm0'}, 'busy memdev: m0'), ({}, 'must be set'),
-                    ({'memdev': 'm1', 'memaddr': 5 * GIB - 2 * MIB}, "conflicts with memory device id='vm0'"),
-                    ({'memdev': 'm1', 'block-size': 3 * MIB}, 'power of two'),
-                    ({'memdev': 'm1', 'requested-size': 2 * GIB}, 'cannot exceed')]:
-                self.assertIn(text, q.error('device_add', {'driver': 'virtio-mem-pci', 'id': 'vm1', 'bus': 'rp', **more})[1])
-            self.assertIn('in use', q.error('object-del', {'id': 'm0'})[1])
-            q.command('object-del', {'id': 'm1'})
-            self.assertEqual(before, (q.command('query-memory-devices'), q.hmp('info mtree'), q.command('query-memory-size-summary')))
+class WrongRequests(unittest.TestCase):
+    """Whatever is refused while the machine runs leaves it as it was: devices, addresses, accounts, host resources."""
 
+    MACHINE = ['-machine', 'q35', '-S', '-m', '256M,slots=1,maxmem=4G', '-device', 'pcie-root-port,id=rp', '-device',
+               'pcie-root-port,id=rp0,chassis=1', '-object', 'memory-backend-ram,id=m0,size=1G,reserve=off', '-device',
+               'virtio-mem-pci,id=vm0,bus=rp0,memdev=m0,requested-size=256M',
+               '-object', 'memory-backend-ram,id=d0,size=64M', '-device', 'pc-dimm,id=dimm0,memdev=d0']
+    FREE = ['-object', 'memory-backend-ram,id=m1,size=1G,reserve=off', '-object', 'memory-backend-ram,id=m3,size=3G,reserve=off',
+            '-object', 'memory-backend-ram,id=odd,size=1025M,reserve=off', '-object', 'memory-backend-ram,id=ready,size=4M,prealloc=on']
+
+    @staticmethod
+    def picture(q):
+        proc = '/proc/%d/' % q.process.pid
+        with open(proc + 'maps', encoding='ascii') as f:
+            maps = [line for line in f if ' rw' in line and size_of(line) >= 16 * MIB and '[heap]' not in line]
+        ledger = q.command('query-memory-ledger')
+        return {'devices': q.command('query-memory-devices'), 'tree': q.hmp('info mtree -f'), 'sizes': q.command('query-memory-size-summary'),
+                'backends': q.command('query-memdev'), 'bounds': [(a['name'], a['bound']) for a in ledger['accounts']],
+                'objects': sorted(o['name'] for o in q.command('qom-list', {'path': '/objects'})),
+                'peripheral': sorted(o['name'] for o in q.command('qom-list', {'path': '/machine/peripheral'})),
+                'files': len(os.listdir(proc + 'fd')), 'large mappings': maps,
+                'status': q.command('query-status')['status']}
+
+    def check(self, cases, *more):
+        with quern.Quern(*self.MACHINE, *self.FREE, *more) as q:
+            before = self.picture(q)
+            for name, arguments, text in cases:
+                with self.subTest(arguments):
+                    self.assertIn(text, q.error(name, arguments)[1])
+                    for _ in range(100):                # what goes after a grace period
+                        if self.picture(q) == before:
+                            break
+                    self.assertEqual(self.picture(q), before)
+            q.command('device_add', {'driver': 'virtio-mem-pci', 'id': 'vm1', 'bus': 'rp', 'memdev': 'm1', 'requested-size': 64 * MIB})
+
+    def test_virtio_mem(self):
+        def plug(text, **more):
+            return 'device_add', {'driver': 'virtio-mem-pci', 'id': 'vm1', 'bus': 'rp', **more}, text
+
+        self.check([
+            plug('must be set'),
+            plug('busy memdev: m0', memdev='m0'),
+            plug('busy memdev: d0', memdev='d0'),
+            plug("conflicts with memory device id='vm0'", memdev='m1', memaddr=5 * GIB - 2 * MIB),
+            plug("conflicts with memory device id='dimm0'", memdev='m1', memaddr=5 * GIB),
+            plug('must be aligned to 0x200000 bytes', memdev='m1', memaddr=6 * GIB + 4096),
+            plug('usable range for memory devices', memdev='m1', memaddr=2 * GIB),
+            plug('power of two, got 0x300000', memdev='m1', **{'block-size': 3 * MIB}),
+            plug('has to be at least 0x200000', memdev='m1', **{'block-size': MIB}),
+            plug("has to be a multiple of 'block-size' (0x400000), got 0x600000", memdev='m1',
+                 **{'block-size': 4 * MIB, 'requested-size': 6 * MIB}),
+            plug("multiple of 'block-size'", memdev='odd'),
+            plug('cannot exceed the memory backend size', memdev='m1', **{'requested-size': GIB + 2 * MIB}),
+            plug('not enough space', memdev='m3'),
+            plug("specify 'prealloc=on' for the virtio-mem device", memdev='ready'),
+            plug("'node' property has value 1", memdev='m1', node=1),
+        ])
+
+    def test_properties(self):
+        def change(name, value, text):
+            return 'qom-set', {'path': '/machine/peripheral/vm0', 'property': name, 'value': value}, text
+
+        self.check([
+            change('requested-size', 257 * MIB, "has to be a multiple of 'block-size' (0x200000), got 0x10100000"),
+            change('requested-size', GIB + 2 * MIB, 'cannot exceed the memory backend size (0x40000000)'),
+            change('requested-size', '256M', 'must be an integer'), change('requested-size', -1, 'size'),
+            change('size', 0, 'size'), change('block-size', 4 * MIB, 'block-size'), change('node', 0, 'node'),
+            change('memaddr', 0, 'memaddr'), change('dynamic-memslots', True, 'dynamic-memslots'),
+            ('object-del', {'id': 'm0'}, 'in use'), ('object-del', {'id': 'd0'}, 'in use'),
+            ('device_del', {'id': 'vm0'}, "cannot get unplugged while 'requested-size' != '0'"),
+        ])
+
+    def test_dimms(self):
+        def plug(text, **more):
+            return 'device_add', {'driver': 'pc-dimm', 'id': 'dimm1', **more}, text
+
+        self.check([
+            plug('must be set'), plug('busy memdev: m0', memdev='m0'), plug('no free memory slots are left, all 1 are in use', memdev='m1'),
+            plug('slot 0 is busy', memdev='m1', slot=0), plug('invalid slot number 1, valid range is [0-0]', memdev='m1', slot=1),
+        ])
+        self.check([
+            plug('not enough space', memdev='m3'), plug('slot 0 is busy', memdev='m1', slot=0),
+            plug("conflicts with memory device id='vm0'", memdev='m1', addr=4 * GIB + 2 * MIB),
+            plug('must be aligned', memdev='m1', addr=6 * GIB + MIB), plug('usable range', memdev='m1', addr=2 * MIB),
+            plug("'node' property has value 7", memdev='m1', node=7),
+        ], '-m', '256M,slots=2,maxmem=4G')
+
+    def test_content_stays_when_a_device_is_refused(self):
+        with tempfile.NamedTemporaryFile() as f, quern.Quern(*self.MACHINE) as q:
+            f.truncate(64 * MIB)
+            f.write(b'content')
+            f.flush()
+            q.command('object-add', {'qom-type': 'memory-backend-file', 'id': 'kept', 'size': 64 * MIB, 'share': True, 'mem-path': f.name})
+            device = {'driver': 'virtio-mem-pci', 'id': 'vm1', 'bus': 'rp', 'memdev': 'kept'}
+            self.assertIn('conflicts', q.error('device_add', {**device, 'memaddr': 4 * GIB})[1])
+            self.assertEqual(os.pread(f.fileno(), 7, 0), b'content')
+            q.command('device_add', device)
+            self.assertEqual(os.pread(f.fileno(), 7, 0), bytes(7))
+
+    def test_backends(self):
+        with tempfile.TemporaryDirectory() as d:
+            small = os.path.join(d, 'small')
+            with open(small, 'wb') as f:
+                f.truncate(MIB)
+
+            def make(kind, text, **more):
+                return 'object-add', {'qom-type': 'memory-backend-' + kind, 'id': 'new', **more}, text
+
+            self.check([
+                make('file', "small' has 1048576 bytes, too few for size 2097152", size=2 * MIB, **{'mem-path': small}),
+                make('file', 'Not a directory', size=2 * MIB, **{'mem-path': small + '/none'}),
+                make('memfd', 'free huge pages of 2048 KiB are needed', size=512 * GIB, hugetlb=True, hugetlbsize=2 * MIB),
+                make('memfd', 'hugetlbsize must be a power of two', size=6 * MIB, hugetlb=True, hugetlbsize=3 * MIB),
+                make('memfd', 'cannot create a memfd', size=8 * MIB, hugetlb=True, hugetlbsize=4 * MIB),
+                make('ram', 'needs a size', size=0), make('ram', 'cannot have', size=(1 << 64) - 1),
+                ('object-add', {'qom-type': 'memory-backend-ram', 'id': 'm1', 'size': MIB}, 'm1'),
+            ])
+            self.assertEqual(os.listdir(d), ['small'])
+
+
+class VirtioMem(unittest.TestCase):
     def test_libvirt_form_and_what_is_told(self):
         device = {'driver': 'virtio-mem-pci', 'node': 0, 'block-size': 2 * MIB, 'memdev': 'memvirtiomem0', 'dynamic-memslots': True,
                   'id': 'virtiomem0', 'bus': 'pcie.0', 'addr': '0x4'}
