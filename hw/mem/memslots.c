@@ -46,9 +46,42 @@ unsigned memslots_decide(const MemslotSupply *s, uint64_t region_size)
     return (unsigned)MAX(1, MIN(n, DIV_ROUND_UP(region_size, MEMSLOT_SIZE_MIN)));
 }
 
-uint64_t memslot_size(uint64_t region_size, unsigned n)
+/*
+ * Slots of one unit up to the @share-th, then of a @share-th of what lies before; their number, which is @n at most: the
+ * last takes all that is left.
+ */
+static unsigned divide_units(uint64_t units, unsigned n, uint64_t share, uint64_t *end)
 {
-    return ROUND_UP(DIV_ROUND_UP(region_size, n), MEMSLOT_SIZE_MIN);
+    uint64_t at = 0;
+    unsigned i = 0;
+
+    while (at < units) {
+        at = i + 1 == n ? units : MIN(units, at + MAX(1, at / share));
+        end[i++] = at;
+    }
+    return i;
+}
+
+unsigned memslots_divide(uint64_t region_size, unsigned n, uint64_t *end)
+{
+    uint64_t units = DIV_ROUND_UP(region_size, MEMSLOT_SIZE_MIN), low = 1, high = units;
+
+    while (low < high) {        /* the finest whose last slot is no larger than the rule makes it */
+        uint64_t share = (low + high + 1) / 2;
+        unsigned used = divide_units(units, n, share, end);
+        uint64_t before = used > 1 ? end[used - 2] : 0;
+
+        if (units - before <= MAX(1, before / share)) {
+            low = share;
+        } else {
+            high = share - 1;
+        }
+    }
+    n = divide_units(units, n, low, end);
+    for (unsigned i = 0; i < n; i++) {
+        end[i] = MIN(end[i] * MEMSLOT_SIZE_MIN, region_size);
+    }
+    return n;
 }
 
 bool memslots_available(const MemslotSupply *s, unsigned n, Error **errp)

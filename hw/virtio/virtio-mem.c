@@ -59,7 +59,6 @@ typedef struct VirtioMem {
     MemoryRegion container;
     MemoryRegion *slot;             /* aliases into the backend's region */
     unsigned n_slots;
-    uint64_t slot_size;
     RamDiscardManager *mgr;
 
     /* guest-visible state */
@@ -112,11 +111,11 @@ static void update_slots(VirtioMem *s, uint64_t offset, uint64_t len)
         return;     /* always there */
     }
     memory_transaction_begin();
-    for (uint64_t i = offset / s->slot_size; i < s->n_slots && i * s->slot_size < offset + len; i++) {
-        uint64_t start = i * s->slot_size;
-        bool want = !ram_discard_is_discarded(s->mgr, start, MIN(s->slot_size, s->region_size - start));
+    for (unsigned i = 0; i < s->n_slots && s->slot[i].addr < offset + len; i++) {
+        uint64_t start = s->slot[i].addr, size = memory_region_size(&s->slot[i]);
+        bool want = !ram_discard_is_discarded(s->mgr, start, size);
 
-        if (want != s->slot[i].enabled) {
+        if (start + size > offset && want != s->slot[i].enabled) {
             memory_region_set_enabled(&s->slot[i], want);
             s->md.memslots_used += want ? 1 : -1u;
         }
@@ -543,21 +542,19 @@ static void make_slots(VirtioMem *s)
 {
     bool dynamic = s->dynamic_memslots == ON_OFF_AUTO_ON;
     MemslotSupply supply = memslots_supply(current_machine());
-    unsigned limit = dynamic ? memslots_decide(&supply, s->region_size) : 1;
+    uint64_t end[MEMSLOTS_DEVICES_MAX], start = 0;
 
-    s->slot_size = memslot_size(s->region_size, limit);
-    s->n_slots = (unsigned)DIV_ROUND_UP(s->region_size, s->slot_size);
+    s->n_slots = memslots_divide(s->region_size, dynamic ? memslots_decide(&supply, s->region_size) : 1, end);
     s->slot = g_new0(MemoryRegion, s->n_slots);
     memory_region_init(&s->container, s, "virtio-mem", s->region_size);
     for (unsigned i = 0; i < s->n_slots; i++) {
-        uint64_t start = i * s->slot_size;
-
-        memory_region_init_alias(&s->slot[i], s, "virtio-mem-slot", &s->backend->mr, start, MIN(s->slot_size, s->region_size - start));
+        memory_region_init_alias(&s->slot[i], s, "virtio-mem-slot", &s->backend->mr, start, end[i] - start);
         if (s->n_slots > 1) {
             memory_region_set_unmergeable(&s->slot[i]);
         }
         s->slot[i].enabled = !dynamic;
         memory_region_add_subregion(&s->container, start, &s->slot[i]);
+        start = end[i];
     }
     s->md.memslots = s->n_slots;
     s->md.memslots_used = dynamic ? 0 : s->n_slots;

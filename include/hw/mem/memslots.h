@@ -33,8 +33,12 @@ MemslotSupply memslots_supply(const Machine *m);
  * Never more than one per MEMSLOT_SIZE_MIN.
  */
 unsigned memslots_decide(const MemslotSupply *s, uint64_t region_size);
-/* The size of one, a multiple of MEMSLOT_SIZE_MIN, so that at most @n cover @region_size. */
-uint64_t memslot_size(uint64_t region_size, unsigned n);
+/*
+ * Divide @region_size into at most @n slots of whole MEMSLOT_SIZE_MIN each, but for the last: where they end, in
+ * @end[@n]; their number.  They grow with what lies before them, as guests take memory from the start: so what is
+ * mapped is never much more than what a guest has.
+ */
+unsigned memslots_divide(uint64_t region_size, unsigned n, uint64_t *end);
 /* Are @n more to be had? */
 bool memslots_available(const MemslotSupply *s, unsigned n, Error **errp) MUST_USE;
 

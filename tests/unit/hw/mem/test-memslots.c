@@ -10,10 +10,8 @@ static void test_one_per_gib_at_most(void)
     MemslotSupply s = { .max = UINT_MAX, .quota_left = TiB };
 
     g_assert_cmpuint(memslots_decide(&s, TiB), ==, 256);
-    g_assert_cmpuint(memslot_size(TiB, 256), ==, 4 * GiB);
     s.quota_left = 3 * GiB + MiB;
     g_assert_cmpuint(memslots_decide(&s, 3 * GiB + MiB), ==, 4);
-    g_assert_cmpuint(memslot_size(3 * GiB + MiB, 4), ==, GiB);
     s.quota_left = 2 * MiB;
     g_assert_cmpuint(memslots_decide(&s, 2 * MiB), ==, 1);
 }
@@ -60,17 +58,53 @@ static void test_availability(void)
     g_assert_true(memslots_available(&s, 100000, &error_abort));
 }
 
-/* Slots of the size told cover every region, and are no more than decided. */
+/* Whole GiB, as many as decided at most, each as large as the one before or larger; together they are the region. */
 static void test_slots_cover_the_region(void)
 {
     for (uint64_t size = 4 * MiB; size < 5 * TiB; size = (size * 3 / 2) & ~(2 * MiB - 1)) {
         for (unsigned n = 1; n <= 256; n++) {
-            uint64_t slot = memslot_size(size, n);
+            uint64_t end[256], start = 0, last = 0;
+            unsigned used = memslots_divide(size, n, end);
 
-            g_assert_cmpuint(slot % GiB, ==, 0);
-            g_assert_cmpuint(DIV_ROUND_UP(size, slot), <=, n);
+            g_assert_cmpuint(used, >=, 1);
+            g_assert_cmpuint(used, <=, MIN(n, DIV_ROUND_UP(size, GiB)));
+            for (unsigned i = 0; i < used; i++) {
+                g_assert_true(end[i] > start && (end[i] % GiB == 0 || i == used - 1));
+                g_assert_true(end[i] - start >= last || i == used - 1);
+                last = end[i] - start;
+                start = end[i];
+            }
+            g_assert_cmpuint(end[used - 1], ==, size);
         }
     }
+}
+
+/* A guest that took the first @has bytes: how much is mapped. */
+static uint64_t mapped(const uint64_t *end, uint64_t has)
+{
+    while (*end < has) {
+        end++;
+    }
+    return *end;
+}
+
+static void test_little_more_is_mapped_than_the_guest_has(void)
+{
+    uint64_t end[256];
+
+    g_assert_cmpuint(memslots_divide(TiB, 256, end), >, 240);
+    for (uint64_t has = GiB; has <= TiB; has += GiB) {
+        g_assert_cmpuint(mapped(end, has) - has, <=, has / 60);
+    }
+    g_assert_cmpuint(mapped(end, GiB), ==, GiB);
+    memslots_divide(TiB, 32, end);
+    for (uint64_t has = GiB; has <= TiB; has += GiB) {
+        g_assert_cmpuint(mapped(end, has) - has, <=, has / 3);
+    }
+    g_assert_cmpuint(memslots_divide(TiB, 2, end), ==, 2);
+    g_assert_cmpuint(end[0], ==, GiB);
+    g_assert_cmpuint(memslots_divide(200 * GiB + 2 * MiB, 256, end), ==, 201);
+    g_assert_cmpuint(end[199], ==, 200 * GiB);
 }
 
 void add_memslots_tests(void)
@@ -80,4 +114,5 @@ void add_memslots_tests(void)
     g_test_add_func("/memslots/small-supply", test_small_supply_means_one);
     g_test_add_func("/memslots/availability", test_availability);
     g_test_add_func("/memslots/cover", test_slots_cover_the_region);
+    g_test_add_func("/memslots/mapped", test_little_more_is_mapped_than_the_guest_has);
 }
