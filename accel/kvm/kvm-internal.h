@@ -88,6 +88,7 @@ struct KvmVcpu {
 };
 
 #define KVM_KICK_SIGNAL SIGUSR1
+#define KVM_TICK_SIGNAL SIGUSR2         /* its own: two of one kind may become one */
 
 /* accounts.c: what the kernel keeps for slots. */
 void kvm_accounts_add(KvmAccel *a);
@@ -105,7 +106,7 @@ void kvm_assist_info(const KvmAccel *a, FILE *f);
 bool kvm_native_realize(KvmAccel *a, Vcpu *cpu, Error **errp) MUST_USE;
 void kvm_native_unrealize(Vcpu *cpu);
 void kvm_native_exec(KvmAccel *a, Vcpu *cpu);
-void kvm_native_tick(void);             /* in a signal handler: this thread's timer */
+void kvm_native_init(void);
 void kvm_translator_kick(Vcpu *cpu);    /* any thread, signal handlers too */
 void kvm_native_info(FILE *f);
 bool kvm_shadow_paging(void);           /* as far as the host's modules say (accounts.c) */

@@ -162,13 +162,10 @@ static void fail_by_exits(KvmAccel *a)
     }
 }
 
-static void on_kick(int sig, siginfo_t *info, void *context)
+static void on_kick(int sig)
 {
     if (running) {
         __atomic_store_n(&running->immediate_exit, 1, __ATOMIC_RELAXED);
-    }
-    if (info->si_code == SI_TIMER) {
-        kvm_native_tick();
     }
 }
 
@@ -189,7 +186,7 @@ static void state_changed(void *opaque, bool is_running, RunState state)
 static bool kvm_start(Accel *accel, Error **errp)
 {
     KvmAccel *a = KVM_ACCEL(accel);
-    struct sigaction sa = { .sa_sigaction = on_kick, .sa_flags = SA_SIGINFO };
+    struct sigaction sa = { .sa_handler = on_kick };
     int slots;
 
     a->fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
@@ -201,6 +198,7 @@ static bool kvm_start(Accel *accel, Error **errp)
         return false;
     }
     sigaction(KVM_KICK_SIGNAL, &sa, NULL);
+    kvm_native_init();
     slots = ioctl(a->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
     kvm_slots_init(&a->slots, a->vm_fd, slots > 0 ? slots : 32);
     a->started = true;

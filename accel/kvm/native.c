@@ -4,7 +4,7 @@
  * Handing over costs some tens of microseconds, and page faults more: it pays for programs that compute, not for those
  * that call their kernel all the time.  So a timer looks now and then: a program that has run for a whole period without
  * entering its kernel is handed over.  If it then runs long, it is handed over at once when its kernel returns to it,
- * until a stay was short.
+ * until a stay was short.  Stays that come to nothing, one after the other, make the period longer.
  *
  * Locks: BQL; the translator's loop and the kernel run without.
  */
@@ -14,12 +14,14 @@
 #include "system/runstate.h"
 #include "util/main-loop.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PERIOD_NS       1000000
+#define PERIOD_MAX_NS   32000000        /* after many stays that were short */
 #define LONG_STAY_NS    500000
 #define SHORT_STAY_NS   200000
 
@@ -33,6 +35,7 @@ typedef struct KvmNative {
     uint64_t epoch;             /* when the timer was set */
     bool leaving;               /* the translator was left to hand over */
     bool eager;
+    long period_ns;             /* of the timer */
     KvmNativeCounts counts;     /* read by others for `info kvm` */
 
     /* atomic */
@@ -41,14 +44,23 @@ typedef struct KvmNative {
 
 static __thread KvmNative *native_here;         /* of this thread's vCPU; for the signal handler */
 
-void kvm_native_tick(void)
+static void on_tick(int sig)
 {
     KvmNative *n = native_here;
+    int saved = errno;
 
     if (n) {
         __atomic_store_n(&n->ticked, true, __ATOMIC_SEQ_CST);
         kvm_translator_kick(n->cpu);
     }
+    errno = saved;
+}
+
+void kvm_native_init(void)
+{
+    struct sigaction sa = { .sa_handler = on_tick, .sa_flags = SA_RESTART };
+
+    sigaction(KVM_TICK_SIGNAL, &sa, NULL);
 }
 
 static void set_timer(KvmNative *n, long ns)
@@ -62,7 +74,7 @@ static void set_timer(KvmNative *n, long ns)
 
 static bool make_timer(KvmNative *n)
 {
-    struct sigevent e = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KVM_KICK_SIGNAL };
+    struct sigevent e = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KVM_TICK_SIGNAL };
 
     e._sigev_un._tid = (pid_t)syscall(SYS_gettid);
     n->timer_made = timer_create(CLOCK_MONOTONIC, &e, &n->timer) == 0;
@@ -84,7 +96,7 @@ static bool leave(Vcpu *cpu)
         return true;
     }
     if (ticked) {
-        set_timer(n, PERIOD_NS);
+        set_timer(n, n->period_ns);
     }
     return false;
 }
@@ -106,6 +118,7 @@ bool kvm_native_realize(KvmAccel *a, Vcpu *cpu, Error **errp)
     n = cpu->kvm->native = g_new0(KvmNative, 1);
     n->cpu = cpu;
     n->ops = vcpu_info(cpu)->kvm;
+    n->period_ns = PERIOD_NS;
     tcg_assist_set_ops(cpu, &assist_ops);
     return true;
 }
@@ -124,6 +137,7 @@ static void note_stay(KvmNative *n, uint64_t ns)
 {
     bool eager = ns >= LONG_STAY_NS || (n->eager && ns >= SHORT_STAY_NS);
 
+    n->period_ns = ns >= SHORT_STAY_NS ? PERIOD_NS : MIN(2 * n->period_ns, PERIOD_MAX_NS);
     if (eager != n->eager) {
         n->eager = eager;
         n->ops->native_eager(n->cpu, eager);
@@ -137,8 +151,8 @@ static bool hand_over(KvmNative *n)
 
     set_timer(n, 0);
     ok = n->ops->native_run(n->cpu, n->cpu->kvm->run, &n->counts);
-    set_timer(n, PERIOD_NS);
     note_stay(n, n->counts.ns - before);
+    set_timer(n, n->period_ns);
     return ok;
 }
 
@@ -153,7 +167,7 @@ void kvm_native_exec(KvmAccel *a, Vcpu *cpu)
         cpu->stop = true;
         return;
     }
-    set_timer(n, PERIOD_NS);
+    set_timer(n, n->period_ns);
     do {
         n->leaving = false;
         tcg_assist_exec(cpu);

@@ -74,12 +74,14 @@ void x86_kvm_native_eager(Vcpu *cpu, bool eager)
 bool x86_kvm_native_ready(Vcpu *cpu)
 {
     const CPUX86State *env = cpu->env;
-    const uint32_t never = HF_TF | HF_VM | HF_SMM | HF_INHIBIT_IRQ | HF_EM | HF_TS | HF_AC;
+    const uint32_t always = HF_CS64 | HF_LMA, never = HF_TF | HF_VM | HF_SMM | HF_INHIBIT_IRQ | HF_EM | HF_TS | HF_AC;
 
-    return x86_cpl(env) == 3 && (env->hflags & (HF_CS64 | HF_LMA)) == (HF_CS64 | HF_LMA) && !(env->hflags & never) &&
-        (env->eflags & (IF_MASK | IOPL_MASK)) == IF_MASK && env->cr[0] & CR0_PG && !(env->cr[4] & CR4_TSD) && !(env->dr[7] & 0xff) && !env->tsc_offset && !cpu->singlestep &&
-        !cpu->breakpoints->len && cpu->exception_index < 0 && env->a20_mask == ~0ull &&
-        !(X86_CPU(cpu)->kvm_native && X86_CPU(cpu)->kvm_native->broken);
+    if (x86_cpl(env) != 3 || (env->hflags & (always | never)) != always || (env->eflags & (IF_MASK | IOPL_MASK)) != IF_MASK ||
+        cpu->exception_index >= 0) {
+        return false;
+    }
+    return env->cr[0] & CR0_PG && !(env->cr[4] & CR4_TSD) && !(env->dr[7] & 0xff) && !env->tsc_offset && env->a20_mask == ~0ull &&
+        !cpu->singlestep && !cpu->breakpoints->len && !(X86_CPU(cpu)->kvm_native && X86_CPU(cpu)->kvm_native->broken);
 }
 
 /* --- clock --- */
@@ -306,6 +308,14 @@ static void get_segments(CPUX86State *env, const struct kvm_sregs *s, bool in_ke
     x86_update_hflags(env);
 }
 
+/* @rflags as the kernel has them, but for what user mode cannot change: the kernel does not always tell IF as it is. */
+static uint64_t own_flags(CPUX86State *env, uint64_t rflags)
+{
+    const uint64_t user = CC_ALL | TF_MASK | DF_MASK | NT_MASK | RF_MASK | AC_MASK | ID_MASK;
+
+    return (x86_get_eflags(env) & ~user) | (rflags & user);
+}
+
 /* Where the translator is to go on. */
 static void settle(Vcpu *cpu, const struct kvm_run *run, KvmNativeCounts *counts)
 {
@@ -319,7 +329,7 @@ static void settle(Vcpu *cpu, const struct kvm_run *run, KvmNativeCounts *counts
     if (env->tcg.pc == X86_KVM_FAKE_ENTRY) {
         counts->system_calls++;
         env->tcg.pc = env->regs[R_ECX] - 2;
-        x86_set_eflags(env, env->regs[R_R11], ~0ull);
+        x86_set_eflags(env, own_flags(env, env->regs[R_R11]), ~0ull);
         return;
     }
     counts->exceptions++;
@@ -335,9 +345,12 @@ static void settle(Vcpu *cpu, const struct kvm_run *run, KvmNativeCounts *counts
 
 static bool get_state(Vcpu *cpu, X86KvmNative *n, const struct kvm_run *run, KvmNativeCounts *counts)
 {
+    CPUX86State *env = cpu->env;
     bool in_kernel = run->s.regs.regs.rip == X86_KVM_FAKE_ENTRY;
+    struct kvm_regs regs = run->s.regs.regs;
 
-    x86_kvm_get_regs(cpu->env, &run->s.regs.regs);
+    regs.rflags = own_flags(env, regs.rflags);
+    x86_kvm_get_regs(env, &regs);
     get_segments(cpu->env, &run->s.regs.sregs, in_kernel);
     settle(cpu, run, counts);
     return get_fpu(cpu, n) >= 0;

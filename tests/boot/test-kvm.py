@@ -18,6 +18,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / 'client'))
 import guest as g   # noqa: E402
+import programs     # noqa: E402
 import quern        # noqa: E402
 
 SEABIOS = Path('/usr/share/seabios/bios-256k.bin')
@@ -179,20 +180,21 @@ true
 
 
 class Booted:
-    """Debian's kernel with @script; afterwards .ok, .why() as guest.Result, and .info, the last `info kvm` there was."""
+    """Debian's kernel with @script, run to its end; .info is the last `info kvm` there was.  @each is called now and then."""
 
-    def __init__(self, guest, script, smp, *extra):
+    def __init__(self, guest, script, smp, each=lambda q, output: None):
         with tempfile.TemporaryDirectory(prefix='quern-kvm-') as folder:
             path = os.path.join(folder, 'serial')
             argv = g.command(sys.argv[1], guest, script, smp=str(smp), append='quiet')
             drop = ('-serial', '-monitor', '-display')
             argv = [a for i, a in enumerate(argv) if i and a not in drop and argv[i - 1] not in drop]
-            with quern.Quern(*argv, '-accel', 'kvm', '-chardev', f'file,id=c,path={path}', '-serial', 'chardev:c', *extra) as q:
+            with quern.Quern(*argv, '-accel', 'kvm', '-chardev', f'file,id=c,path={path}', '-serial', 'chardev:c') as q:
                 deadline = time.monotonic() + TIMEOUT_S
                 self.info = ''
                 while q.process.poll() is None and time.monotonic() < deadline:
                     try:
                         self.info = q.hmp('info kvm')
+                        each(q, Path(path).read_text(encoding='utf-8', errors='replace'))
                     except (EOFError, OSError):
                         break
                     time.sleep(0.1)
@@ -228,8 +230,50 @@ def test_debian_boots_with_two_cpus(folder):
     debian(2)
 
 
+def guest_with_program(folder):
+    """The guest's folder, with native-user.c's program in its root."""
+    guest = guest_folder()
+    binary = programs.build(Path(__file__).parent / 'native-user.c', Path(folder) / 'native-user', '-O1', '-D_GNU_SOURCE', '-pthread')
+    if not binary:
+        raise Skip('this host makes no static programs')
+    programs.initrd_with(guest, [binary], Path(folder) / 'initrd.img')
+    (Path(folder) / 'vmlinuz').symlink_to((guest / 'vmlinuz').resolve())
+    return Path(folder)
+
+
+def user_programs(folder, cpus):
+    b = Booted(guest_with_program(folder), '/native-user 2', cpus)
+    b.check()
+    assert 'native-user: 0 failed' in b.output, b.output[-1500:]
+    assert b.stays() is None or b.stays() > 20, b.info
+
+
+def test_user_programs(folder):
+    user_programs(folder, 1)
+
+
+def test_user_programs_with_two_cpus(folder):
+    user_programs(folder, 2)
+
+
+def test_the_guests_clock_stands_still(folder):
+    stopped = []
+
+    def stop_once(q, output):
+        if 'clock runs' in output and not stopped:
+            stopped.append(True)
+            time.sleep(0.5)
+            q.command('stop')
+            time.sleep(5)
+            q.command('cont')
+    b = Booted(guest_with_program(folder), '/native-user clock 3', 2, stop_once)
+    b.check()
+    assert stopped and int(re.search(r'longest (\d+) ms', b.output)[1]) < 4000, b.output[-300:]
+
+
 TESTS = [test_query, test_firmware_boots_a_disk, test_interrupts_halt_and_stop, test_interrupts_halt_and_stop_in_kvm_alone,
          test_assist_results, test_assist_is_counted, test_assist_off_stops, test_debian_boots, test_debian_boots_with_two_cpus,
+         test_user_programs, test_user_programs_with_two_cpus, test_the_guests_clock_stands_still,
          test_wrong_properties]
 
 
