@@ -4,7 +4,7 @@
 #   make demo       install what is needed, build, boot a Debian kernel to a shell   [ARGS="-smp 4"]
 #   make check      install what is needed, build, run every quick suite
 #   make check-libvirt   a domain's life through a private libvirt daemon (as root, libvirt installed)
-#   make bench      start-up, workloads beside QEMU (if it is installed)   [ROWS="syscall fork"] [TURNS=5] [CLOCK=cpu]
+#   make bench      start-up, workloads beside QEMU (if it is installed)   [ROWS="small fork xz"] [TURNS=5] [CLOCK=cpu]
 #   make fuzz       run the fuzz targets          [DURATION=300 seconds] [TARGETS="json options qmp"]
 #   make isa-random random instruction sequences against the host CPU   [DURATION=300 seconds] [SEED=1]
 #   make docs       the manual as HTML

@@ -20,6 +20,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / 'boot'))
+import debian           # noqa: E402
 import guest as g       # noqa: E402
 import programs         # noqa: E402
 
@@ -35,6 +36,8 @@ while [ $i -lt 300 ]; do ls -l /bin >/dev/null; cat /init | grep mount | sed s/m
 
 # Seconds by the guest's clock, by the host's, and of CPU, for each call of a row's work; @number: its result
 Sample = namedtuple('Sample', 'guest host cpu calls number')
+# least time for a row; what glibc is kept from
+Settings = namedtuple('Settings', 'seconds hwcaps')
 
 
 class Refused(Exception):
@@ -72,30 +75,31 @@ class Native:
     """The program on one CPU of this host, as the guests have one."""
     name = 'native'
 
-    def __init__(self, binary):
-        self.binary = binary
+    def __init__(self, binary, root):
+        self.binary, self.root, self.cpu = binary, root, min(os.sched_getaffinity(0))
 
-    def turn(self, rows, seconds, cflags_avx):
+    def samples_of(self, argv, **env):
+        with subprocess.Popen(argv, env=dict(os.environ, **env), stdout=subprocess.PIPE,
+                              preexec_fn=lambda: os.sched_setaffinity(0, {self.cpu})) as p:
+            return follow(p)[0]
+
+    def turn(self, rows, settings):
         samples = {}
-        cpu = min(os.sched_getaffinity(0))
-        for names, hwcaps in by_hwcaps(rows, cflags_avx):
-            env = dict(os.environ, GLIBC_TUNABLES=f'glibc.cpu.hwcaps={hwcaps}', BENCH_SECONDS=str(seconds))
-            with subprocess.Popen([self.binary, *names], env=env, stdout=subprocess.PIPE,
-                                  preexec_fn=lambda: os.sched_setaffinity(0, {cpu})) as p:
-                samples.update(follow(p)[0])
+        small = [r for r in rows if kind(r) == 'small']
+        if small:
+            samples |= self.samples_of([self.binary, *small], GLIBC_TUNABLES=f'glibc.cpu.hwcaps={settings.hwcaps}',
+                                       BENCH_SECONDS=str(settings.seconds))
+        if self.root:
+            samples |= self.samples_of(debian.native_argv(self.root, [r for r in rows if kind(r) == 'real'], self.binary))
         return samples
 
 
 class Emulator:
-    def __init__(self, name, path, folder, extra):
-        self.name, self.path, self.folder, self.extra = name, path, folder, extra
+    def __init__(self, name, path, folder, options, image):
+        self.name, self.path, self.folder, self.options, self.image = name, path, folder, options, image
 
-    def turn(self, rows, seconds, cflags_avx):
-        script = [f'GLIBC_TUNABLES=glibc.cpu.hwcaps={hwcaps} BENCH_SECONDS={seconds} /workloads {" ".join(names)} || exit 1'
-                  for names, hwcaps in by_hwcaps(rows, cflags_avx)]
-        if 'shell' in rows:
-            script.append(SHELL)
-        argv = g.command(self.path, self.folder, '\n'.join(script), extra=('-cpu', 'max', *self.extra))
+    def boot(self, script, **more):
+        argv = g.command(self.path, self.folder, script, **more)
         with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
             try:
                 samples, text = follow(p, self.name)
@@ -106,11 +110,28 @@ class Emulator:
             raise Refused(f'{self.path} did not run the rows; its last lines:\n' + '\n'.join(text[-20:]))
         return samples
 
+    def turn(self, rows, settings):
+        small = [r for r in rows if kind(r) == 'small']
+        real = [r for r in rows if kind(r) == 'real']
+        options = ('-cpu', 'max', *self.options)
+        samples = {}
+        if real:
+            drive = ('-drive', f'file={self.image},format=raw,if=virtio,readonly=on')
+            samples |= self.boot(debian.guest_script(real), memory='1024', extra=options + drive)
+        if len(real) < len(rows):
+            script = []
+            if small:
+                script.append(f'GLIBC_TUNABLES=glibc.cpu.hwcaps={settings.hwcaps} BENCH_SECONDS={settings.seconds} '
+                              f'/workloads {" ".join(small)} || exit 1')
+            if 'shell' in rows:
+                script.append(SHELL)
+            samples |= self.boot('\n'.join(script) or 'true', extra=options)
+        return samples
 
-def by_hwcaps(rows, cflags_avx):
-    """(names of the program's rows, hwcaps) for its runs."""
-    rows = [r for r in rows if r not in ('boot', 'shell')]
-    return [(rows, WITH_AVX if cflags_avx else PLAIN)] if rows else []
+
+def kind(row):
+    """'small': a row of the program; 'guest': of the test guest; 'real': a program of Debian's."""
+    return 'real' if row in debian.PROGRAMS else 'guest' if row in ('boot', 'shell') else 'small'
 
 
 def clock_is_off(sample):
@@ -168,11 +189,11 @@ class Table:
     def print(self, rows, ours, theirs):
         print(f'{"":11}' + ''.join(f'{n:>10}' for n in self.names) + f'{"/native":>10}' + (f'  {theirs}/{ours}' if theirs else ''))
         wrong = sum([self.print_row(r, ours, theirs) for r in rows])
-        mean = [r for r in rows if r in MEAN]
-        for title, above, below in ((f'{ours}/native', ours, 'native'), (f'{theirs}/{ours}', theirs, ours)):
-            medians = [statistics.median(r) for r in (self.ratios(row, above, below) for row in mean) if r]
-            if medians:
-                print(f'geometric mean of {len(medians)}, {title}: {geometric_mean(medians):.2f}')
+        for what, of in (('small rows', MEAN), ('real programs', debian.PROGRAMS)):
+            for title, above, below in ((f'{ours}/native', ours, 'native'), (f'{theirs}/{ours}', theirs, ours)):
+                medians = [statistics.median(r) for r in (self.ratios(row, above, below) for row in rows if row in of) if r]
+                if medians:
+                    print(f'geometric mean of {len(medians)} {what}, {title}: {geometric_mean(medians):.2f}')
         return wrong
 
 
@@ -185,10 +206,12 @@ def build(folder, cflags):
 
 def list_of_rows(binary):
     text = subprocess.run([binary, 'list'], capture_output=True, text=True, check=True).stdout
-    return [line.split()[0] for line in text.splitlines()] + ['boot', 'shell']
+    return [line.split()[0] for line in text.splitlines()] + ['boot', 'shell', *debian.PROGRAMS]
 
 
 def choose(rows, wanted):
+    groups = {'small': MEAN, 'real': tuple(debian.PROGRAMS), 'all': tuple(rows)}
+    wanted = [r for w in wanted for r in groups.get(w, (w,))]
     unknown = [w for w in wanted if w not in rows]
     if unknown:
         raise Refused(f'no row {", ".join(unknown)}; there are {" ".join(rows)}')
@@ -200,20 +223,20 @@ def measure(args, tmp):
     rows = choose(list_of_rows(binary), args.rows.split())
     programs.initrd_with(Path(args.build) / 'guest', [binary], tmp / 'initrd.img')
     (tmp / 'vmlinuz').symlink_to((Path(args.build) / 'guest' / 'vmlinuz').resolve())
-    ours = Emulator('quern', args.quern or f'{args.build}/quern', tmp, args.ours.split())
-    if args.against:
-        theirs = Emulator('other', args.against, tmp, args.theirs.split())
-    else:
-        peer = shutil.which('qemu-system-x86_64')
-        theirs = Emulator('QEMU', peer, tmp, args.theirs.split()) if peer else None
-    runners = [ours] + ([theirs] if theirs else [])
+    root, image = debian.make(Path(args.build) / 'bench-debian') if any(kind(r) == 'real' for r in rows) else (None, None)
+    runners = [Emulator('quern', args.quern or f'{args.build}/quern', tmp, args.ours.split(), image)]
+    peer = args.against or shutil.which('qemu-system-x86_64')
+    if peer:
+        runners.append(Emulator('other' if args.against else 'QEMU', peer, tmp, args.theirs.split(), image))
+    ours, theirs = runners[0].name, runners[1].name if peer else None
     if not args.against:
-        runners.insert(0, Native(binary))
+        runners.insert(0, Native(binary, root))
+    settings = Settings(args.seconds, WITH_AVX if '-mavx' in args.cflags else PLAIN)
     table = Table([r.name for r in runners], args.clock)
     for n in range(args.turns):
         print(f'turn {n + 1} of {args.turns}', file=sys.stderr)
-        table.turns.append({r.name: r.turn(rows, args.seconds, '-mavx' in args.cflags) for r in runners})
-    return table.print(rows, ours.name, theirs and theirs.name)
+        table.turns.append({r.name: r.turn(rows, settings) for r in runners})
+    return table.print(rows, ours, theirs)
 
 
 def main():
@@ -221,7 +244,7 @@ def main():
     ap.add_argument('--build', default='build')
     ap.add_argument('--quern', help='the binary to measure (default: the one in the build folder)')
     ap.add_argument('--against', metavar='BINARY', help='compare with this Quern instead of QEMU and the host')
-    ap.add_argument('--rows', default='', help='names, separated by spaces (default: all)')
+    ap.add_argument('--rows', default='', help='names, or small, real, all (default: all)')
     ap.add_argument('--turns', type=int, default=5)
     ap.add_argument('--seconds', type=float, default=0.25, help='least time for a row')
     ap.add_argument('--clock', choices=('guest', 'cpu'), default='guest',
@@ -233,7 +256,7 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         try:
             sys.exit(1 if measure(args, Path(tmp)) else 0)
-        except Refused as e:
+        except (Refused, debian.Missing) as e:
             sys.exit(f'workloads: {e}')
 
 
