@@ -17,13 +17,14 @@ static uint64_t code_present(void *opaque)
     return memory_resident(c->rw, c->map_size) + memory_resident(c->tables, c->tables_size);
 }
 
-#define CONTEXT_BYTES ((sizeof(TcgJumpCacheEntry) << TCG_JUMP_CACHE_BITS) + TLB_FILTER_WORDS * sizeof(uint64_t))
-#define ENTRY_BYTES   (sizeof(TcgTlbEntry) + sizeof(TlbFull))
+#define JUMP_CACHE_BYTES (sizeof(TcgJumpCacheEntry) << TCG_JUMP_CACHE_BITS)
+#define CONTEXT_BYTES    (TLB_FILTER_WORDS * sizeof(uint64_t))
+#define ENTRIES_BYTES(n) ((n) * (sizeof(TcgTlbEntry) + sizeof(TlbFull)) + (n) / TLB_LOCAL_SHARE * sizeof(uint16_t))
 
 /* Scratch memory for a block and the compiler's own. */
 static uint64_t fixed_per_cpu(const CodeCache *c)
 {
-    return sizeof(TcgCpuState) + 4 * MiB + c->unit_size / 2;
+    return sizeof(TcgCpuState) + JUMP_CACHE_BYTES + 4 * MiB + c->unit_size / 2;
 }
 
 static uint64_t vcpu_bound(void *opaque)
@@ -31,7 +32,7 @@ static uint64_t vcpu_bound(void *opaque)
     const Machine *m = current_machine();
 
     return (m ? m->smp.max_cpus : 1) * (fixed_per_cpu(&((TcgAccel *)opaque)->cache) + TLB_CONTEXTS * (uint64_t)CONTEXT_BYTES
-                                        + TLB_BUDGET_ENTRIES * (uint64_t)ENTRY_BYTES);
+                                        + ENTRIES_BYTES((uint64_t)TLB_BUDGET_ENTRIES));
 }
 
 static uint64_t vcpu_present(void *opaque)
@@ -43,9 +44,9 @@ static uint64_t vcpu_present(void *opaque)
     for (unsigned i = 0; i < c->cpus->len; i++) {
         const TcgCpuState *t = g_ptr_array_index(c->cpus, i);
 
-        sum += sizeof(*t) + __atomic_load_n(&t->n_tlb_entries, __ATOMIC_RELAXED) * ENTRY_BYTES;
+        sum += sizeof(*t) + JUMP_CACHE_BYTES + ENTRIES_BYTES(__atomic_load_n(&t->n_tlb_entries, __ATOMIC_RELAXED));
         for (unsigned k = 0; k < TLB_CONTEXTS; k++) {
-            sum += __atomic_load_n(&t->context[k].jump_cache, __ATOMIC_RELAXED) ? CONTEXT_BYTES : 0;
+            sum += __atomic_load_n(&t->context[k].write_filter, __ATOMIC_RELAXED) ? CONTEXT_BYTES : 0;
         }
     }
     g_mutex_unlock(&c->lock);

@@ -28,6 +28,7 @@ typedef struct TbKey {
 } __attribute__((packed, aligned(4))) TbKey;
 
 enum { JC_NONE = 0xffff, JC_MANY = 0xfffe };    /* Tb.jc_index */
+_Static_assert(1u << TCG_JUMP_CACHE_BITS <= JC_MANY, "every index has a number of its own");
 #define TB_CODE_MAX 0xfff0                      /* bytes of one block's code */
 
 /*
@@ -298,12 +299,16 @@ typedef struct TlbFull {
 typedef struct TlbTable {
     TcgTlbEntry *fast;          /* NULL = not allocated */
     TlbFull *full;
+    uint16_t *local;            /* where entries were put that are not global; n_local UINT32_MAX: not all are listed */
+    uint32_t n_local;
+    bool has_global;
     uint32_t n, n_used, peak, conflicts, flushes;
 } TlbTable;
 
 #define TLB_CONTEXTS        8
 #define TLB_MIN_ENTRIES     64
 #define TLB_MAX_ENTRIES     8192
+#define TLB_LOCAL_SHARE     8           /* of a table's entries, one in so many is listed when it is not global */
 #define TLB_BUDGET_ENTRIES  65536       /* of all tables of one vCPU: 4.5 MiB */
 #define TLB_FILTER_WORDS    512         /* 32768 bits */
 #define TLB_JC_FILTER_WORDS 64
@@ -314,13 +319,11 @@ typedef struct TlbContext {
     bool valid;
     uint64_t tag;
     uint64_t used_at;           /* for LRU */
-    /* part of the mode tag, by fetch mmu_idx: a new one drops its entries from the jump cache */
-    uint64_t generation[TCG_MMU_IDX_MAX];
-    uint32_t jc_non_global;     /* bits of mmu_idx with jump cache entries on non-global pages */
+    uint64_t generation[TCG_MMU_IDX_MAX];       /* of its own jump cache entries, by fetch mmu_idx */
+    uint32_t jc_own;            /* bits of mmu_idx at which it has own entries, and sees no shared ones */
     TlbTable table[TCG_MMU_IDX_MAX];
-    TcgJumpCacheEntry *jump_cache;
     uint64_t *write_filter;     /* bits of RAM pages that may be writable in a table; atomic */
-    uint64_t jc_filter[TLB_JC_FILTER_WORDS];    /* bits of linear pages with entries in the jump cache */
+    uint64_t jc_filter[TLB_JC_FILTER_WORDS];    /* bits of linear pages with own entries */
     uint64_t large_filter[16], huge_filter;     /* bits of regions mapped by large pages */
 } TlbContext;
 
@@ -398,6 +401,8 @@ struct TcgCpuState {
     TlbContext context[TLB_CONTEXTS];
     TlbContext *current;
     uint64_t tlb_clock, next_generation, n_tlb_entries;
+    uint64_t jc_generation[TCG_MMU_IDX_MAX];    /* of jump cache entries that all contexts share: code on global pages */
+    uint64_t jc_filter[TLB_JC_FILTER_WORDS];    /* bits of linear pages with such entries */
     PhysCacheEntry phys_cache[PHYS_CACHE_SIZE];
 
     /* atomic */

@@ -397,7 +397,7 @@ static Tb *find_block(TcgCpuState *t, uint64_t pc, const TbMode *mode, unsigned 
     Tb *tb;
 
     if (likely(!cflags)) {
-        const TcgJumpCacheEntry *e = &t->current->jump_cache[TCG_JUMP_CACHE_HASH(pc)];
+        const TcgJumpCacheEntry *e = &t->env->jump_cache[TCG_JUMP_CACHE_HASH(pc)];
 
         if (__atomic_load_n(&e->tag, __ATOMIC_ACQUIRE) == (pc ^ t->env->mode_tag)) {
             tb = code_cache_tb_by_start(t->cache, e->code);

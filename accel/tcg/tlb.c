@@ -2,8 +2,13 @@
  * The soft TLB: contexts by address-space tag, tables by MMU index, jump caches.
  *
  * A vCPU keeps TLB_CONTEXTS contexts; the current one's tables are in TcgEnv, so switching tags
- * swaps pointers.  Each context has its own jump cache; it is emptied by giving the context a new
- * generation, which is part of the mode tag, so old entries can no longer match.
+ * swaps pointers.
+ *
+ * There is one jump cache.  Its entries are dropped by giving what they belong to a new generation,
+ * which is part of the mode tag, so that old entries can no longer match.  As long as a context runs, at
+ * an MMU index, code on global pages only, it uses the generation that all contexts share there, and so
+ * finds the kernel's blocks whatever program came before; with the first block on another page it
+ * gets a generation of its own.
  *
  * Mode tags are keyed hashes of (cs_base, flags, generation) under a secret of the process: a guest
  * can neither make two modes share a tag nor aim a wild pc at another mode's entry.
@@ -37,49 +42,87 @@ static uint64_t mum(uint64_t a, uint64_t b)
     return (uint64_t)p ^ (uint64_t)(p >> 64);
 }
 
+/* Of jump cache entries that the current context makes at its fetch index. */
+static uint64_t current_generation(const TcgCpuState *t)
+{
+    const TlbContext *ctx = t->current;
+
+    if (t->no_chain) {
+        return 0;                       /* never filled in */
+    }
+    return ctx->jc_own >> t->fetch_idx & 1 ? ctx->generation[t->fetch_idx] : t->jc_generation[t->fetch_idx];
+}
+
 void tlb_update_mode_tag(TcgCpuState *t)
 {
     uint64_t a = mum(t->mode.cs_base ^ tag_secret[0], t->mode.flags ^ tag_secret[1]);
-    uint64_t generation = t->no_chain ? 0 : t->current->generation[t->fetch_idx];   /* 0 is never filled in */
+    uint64_t generation = current_generation(t);
 
     t->env->mode_tag = mum(a ^ tag_secret[2], (generation ^ tag_secret[1]) * 0x9e3779b97f4a7c15ULL | 1) ^ a;
 }
 
-/* Drop the jump cache's entries, but for those on global pages if @keep_global. */
-static void new_generation(TcgCpuState *t, TlbContext *ctx, bool keep_global)
+/* Drop the context's own entries of the jump cache. */
+static void drop_own_entries(TcgCpuState *t, TlbContext *ctx)
 {
-    for (unsigned i = 0; i < TCG_MMU_IDX_MAX; i++) {
-        if (!keep_global || (ctx->jc_non_global >> i & 1)) {
-            ctx->generation[i] = ++t->next_generation;
-        }
+    if (!ctx->jc_own) {
+        return;
     }
-    ctx->jc_non_global = 0;
-    if (!keep_global) {
-        memset(ctx->jc_filter, 0, sizeof(ctx->jc_filter));
-    }
+    ctx->jc_own = 0;
+    memset(ctx->jc_filter, 0, sizeof(ctx->jc_filter));
     if (ctx == t->current) {
         tlb_update_mode_tag(t);
     }
 }
 
-static unsigned jc_filter_bit(const TcgCpuState *t, uint64_t linear)
+/* Drop the entries that contexts share. */
+static void drop_shared_entries(TcgCpuState *t)
 {
-    uint64_t page = linear >> t->page_bits;
-
-    return (unsigned)((page ^ page >> 12 ^ page >> 24) & (TLB_JC_FILTER_WORDS * 64 - 1));
+    for (unsigned i = 0; i < TCG_MMU_IDX_MAX; i++) {
+        t->jc_generation[i] = ++t->next_generation;
+    }
+    memset(t->jc_filter, 0, sizeof(t->jc_filter));
+    tlb_update_mode_tag(t);
 }
 
-/* The jump cache has an entry for code on @linear's page from now on. */
-static void jc_note_page(TcgCpuState *t, uint64_t linear)
+/* Half of the bits are for either half of the address space: what user programs do leaves the kernel's alone. */
+static unsigned jc_filter_bit(const TcgCpuState *t, uint64_t linear)
+{
+    uint64_t page = linear << 1 >> 1 >> t->page_bits;
+
+    return (unsigned)(linear >> 63 << 11 | (page * 0x9e3779b97f4a7c15ULL) >> 53);
+}
+_Static_assert(TLB_JC_FILTER_WORDS * 64 == 1 << 12, "11 bits of hash, 1 of address");
+
+static bool filter_has(const uint64_t *filter, unsigned bit)
+{
+    return filter[bit / 64] >> (bit % 64) & 1;
+}
+
+static bool is_global_code(const TcgCpuState *t, uint64_t linear)
 {
     const TlbTable *tab = &t->current->table[t->fetch_idx];
-    unsigned bit = jc_filter_bit(t, linear), k;
+    unsigned k = tab->n ? (unsigned)(linear >> t->page_bits) & (tab->n - 1) : 0;
 
-    t->current->jc_filter[bit / 64] |= BIT_ULL(bit % 64);
-    k = tab->n ? (unsigned)(linear >> t->page_bits) & (tab->n - 1) : 0;
-    if (!tab->n || (tab->fast[k].addr_code ^ linear) & t->page_mask || !(tab->full[k].flags & TLB_FULL_GLOBAL)) {
-        t->current->jc_non_global |= BIT(t->fetch_idx);
+    return tab->n && !((tab->fast[k].addr_code ^ linear) & t->page_mask) && (tab->full[k].flags & TLB_FULL_GLOBAL);
+}
+
+/* The jump cache gets an entry for code at @linear, which reaches into the next page if @two. */
+static void jc_note_pages(TcgCpuState *t, uint64_t linear, bool two)
+{
+    TlbContext *ctx = t->current;
+    uint64_t *filter = t->jc_filter, next = linear + (1ULL << t->page_bits);
+    unsigned bit = jc_filter_bit(t, linear), bit2 = two ? jc_filter_bit(t, next) : bit;
+
+    if (!(ctx->jc_own >> t->fetch_idx & 1) && !(is_global_code(t, linear) && (!two || is_global_code(t, next)))) {
+        ctx->jc_own |= BIT(t->fetch_idx);
+        ctx->generation[t->fetch_idx] = ++t->next_generation;
+        tlb_update_mode_tag(t);
     }
+    if (ctx->jc_own >> t->fetch_idx & 1) {
+        filter = ctx->jc_filter;
+    }
+    filter[bit / 64] |= BIT_ULL(bit % 64);
+    filter[bit2 / 64] |= BIT_ULL(bit2 % 64);
 }
 
 /* @tb will be at @index of a jump cache. */
@@ -95,12 +138,9 @@ static void note_jc_index(Tb *tb, uint16_t index)
 
 void tlb_jump_cache_add(TcgCpuState *t, uint64_t pc, uint64_t linear, Tb *tb)
 {
-    TcgJumpCacheEntry *e = &t->current->jump_cache[TCG_JUMP_CACHE_HASH(pc)];
+    TcgJumpCacheEntry *e = &t->env->jump_cache[TCG_JUMP_CACHE_HASH(pc)];
 
-    jc_note_page(t, linear);
-    if (tb->two_pages) {
-        jc_note_page(t, linear + (1ULL << t->page_bits));
-    }
+    jc_note_pages(t, linear, tb->two_pages);
     note_jc_index(tb, TCG_JUMP_CACHE_HASH(pc));
     __atomic_store_n(&e->tag, ~0ULL, __ATOMIC_RELAXED);
     __atomic_store_n(&e->code, tb_rx(t->cache, tb), __ATOMIC_RELEASE);
@@ -113,15 +153,13 @@ void tlb_jump_cache_add(TcgCpuState *t, uint64_t pc, uint64_t linear, Tb *tb)
 
 void tlb_jump_cache_purge_range(TcgCpuState *t, const uint8_t *start, size_t len)
 {
-    for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
-        TcgJumpCacheEntry *jc = __atomic_load_n(&t->context[i].jump_cache, __ATOMIC_ACQUIRE);
+    TcgJumpCacheEntry *jc = t->env->jump_cache;
 
-        for (unsigned k = 0; jc && k < 1u << TCG_JUMP_CACHE_BITS; k++) {
-            const uint8_t *code = __atomic_load_n(&jc[k].code, __ATOMIC_RELAXED);
+    for (unsigned k = 0; k < 1u << TCG_JUMP_CACHE_BITS; k++) {
+        const uint8_t *code = __atomic_load_n(&jc[k].code, __ATOMIC_RELAXED);
 
-            if ((uintptr_t)code - (uintptr_t)start < len) {
-                __atomic_store_n(&jc[k].tag, ~0ULL, __ATOMIC_RELEASE);
-            }
+        if ((uintptr_t)code - (uintptr_t)start < len) {
+            __atomic_store_n(&jc[k].tag, ~0ULL, __ATOMIC_RELEASE);
         }
     }
 }
@@ -132,15 +170,17 @@ void tlb_jump_cache_purge_tb(TcgCpuState *t, const Tb *tb, const void *entry)
 
     if (k == JC_MANY) {
         tlb_jump_cache_purge_range(t, entry, 1);
-        return;
+    } else if (k != JC_NONE && __atomic_load_n(&t->env->jump_cache[k].code, __ATOMIC_RELAXED) == entry) {
+        __atomic_store_n(&t->env->jump_cache[k].tag, ~0ULL, __ATOMIC_RELEASE);
     }
-    for (unsigned i = 0; i < TLB_CONTEXTS && k != JC_NONE; i++) {
-        TcgJumpCacheEntry *jc = __atomic_load_n(&t->context[i].jump_cache, __ATOMIC_ACQUIRE);
+}
 
-        if (jc && __atomic_load_n(&jc[k].code, __ATOMIC_RELAXED) == entry) {
-            __atomic_store_n(&jc[k].tag, ~0ULL, __ATOMIC_RELEASE);
-        }
-    }
+static TcgJumpCacheEntry *jump_cache_new(void)
+{
+    size_t size = sizeof(TcgJumpCacheEntry) << TCG_JUMP_CACHE_BITS;
+    TcgJumpCacheEntry *jc = g_malloc(size);
+
+    return memset(jc, 0xff, size);
 }
 
 /* --- tables --- */
@@ -159,7 +199,6 @@ static void publish_context(TcgCpuState *t)
     for (unsigned i = 0; i < TCG_MMU_IDX_MAX; i++) {
         publish_table(t, i);
     }
-    t->env->jump_cache = t->current->jump_cache;
 }
 
 static void table_free(TcgCpuState *t, TlbTable *tab)
@@ -167,6 +206,7 @@ static void table_free(TcgCpuState *t, TlbTable *tab)
     t->n_tlb_entries -= tab->n;
     free(tab->fast);
     g_free(tab->full);
+    g_free(tab->local);
     *tab = (TlbTable){ 0 };
 }
 
@@ -180,8 +220,11 @@ static void table_alloc(TcgCpuState *t, TlbTable *tab, uint32_t n)
     memset(p, 0xff, n * sizeof(TcgTlbEntry));
     tab->fast = p;
     tab->full = g_new(TlbFull, n);
+    tab->local = g_new(uint16_t, n / TLB_LOCAL_SHARE);
     tab->n = n;
     tab->n_used = 0;
+    tab->n_local = 0;
+    tab->has_global = false;
     t->n_tlb_entries += n;
 }
 
@@ -213,6 +256,18 @@ static void entry_clear(TlbTable *tab, TcgTlbEntry *e)
     }
 }
 
+/* An entry was put at @k: what a flush of all but global entries has to look at. */
+static void note_scope(TlbTable *tab, unsigned k)
+{
+    if (tab->full[k].flags & TLB_FULL_GLOBAL) {
+        tab->has_global = true;
+    } else if (tab->n_local < tab->n / TLB_LOCAL_SHARE) {
+        tab->local[tab->n_local++] = (uint16_t)k;
+    } else {
+        tab->n_local = UINT32_MAX;      /* too many to list: look at all */
+    }
+}
+
 /* Entries go where they belong in a table of @n. */
 static void table_resize(TcgCpuState *t, TlbTable *tab, uint32_t n)
 {
@@ -229,11 +284,13 @@ static void table_resize(TcgCpuState *t, TlbTable *tab, uint32_t n)
             tab->n_used += entry_empty(&tab->fast[k]);
             tab->fast[k] = old.fast[i];
             tab->full[k] = old.full[i];
+            note_scope(tab, k);
         }
     }
     t->n_tlb_entries -= old.n;
     free(old.fast);
     g_free(old.full);
+    g_free(old.local);
     g_mutex_unlock(&t->tlb_lock);
     for (unsigned i = 0; i < TCG_MMU_IDX_MAX; i++) {
         publish_table(t, i);
@@ -300,22 +357,41 @@ static void table_maybe_shrink(TcgCpuState *t, TlbTable *tab)
     tab->conflicts = 0;
 }
 
+static void table_clear(TcgCpuState *t, TlbTable *tab)
+{
+    table_maybe_shrink(t, tab);
+    memset(tab->fast, 0xff, tab->n * sizeof(TcgTlbEntry));
+    tab->n_used = 0;
+    tab->n_local = 0;
+    tab->has_global = false;
+}
+
+static void clear_if_local(TlbTable *tab, unsigned k)
+{
+    if (!(tab->full[k].flags & TLB_FULL_GLOBAL)) {
+        entry_clear(tab, &tab->fast[k]);
+    }
+}
+
 static void table_flush(TcgCpuState *t, TlbTable *tab, bool keep_global)
 {
     if (!tab->fast || !tab->n_used) {
         return;
     }
-    if (!keep_global) {
-        table_maybe_shrink(t, tab);
-        memset(tab->fast, 0xff, tab->n * sizeof(TcgTlbEntry));
-        tab->n_used = 0;
+    if (!keep_global || !tab->has_global) {
+        table_clear(t, tab);
         return;
     }
-    for (uint32_t i = 0; i < tab->n; i++) {
-        if (!entry_empty(&tab->fast[i]) && !(tab->full[i].flags & TLB_FULL_GLOBAL)) {
-            entry_clear(tab, &tab->fast[i]);
+    if (tab->n_local == UINT32_MAX) {
+        for (uint32_t i = 0; i < tab->n; i++) {
+            clear_if_local(tab, i);
+        }
+    } else {
+        for (uint32_t i = 0; i < tab->n_local; i++) {
+            clear_if_local(tab, tab->local[i]);
         }
     }
+    tab->n_local = 0;
 }
 
 /* --- contexts --- */
@@ -330,7 +406,7 @@ static void context_flush(TcgCpuState *t, TlbContext *ctx, bool keep_global)
         ctx->huge_filter = 0;
         memset(ctx->write_filter, 0, TLB_FILTER_WORDS * 8);
     }
-    new_generation(t, ctx, keep_global);
+    drop_own_entries(t, ctx);
     if (ctx == t->current) {
         tlb_lend_forget(t);
         publish_context(t);             /* tables may have shrunk */
@@ -339,13 +415,8 @@ static void context_flush(TcgCpuState *t, TlbContext *ctx, bool keep_global)
 
 static void context_prepare(TlbContext *ctx)
 {
-    if (!ctx->jump_cache) {
-        size_t size = sizeof(TcgJumpCacheEntry) << TCG_JUMP_CACHE_BITS;
-        TcgJumpCacheEntry *jc = g_malloc(size);
-
-        memset(jc, 0xff, size);
-        ctx->write_filter = g_new0(uint64_t, TLB_FILTER_WORDS);
-        __atomic_store_n(&ctx->jump_cache, jc, __ATOMIC_RELEASE);
+    if (!ctx->write_filter) {
+        __atomic_store_n(&ctx->write_filter, g_new0(uint64_t, TLB_FILTER_WORDS), __ATOMIC_RELEASE);
     }
 }
 
@@ -389,7 +460,8 @@ void tlb_init(TcgCpuState *t)
     t->current = &t->context[0];
     t->current->valid = true;
     context_prepare(t->current);
-    new_generation(t, t->current, false);
+    t->env->jump_cache = jump_cache_new();
+    drop_shared_entries(t);
     tlb_phys_cache_clear(t);
     publish_context(t);
 }
@@ -400,9 +472,9 @@ void tlb_fini(TcgCpuState *t)
         for (unsigned k = 0; k < TCG_MMU_IDX_MAX; k++) {
             table_free(t, &t->context[i].table[k]);
         }
-        g_free(t->context[i].jump_cache);
         g_free(t->context[i].write_filter);
     }
+    g_free(t->env->jump_cache);
     g_mutex_clear(&t->tlb_lock);
 }
 
@@ -463,6 +535,7 @@ void tcg_tlb_flush(Vcpu *cpu)
         }
     }
     context_flush(t, t->current, false);
+    drop_shared_entries(t);
     tlb_phys_cache_clear(t);
 }
 
@@ -472,6 +545,9 @@ void tcg_tlb_flush_current(Vcpu *cpu, bool keep_global)
 
     STAT_INC(t, tlb_flush_context);
     context_flush(t, t->current, keep_global);
+    if (!keep_global) {
+        drop_shared_entries(t);
+    }
 }
 
 void tcg_tlb_flush_tag(Vcpu *cpu, uint64_t tag)
@@ -503,14 +579,19 @@ static void table_flush_region(TcgCpuState *t, TlbTable *tab, vaddr va, unsigned
 
 static unsigned large_bit(vaddr va)
 {
-    return (unsigned)(va >> TLB_LARGE_SHIFT) & (16 * 64 - 1);
+    return (unsigned)((va >> TLB_LARGE_SHIFT) * 0x9e3779b97f4a7c15ULL >> 54);
+}
+
+static unsigned huge_bit(vaddr va)
+{
+    return (unsigned)((va >> TLB_HUGE_SHIFT) * 0x9e3779b97f4a7c15ULL >> 58);
 }
 
 static void context_flush_page(TcgCpuState *t, TlbContext *ctx, vaddr va)
 {
-    unsigned lb = large_bit(va), jb = jc_filter_bit(t, va);
-    bool large = ctx->large_filter[lb / 64] >> (lb % 64) & 1;
-    bool huge = ctx->huge_filter >> (va >> TLB_HUGE_SHIFT & 63) & 1;
+    unsigned jb = jc_filter_bit(t, va);
+    bool large = filter_has(ctx->large_filter, large_bit(va));
+    bool huge = ctx->huge_filter >> huge_bit(va) & 1;
 
     for (unsigned i = 0; i < t->ops->n_mmu_idx; i++) {
         TlbTable *tab = &ctx->table[i];
@@ -528,8 +609,11 @@ static void context_flush_page(TcgCpuState *t, TlbContext *ctx, vaddr va)
         }
     }
     tlb_lend_forget_page(t, va, large || huge);
-    if (large || huge || (ctx->jc_filter[jb / 64] >> (jb % 64) & 1)) {
-        new_generation(t, ctx, false);
+    if (large || huge || filter_has(ctx->jc_filter, jb)) {
+        drop_own_entries(t, ctx);
+    }
+    if (large || huge || filter_has(t->jc_filter, jb)) {
+        drop_shared_entries(t);
     }
 }
 
@@ -671,7 +755,7 @@ static uint8_t *page_resolve(TcgCpuState *t, hwaddr pa, TlbFull *full, bool *wri
 static void remember_large(TlbContext *ctx, vaddr va, uint64_t size)
 {
     if (size > BIT_ULL(TLB_LARGE_SHIFT)) {
-        ctx->huge_filter |= BIT_ULL(va >> TLB_HUGE_SHIFT & 63);
+        ctx->huge_filter |= BIT_ULL(huge_bit(va));
         if (size > BIT_ULL(TLB_HUGE_SHIFT)) {
             ctx->huge_filter = ~0ULL;   /* 512 GiB pages: every region may be one */
         }
@@ -726,6 +810,7 @@ void tcg_tlb_set_page(Vcpu *cpu, vaddr va, hwaddr pa, MemTxAttrs attrs, unsigned
     tab->fast[k].addr_read = e.addr_read;
     tab->fast[k].addr_code = e.addr_code;
     tab->fast[k].addend = e.addend;
+    note_scope(tab, k);
     __atomic_store_n(&tab->fast[k].addr_write, e.addr_write, __ATOMIC_SEQ_CST);
     if (e.addr_write != ~0ULL && writable && !notdirty && code_page_is_watched(t->cache, full.ram_addr)) {
         __atomic_fetch_or(&tab->fast[k].addr_write, TLB_NOTDIRTY, __ATOMIC_SEQ_CST);

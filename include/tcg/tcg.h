@@ -51,7 +51,7 @@ typedef struct TcgJumpCacheEntry {
     /* In the executable mapping.  Of an empty entry whose tag a guest could aim at: TcgEnv.stub[TCG_STUB_LOOKUP]. */
     void *code;
 } TcgJumpCacheEntry;
-#define TCG_JUMP_CACHE_BITS 12
+#define TCG_JUMP_CACHE_BITS 14
 /* index of @pc in the jump cache; the emitter does the same */
 #define TCG_JUMP_CACHE_HASH(pc) (((pc) ^ ((pc) >> TCG_JUMP_CACHE_BITS)) & ((1u << TCG_JUMP_CACHE_BITS) - 1))
 
@@ -111,7 +111,7 @@ typedef struct TcgEnv {
 
     TcgTlbFast tlb_reversed[TCG_MMU_IDX_MAX];   /* through tcg_env_tlb(): index 0 is the closest to the end */
     uint64_t mode_tag;                      /* see TcgJumpCacheEntry; set by the run loop with the mode */
-    TcgJumpCacheEntry *jump_cache;          /* of the current address-space context */
+    TcgJumpCacheEntry *jump_cache;          /* 2^TCG_JUMP_CACHE_BITS entries */
     /* written by any thread, polled by translated code: nonzero = leave to the run loop */
     uint32_t exit_request;
     uint32_t exit_reserved;
