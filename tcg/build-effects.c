@@ -164,6 +164,7 @@ IrVal ir_call(IrBlock *b, unsigned helper, const IrVal *args, unsigned n_args)
 
     assert(helper < b->target->n_helpers && n_args == h->n_args);
     op = build_op(b, IR_OP_call, h->ret);
+    b->n_calls++;
     if (b->n_args + n_args > IR_MAX_ARGS) {
         b->overflow = true;
         b->n_args = 0;

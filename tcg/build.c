@@ -87,6 +87,7 @@ IrVal build_result(IrBlock *b, IrOp *op, IrType t, unsigned bits)
 
     op->out = ir_id(v);
     b->values[op->out].def = op - b->ops;
+    b->unrecorded |= b->unreachable;
     return v;
 }
 
@@ -147,10 +148,10 @@ static unsigned known_bits(const IrBlock *b, IrVal v)
 
 void ir_block_reset(IrBlock *b)
 {
-    b->n_ops = b->n_args = b->n_labels = b->n_vars = b->n_insns = 0;
+    b->n_ops = b->n_args = b->n_calls = b->n_labels = b->n_vars = b->n_insns = 0;
     b->n_values = 1;
     b->pc_bits = 64;
-    b->unreachable = b->overflow = b->loops = false;
+    b->unreachable = b->unrecorded = b->overflow = b->loops = false;
     b->generation++;
     b->forward_generation++;
     value_new(b, IR_KIND_CONST, IR_I64, 0, 0);      /* 1: stands in when tables are full */

@@ -69,8 +69,13 @@ static bool emit_ops(TcgContext *c, FILE *log)
         IrOp *op = &c->ir.ops[c->pos];
         uint32_t offset = asm_offset(&c->a);
 
+        if (op->opc == IR_OP_nop) {
+            continue;
+        }
         out_op(c, op);
-        ra_end_op(c, op);
+        if (op->opc != IR_OP_insn_start) {
+            ra_end_op(c, op);
+        }
         if (unlikely(log)) {
             dump_allocated(c, c->pos, offset, log);
         }

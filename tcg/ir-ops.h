@@ -90,6 +90,7 @@ struct IrBlock {
     unsigned page_bits;
     bool loops;                     /* ir_loop_begin: its head is op 0 */
     bool unreachable;               /* the path has ended, no label yet */
+    bool unrecorded;                /* some value was made meanwhile */
     bool overflow;                  /* some table was full: the block is refused */
     uint32_t generation;            /* of const_hash and the forwarding tables */
     uint32_t forward_generation;

@@ -161,7 +161,9 @@ static void chain_uses(IrBlock *b, IrOp *op, unsigned pos)
     IrId *in = ir_op_in(b, op);
     uint16_t *next = ir_op_next_use(b, op);
 
-    replace_unrecorded(b, in, op->n_in);
+    if (unlikely(b->unrecorded)) {
+        replace_unrecorded(b, in, op->n_in);
+    }
     for (unsigned i = 0; i < op->n_in; i++) {
         next[i] = b->values[in[i]].next;
     }
@@ -221,13 +223,15 @@ static void count_labels_and_calls(IrBlock *b)
 {
     unsigned n_labels = 0, n_calls = 0;
 
+    if (!b->n_labels && !b->n_calls) {
+        return;
+    }
     for (unsigned pos = 0; pos < b->n_ops; pos++) {
         b->n_calls_before[pos] = n_calls;
         n_labels += b->ops[pos].opc == IR_OP_label;
         n_calls += b->ops[pos].opc == IR_OP_call;
         b->n_labels_before[pos] = n_labels;
     }
-    b->n_calls = n_calls;
 }
 
 /* Marks which values live across labels and calls, by counting both in program order. */
@@ -250,9 +254,12 @@ static void mark_crossings(IrBlock *b)
 
 void ir_liveness(IrBlock *b)
 {
-    Live l = { .edge = IR_NO_POS, .sync = IR_NO_POS };
+    Live l;
     bool backward = false;
 
+    l.pending = (Globals){ 0 };
+    l.edge = l.sync = IR_NO_POS;
+    memset(l.edge_when, 0, b->target->n_globals * sizeof(l.edge_when[0]));
     memset(l.next_get, 0xff, b->target->n_globals * sizeof(l.next_get[0]));
     count_labels_and_calls(b);
     for (unsigned i = 1; i < b->n_values; i++) {
@@ -262,6 +269,9 @@ void ir_liveness(IrBlock *b)
     for (unsigned pos = b->n_ops; pos-- > 0;) {
         IrOp *op = &b->ops[pos];
 
+        if (op->opc == IR_OP_insn_start) {
+            continue;
+        }
         if (op->opc == IR_OP_put) {
             if (visit_put(&l, op)) {
                 op->opc = IR_OP_nop;
@@ -280,7 +290,10 @@ void ir_liveness(IrBlock *b)
             l.next_get[op->k] = pos;
         }
         if (op->out && b->pin_reg) {
-            b->values[op->out].pin = find_pin(b, &l, op->out);
+            b->values[op->out].pin = b->values[op->out].next < l.sync ? find_pin(b, &l, op->out) : IR_NO_PIN;
+        }
+        if (op->n_in == 0 && op->opc != IR_OP_call && !(ir_op_info[op->opc].flags & OPF_EDGE)) {
+            continue;                           /* get, env_ld, discard: nothing to chain */
         }
         if (is_sync_point(b, op)) {
             l.sync = pos;

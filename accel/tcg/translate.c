@@ -284,6 +284,7 @@ Tb *tcg_translate(TcgCpuState *t, const TbKey *key, uint64_t pc, const TbMode *m
         };
 
         b.req.page_left = (uint32_t)(~t->page_mask + 1 - (b.linear & ~t->page_mask));
+        b.req.bytes = host_page ? host_page + (b.linear & ~t->page_mask) : NULL;
         if (b.page1_addr != PHYS_NONE) {
             pin(&b, 0, b.page1_addr);
         }

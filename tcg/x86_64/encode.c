@@ -4,73 +4,73 @@
 #include "tcg/tcg.h"
 #include "tcg/x86_64/encode.h"
 
-/* Legacy prefixes, REX, escape bytes and the opcode. */
-static inline void emit_op(Asm *a, unsigned op, unsigned r, unsigned x, unsigned b, bool need_rex)
+/* Legacy prefixes, REX, escape bytes and the opcode at @p; returns what follows. */
+static inline uint8_t *put_op(uint8_t *p, unsigned op, unsigned r, unsigned x, unsigned b, bool need_rex)
 {
-    unsigned rex = (op & X_W ? 8 : 0) | (r & 8) >> 1 | (x & 8) >> 2 | (b & 8) >> 3;
+    unsigned rex = (op / X_W & 1) << 3 | (r & 8) >> 1 | (x & 8) >> 2 | (b & 8) >> 3;
 
-    if (op & (X_LOCK | X_66 | X_F3 | X_F2)) {
+    if (unlikely(op & (X_LOCK | X_66 | X_F3 | X_F2))) {
         if (op & X_LOCK) {
-            emit8(a, 0xf0);
+            *p++ = 0xf0;
         }
         if (op & X_66) {
-            emit8(a, 0x66);
+            *p++ = 0x66;
         }
         if (op & X_F3) {
-            emit8(a, 0xf3);
+            *p++ = 0xf3;
         }
         if (op & X_F2) {
-            emit8(a, 0xf2);
+            *p++ = 0xf2;
         }
     }
     if (rex || need_rex) {
-        emit8(a, 0x40 | rex);
+        *p++ = 0x40 | rex;
     }
-    if (op & (X_0F | X_0F38 | X_0F3A)) {
-        emit8(a, 0x0f);
+    if (unlikely(op & (X_0F | X_0F38 | X_0F3A))) {
+        *p++ = 0x0f;
         if (op & X_0F38) {
-            emit8(a, 0x38);
+            *p++ = 0x38;
         } else if (op & X_0F3A) {
-            emit8(a, 0x3a);
+            *p++ = 0x3a;
         }
     }
-    emit8(a, op);
+    *p++ = op;
+    return p;
 }
 
-void op_rr(Asm *a, unsigned op, unsigned reg, unsigned rm)
+void op_rr_any(Asm *a, unsigned op, unsigned reg, unsigned rm)
 {
     bool rex = (op & X_BYTE_REG && reg >= 4 && reg < 8) || (op & X_BYTE_RM && rm >= 4 && rm < 8);
+    uint8_t *p = put_op(a->p, op, reg, 0, rm, rex);
 
-    emit_op(a, op, reg & 15, 0, rm & 15, rex);
-    emit8(a, 0xc0 | (reg & 7) << 3 | (rm & 7));
+    *p++ = 0xc0 | (reg & 7) << 3 | (rm & 7);
+    a->p = p;
 }
 
-void op_rm(Asm *a, unsigned op, unsigned reg, Mem m)
+void op_rm_any(Asm *a, unsigned op, unsigned reg, Mem m)
 {
     bool rex = op & X_BYTE_REG && reg >= 4 && reg < 8;
-    unsigned r = (reg & 7) << 3;
+    unsigned r = (reg & 7) << 3, base = m.base & 7;
+    int32_t disp = m.disp;
+    uint8_t *p;
 
-    if (m.base == MEM_RIP) {
-        emit_op(a, op, reg & 15, 0, 0, rex);
-        emit8(a, r | 5);
-        emit32(a, m.disp);
+    if (unlikely(m.base == MEM_RIP)) {
+        p = put_op(a->p, op, reg, 0, 0, rex);
+        *p++ = r | 5;
+        memcpy(p, &disp, 4);
+        a->p = p + 4;
         return;
     }
-    emit_op(a, op, reg & 15, m.index < 0 ? 0 : m.index, m.base, rex);
-    {
-        bool sib = m.index >= 0 || (m.base & 7) == 4;
-        unsigned mod = m.disp == 0 && (m.base & 7) != 5 ? 0 : m.disp == (int8_t)m.disp ? 0x40 : 0x80;
-
-        emit8(a, mod | r | (sib ? 4 : m.base & 7));
-        if (sib) {
-            emit8(a, m.shift << 6 | (m.index < 0 ? 4 : m.index & 7) << 3 | (m.base & 7));
-        }
-        if (mod == 0x40) {
-            emit8(a, m.disp);
-        } else if (mod == 0x80) {
-            emit32(a, m.disp);
-        }
+    p = put_op(a->p, op, reg, m.index < 0 ? 0 : m.index, m.base, rex);
+    r |= disp == 0 && base != 5 ? 0 : disp == (int8_t)disp ? 0x40 : 0x80;
+    if (m.index >= 0 || base == 4) {
+        *p++ = r | 4;
+        *p++ = m.shift << 6 | (m.index < 0 ? 4 : m.index & 7) << 3 | base;
+    } else {
+        *p++ = r | base;
     }
+    memcpy(p, &disp, 4);                        /* room for it there always is: CODE_MARGIN */
+    a->p = p + (r >> 6 == 1 ? 1 : r >> 6 == 2 ? 4 : 0);
 }
 
 /* VEX.LZ.pp.0F38.W F7 /r: d, rm = src, vvvv = count */

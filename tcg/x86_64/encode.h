@@ -61,16 +61,63 @@ enum { G3_NOT = 2, G3_NEG = 3, G3_MUL = 4, G3_IMUL = 5 };
 /* condition codes */
 enum { CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE, CC_LE, CC_G };
 
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 static inline void emit8(Asm *a, unsigned v) { *a->p++ = v; }
 static inline void emit32(Asm *a, uint32_t v) { memcpy(a->p, &v, 4); a->p += 4; }
 static inline void emit64(Asm *a, uint64_t v) { memcpy(a->p, &v, 8); a->p += 8; }
 static inline uint32_t asm_offset(const Asm *a) { return a->p - a->start; }
 
+/* What the plain forms below do not cover. */
+void op_rr_any(Asm *a, unsigned op, unsigned reg, unsigned rm);
+void op_rm_any(Asm *a, unsigned op, unsigned reg, Mem m);
+
+/* No prefix but REX.W, a one-byte opcode, no byte registers. */
+static inline bool op_is_plain(unsigned op)
+{
+    return !(op & ~(X_W | 0xff));
+}
+
+/*
+ * Most of all code comes from the plain forms below: gathered in a word and stored at once, whose end may be
+ * beyond the instruction (there always is room: CODE_MARGIN).
+ */
+static ALWAYS_INLINE void op_put_plain(Asm *a, unsigned rex, uint64_t bytes, unsigned n)
+{
+    if (rex) {
+        bytes = bytes << 8 | 0x40 | rex;
+        n++;
+    }
+    memcpy(a->p, &bytes, 8);
+    a->p += n;
+}
+
 /* op reg, rm with a register rm; registers of either kind. */
-void op_rr(Asm *a, unsigned op, unsigned reg, unsigned rm);
+static ALWAYS_INLINE void op_rr(Asm *a, unsigned op, unsigned reg, unsigned rm)
+{
+    if (op_is_plain(op)) {
+        op_put_plain(a, (op / X_W) << 3 | (reg & 8) >> 1 | (rm & 8) >> 3,
+                     (op & 0xff) | (0xc0 | (reg & 7) << 3 | (rm & 7)) << 8, 2);
+    } else {
+        op_rr_any(a, op, reg, rm);
+    }
+}
+
 /* op reg, rm with memory. */
-void op_rm(Asm *a, unsigned op, unsigned reg, Mem m);
-/* The same where @imm_size bytes of immediate follow (matters to rip-relative operands only). */
+static ALWAYS_INLINE void op_rm(Asm *a, unsigned op, unsigned reg, Mem m)
+{
+    unsigned base = m.base & 7;
+    bool none = m.disp == 0 && base != 5, small = m.disp == (int8_t)m.disp;
+    unsigned modrm = (none ? 0 : small ? 0x40 : 0x80) | (reg & 7) << 3 | base;
+
+    if (op_is_plain(op) && m.index < 0 && base != 4 && m.base >= 0) {
+        op_put_plain(a, (op / X_W) << 3 | (reg & 8) >> 1 | (unsigned)m.base >> 3,
+                     (op & 0xff) | modrm << 8 | (uint64_t)(uint32_t)m.disp << 16, none ? 2 : small ? 3 : 6);
+    } else {
+        op_rm_any(a, op, reg, m);
+    }
+}
+
 /* VEX-encoded three-operand general register forms: shlx, shrx, sarx; rorx has an immediate. */
 enum { VEX_SHLX = 1, VEX_SARX = 2, VEX_SHRX = 3 };
 void op_shift_x(Asm *a, unsigned which, bool w, unsigned d, unsigned src, unsigned count);

@@ -84,7 +84,7 @@ int main(int argc, char **argv)
             TcgCode out;
             TbRequest req = {
                 .cpu = &cpu, .pc = 0x401000 + prog.at, .max_insns = 512, .ctx = ctx, .fetch = fetch,
-                .page_left = 4096 - (prog.at & 4095),
+                .page_left = 4096 - (prog.at & 4095), .bytes = prog.text + prog.at,
                 .mode = { 0, 3 | HF_PE | HF_LMA | HF_CS64 | HF_CS32 | HF_SS32 | HF_OSFXSR },
             };
 

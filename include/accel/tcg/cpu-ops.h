@@ -42,6 +42,7 @@ typedef struct TbRequest {
     unsigned cflags;
     unsigned max_insns;
     uint32_t page_left;         /* bytes from the block's start to the end of its (smallest) page */
+    const uint8_t *bytes;       /* these, read directly; NULL: they are a device's, or otherwise only to be had by @fetch */
     IrBlock *ir;
     TcgContext *ctx;
     /*

@@ -46,6 +46,8 @@
 /* --- reading bytes --- */
 
 typedef struct Reader {
+    const uint8_t *direct;      /* the instruction's bytes, */
+    uint32_t n_direct;          /* as many as can be read without fetching */
     X86FetchFn *fetch;
     void *opaque;
     uint32_t delta;
@@ -53,7 +55,7 @@ typedef struct Reader {
     X86Refusal refusal;         /* sticky; reads give 0 then */
 } Reader;
 
-static uint64_t read_le(Reader *r, unsigned n)
+static uint64_t fetch_le(Reader *r, unsigned n)
 {
     uint8_t buf[8] = { 0 };
 
@@ -72,12 +74,44 @@ static uint64_t read_le(Reader *r, unsigned n)
     return ld64_le(buf);
 }
 
+static inline uint64_t read_le(Reader *r, unsigned n)
+{
+    unsigned end = r->i->len + n;
+    const uint8_t *p;
+
+    if (unlikely(end > r->n_direct || end > MAX_INSN_LEN || r->refusal)) {
+        return fetch_le(r, n);
+    }
+    p = r->direct + r->i->len;
+    r->i->len = end;
+    switch (n) {
+    case 1:
+        return *p;
+    case 2:
+        return ld16_le(p);
+    case 4:
+        return ld32_le(p);
+    default:
+        return ld64_le(p);
+    }
+}
+
 static int64_t read_signed(Reader *r, unsigned n)
 {
-    return sextract64(read_le(r, n), 0, 8 * n);
+    uint64_t v = read_le(r, n);
+
+    return n == 1 ? (int8_t)v : n == 4 ? (int32_t)v : n == 2 ? (int16_t)v : (int64_t)v;
 }
 
 /* --- prefixes --- */
+
+/* Bytes that may be a prefix: 26 2E 36 3E, 40 to 4F, 64 to 67, F0 F2 F3. */
+static bool may_be_prefix(uint8_t byte)
+{
+    static const uint32_t rows[8] = { 0, 1u << 6 | 1u << 14 | 1u << 22 | 1u << 30, 0xffff, 0xf0, 0, 0, 0, 0xd0000 };
+
+    return rows[byte >> 5] >> (byte & 31) & 1;
+}
 
 /* SDM Vol.2 2.1.1.  False: @byte is no legacy prefix. */
 static bool legacy_prefix(const X86DecodeMode *m, Insn *i, uint8_t byte, bool *addr_prefix)
@@ -123,7 +157,7 @@ static uint8_t read_prefixes(Reader *r, const X86DecodeMode *m, Insn *i)
 
     for (;;) {
         byte = read_le(r, 1);
-        if (r->refusal) {
+        if (!may_be_prefix(byte) || r->refusal) {
             break;
         }
         if (legacy_prefix(m, i, byte, &addr_prefix)) {
@@ -391,12 +425,10 @@ static void read_immediate(Reader *r, Insn *i, unsigned size, bool second)
 
 static bool kind_has_modrm(unsigned kind)
 {
-    switch (kind) {
-    case OPD_C: case OPD_D: case OPD_E: case OPD_G: case OPD_M: case OPD_N: case OPD_P: case OPD_Q: case OPD_R:
-    case OPD_S: case OPD_U: case OPD_V: case OPD_W:
-        return true;
-    }
-    return false;
+    const uint64_t kinds = BIT_ULL(OPD_C) | BIT_ULL(OPD_D) | BIT_ULL(OPD_E) | BIT_ULL(OPD_G) | BIT_ULL(OPD_M) | BIT_ULL(OPD_N) |
+        BIT_ULL(OPD_P) | BIT_ULL(OPD_Q) | BIT_ULL(OPD_R) | BIT_ULL(OPD_S) | BIT_ULL(OPD_U) | BIT_ULL(OPD_V) | BIT_ULL(OPD_W);
+
+    return kinds >> kind & 1;
 }
 
 static bool has_modrm(const X86Entry *e)
@@ -496,6 +528,10 @@ static X86Refusal read_operands(Reader *r, const X86DecodeMode *m, Insn *i)
     bool had_imm = false, forced_reg = false;
 
     for (unsigned n = 0; n < ARRAY_SIZE(i->op); n++) {
+        if (e->op[n].kind == OPD_NONE) {
+            i->op[n].size = 0xff;
+            continue;
+        }
         i->op[n].kind = e->op[n].kind;
         i->op[n].size = resolve_size(m, i, n == 1 && i->vex && i->vex->how & VEX_SRC128 ? SZ_o : e->op[n].size);
         forced_reg |= e->op[n].kind == OPD_R;
@@ -576,12 +612,31 @@ static X86Refusal check_row(const X86DecodeMode *m, const Insn *i, const X86Entr
     return DEC_OK;
 }
 
+/* In steps that compilers make a few stores of; for all at once they use a string instruction, which starts slowly. */
+static void clear(Insn *i)
+{
+    char *p = (char *)i;
+
+    _Static_assert(sizeof(*i) >= 64 && sizeof(*i) <= 192, "two or three steps");
+    memset(p, 0, 64);
+    memset(p + 64, 0, MIN(sizeof(*i) - 64, 64u));
+    if (sizeof(*i) > 128) {
+        memset(p + 128, 0, sizeof(*i) - 128);
+    }
+}
+
 X86Refusal x86_decode(const X86DecodeMode *m, X86FetchFn *fetch, void *opaque, uint32_t delta, Insn *i)
 {
-    Reader r = { .fetch = fetch, .opaque = opaque, .delta = delta, .i = i };
+    Reader r = {
+        .direct = delta < m->n_bytes ? m->bytes + delta : NULL, .n_direct = delta < m->n_bytes ? m->n_bytes - delta : 0,
+        .fetch = fetch, .opaque = opaque, .delta = delta, .i = i,
+    };
     X86Refusal refusal = DEC_OK;
 
-    *i = (Insn){ .delta = delta, .seg = R_DS, .base = -1, .index = -1 };
+    clear(i);
+    i->delta = delta;
+    i->seg = R_DS;
+    i->base = i->index = -1;
     i->opcode = read_prefixes(&r, m, i);
     if (!r.refusal && is_vex(&r, m, i)) {
         refusal = read_vex(&r, m, i);

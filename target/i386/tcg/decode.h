@@ -276,6 +276,8 @@ typedef struct X86DecodeMode {
     bool code64, code32;            /* neither: 16-bit */
     bool prot;                      /* protected mode and not virtual-8086 */
     const uint64_t *features;       /* env->features; NULL = every instruction there is */
+    const uint8_t *bytes;           /* where the block starts, if @n_bytes from there need no fetching */
+    uint32_t n_bytes;
 } X86DecodeMode;
 
 /* Fetch @n bytes at block start + @delta; false: not there. */

@@ -148,6 +148,7 @@ static bool gen_block(TbRequest *req, bool in_loop)
     gen_init(&g, req, in_loop);
     const X86DecodeMode mode = {
         .code64 = g.code64, .code32 = g.code32, .prot = g.pe && !g.vm86, .features = decode_features(&g),
+        .bytes = req->bytes, .n_bytes = req->bytes ? req->page_left : 0,
     };
     do {
         refusal = x86_decode(&mode, fetch, req, g.next, &insn);
