@@ -50,6 +50,7 @@ bench: all
 	@$(if $(ROWS),,python3 tests/bench/start-up.py --build $(BUILD))
 	@python3 tests/bench/workloads.py --build $(BUILD) --rows="$(ROWS)" --turns $(TURNS) --clock $(CLOCK) --cflags="$(CFLAGS_ROWS)"
 	@$(if $(ROWS),,python3 tests/bench/net.py --build $(BUILD))
+	@$(if $(ROWS),,python3 tests/bench/cache.py --build $(BUILD))
 
 fuzz:
 	@scripts/install-deps fuzz

@@ -6,11 +6,12 @@
  * without reservation and committed as it is used.  Code memory has two mappings, one writable and
  * one executable, unless split-wx is off.
  *
- * Units are filled in a circle.  When one is opened, the next is retired: its blocks that were
- * looked up lately are moved to the open unit, all others dropped; by the time it is needed, every
- * vCPU has passed its run loop and nobody is in the retired code.  A unit some way ahead of
- * retirement is put on probation: links and jump caches no longer lead to it, so that the blocks
- * still in use are seen being looked up.
+ * When a unit is opened, the one to follow it is retired: its blocks that were looked up lately are
+ * moved to the open unit, all others dropped; by the time it is needed, every vCPU has passed its run
+ * loop and nobody is in the retired code.  A quarter of the units wait for that on probation: links and
+ * jump caches no longer lead to them, so that the blocks still in use are seen being looked up.  Which
+ * unit joins them is drawn by lot: oldest first would, for a working set a little larger than the cache that
+ * is gone through again and again, drop each block just before it is needed.
  *
  * Invariants (cache_check()):
  *  I1  no link or jump cache entry leads to a dead block
@@ -39,7 +40,7 @@
 #define BYTES_PER_CODE_PAGE     2048
 #define MIN_CODE_PAGES          1024
 #define MAX_SURVIVORS_DIVISOR   2       /* of a unit may be filled with moved blocks */
-#define PROBATION_DISTANCE      4       /* 1/4 of the units lie between probation and retirement */
+#define PROBATION_DIVISOR       4       /* 1/4 of the units are on probation */
 
 /* --- memory --- */
 
@@ -61,7 +62,7 @@ static void plan_sizes(CodeCache *c)
     c->n_pages = (uint32_t)MAX(c->size / BYTES_PER_CODE_PAGE, MIN_CODE_PAGES);
     c->n_page_buckets = (uint32_t)pow2_floor(c->n_pages);
     c->tables_size = c->n_buckets * sizeof(TbId) + c->n_pages * sizeof(CodePage) + c->n_page_buckets * sizeof(uint32_t);
-    c->tables_size += (c->size / c->unit_size) * sizeof(CodeUnit);
+    c->tables_size += (c->size / c->unit_size) * (sizeof(CodeUnit) + sizeof(unsigned));
     c->tables_size = ROUND_UP(c->tables_size, page);
     rest = c->size - c->tables_size - c->prologue_size;
     c->n_units = (unsigned)(rest / c->unit_size);
@@ -85,6 +86,8 @@ static bool map_tables(CodeCache *c, Error **errp)
     c->buckets = (TbId *)p;
     p += c->n_buckets * sizeof(TbId);
     c->page_buckets = (uint32_t *)p;
+    p += c->n_page_buckets * sizeof(uint32_t);
+    c->waiting = (unsigned *)p;
     return true;
 }
 
@@ -158,6 +161,8 @@ bool code_cache_init(CodeCache *c, size_t size, bool split_wx, unsigned page_bit
     }
     c->fresh_page = 1;
     c->units[0].state = UNIT_OPEN;
+    c->spare = 1;
+    c->random = 1;
     c->epoch = 1;
     c->cpus = g_ptr_array_new();
     g_mutex_init(&c->lock);
@@ -321,51 +326,120 @@ static void put_on_probation_locked(CodeCache *c, unsigned n)
     tb_purge_jump_caches_of_unit_locked(c, n);
 }
 
-static void open_unit_locked(CodeCache *c, TcgCpuState *self, unsigned n)
+static unsigned draw(CodeCache *c, unsigned n)
 {
-    unsigned next = (n + 1) % c->n_units;
-    CodeUnit *u = &c->units[n];
+    c->random = c->random * 1664525 + 1013904223;
+    return (unsigned)((uint64_t)c->random * n >> 32);
+}
+
+/* The next unit from a random one on that is full and not on probation; n_units if there is none. */
+static unsigned draw_full_unit(CodeCache *c)
+{
+    unsigned first = draw(c, c->n_units);
+
+    for (unsigned i = 0; i < c->n_units; i++) {
+        unsigned n = (first + i) % c->n_units;
+
+        if (c->units[n].state == UNIT_FULL && !c->units[n].probation) {
+            return n;
+        }
+    }
+    return c->n_units;
+}
+
+static unsigned count_empty(const CodeCache *c)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < c->n_units; i++) {
+        n += c->units[i].state == UNIT_FREE || c->units[i].state == UNIT_RETIRED;
+    }
+    return n;
+}
+
+/* As many units on probation as will be wanted before long. */
+static void fill_probation_locked(CodeCache *c)
+{
+    unsigned wanted = MAX(c->n_units / PROBATION_DIVISOR, 1u), empty = count_empty(c);
+
+    while (c->n_waiting + empty < wanted + 1) {
+        unsigned n = draw_full_unit(c);
+
+        if (n == c->n_units) {
+            return;
+        }
+        put_on_probation_locked(c, n);
+        c->waiting[(c->waiting_first + c->n_waiting++) % c->n_units] = n;
+    }
+}
+
+/* The unit whose time on probation is over; n_units if there is none. */
+static unsigned take_from_probation(CodeCache *c)
+{
+    while (c->n_waiting) {
+        unsigned n = c->waiting[c->waiting_first];
+
+        c->waiting_first = (c->waiting_first + 1) % c->n_units;
+        c->n_waiting--;
+        if (c->units[n].state == UNIT_FULL) {       /* else it was retired out of turn */
+            return n;
+        }
+    }
+    return draw_full_unit(c);
+}
+
+/* An empty unit to follow the open one, which may get blocks from one that is retired for it. */
+static unsigned find_spare_locked(CodeCache *c, TcgCpuState *self)
+{
+    unsigned n;
+
+    for (unsigned i = 1; i < c->n_units; i++) {
+        n = (c->cur + i) % c->n_units;
+        if (c->units[n].state == UNIT_FREE || c->units[n].state == UNIT_RETIRED) {
+            return n;
+        }
+    }
+    n = take_from_probation(c);
+    retire_unit_locked(c, self, n, true);
+    return n;
+}
+
+static void open_spare_locked(CodeCache *c, TcgCpuState *self)
+{
+    CodeUnit *u = &c->units[c->spare];
 
     c->units[c->cur].state = UNIT_FULL;
     u->state = UNIT_OPEN;
     u->used = 0;
     __atomic_store_n(&u->n_tb, 0, __ATOMIC_RELEASE);
-    c->cur = n;
-    if (c->units[next].state == UNIT_FULL) {
-        retire_unit_locked(c, self, next, true);
-    }
-    put_on_probation_locked(c, (next + 1 + c->n_units / PROBATION_DISTANCE) % c->n_units);
+    c->cur = c->spare;
+    c->spare = find_spare_locked(c, self);
+    fill_probation_locked(c);
 }
 
 void code_cache_make_room_locked(CodeCache *c, TcgCpuState *self, size_t code_size)
 {
     assert(code_size <= c->unit_size / 2);
     while (!code_cache_has_room_locked(c, code_size)) {
-        unsigned next = (c->cur + 1) % c->n_units;
-        CodeUnit *u = &c->units[next];
+        const CodeUnit *u = &c->units[c->spare];
 
-        if (u->state == UNIT_FULL) {
-            retire_unit_locked(c, self, next, false);
-        }
         if (u->state == UNIT_RETIRED && !everyone_passed(c, u->retire_epoch)) {
             wait_quiesced_locked(c, self, u->retire_epoch);
             continue;                   /* another thread may have opened it meanwhile */
         }
-        open_unit_locked(c, self, next);
+        open_spare_locked(c, self);
     }
 }
 
 bool code_cache_retire_oldest_locked(CodeCache *c, TcgCpuState *self)
 {
-    for (unsigned i = 1; i < c->n_units; i++) {
-        unsigned n = (c->cur + i) % c->n_units;
+    unsigned n = take_from_probation(c);
 
-        if (c->units[n].state == UNIT_FULL) {
-            retire_unit_locked(c, self, n, false);
-            return true;
-        }
+    if (n == c->n_units) {
+        return false;
     }
-    return false;
+    retire_unit_locked(c, self, n, false);
+    return true;
 }
 
 Tb *code_cache_place_locked(CodeCache *c, const TbDraft *d)
@@ -502,6 +576,7 @@ void cache_check(CodeCache *c)
     for (unsigned n = 0; n < c->n_units; n++) {
         const CodeUnit *u = &c->units[n];
 
+        CHECK(n != c->spare || u->state == UNIT_FREE || u->state == UNIT_RETIRED, "unit %u is to be opened, state %u", n, u->state);
         CHECK((u->state == UNIT_OPEN) == (n == c->cur), "unit %u open, %u current", n, c->cur);
         CHECK(u->state == UNIT_FREE || u->used + u->n_tb * sizeof(Tb) <= c->unit_size, "I2: unit %u", n);
         for (unsigned i = 0; u->state != UNIT_FREE && i < u->n_tb; i++) {

@@ -142,6 +142,10 @@ typedef struct CodeCache {
     GCond quiesced;
     /* lock */
     unsigned cur;               /* the open unit */
+    unsigned spare;             /* free or retired: the one to be opened next */
+    unsigned *waiting;          /* ring of n_units: units on probation, the first to go at waiting_first */
+    unsigned waiting_first, n_waiting;
+    uint32_t random;
     uint32_t free_page;         /* list of CodePages given back */
     uint32_t fresh_page;        /* from here on none was ever used: their memory is not committed */
     GPtrArray *cpus;            /* of TcgCpuState: whose jump caches hold addresses of ours */
