@@ -361,7 +361,7 @@ static uint32_t proxy_config_read(PCIDevice *d, uint32_t addr, unsigned len)
     VirtioPci *p = VIRTIO_PCI(d);
     hwaddr offset;
     unsigned size;
-    uint64_t v;
+    uint64_t v = 0;
 
     if (touches_cfg_data(p, addr, len) && cfg_access(p, &offset, &size)) {
         memory_region_dispatch_read(modern_window(p, offset), offset % MODERN_PAGE, &v, size, MEMTXATTRS_UNSPECIFIED);

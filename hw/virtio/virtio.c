@@ -179,7 +179,7 @@ void virtio_reset(VirtioDevice *vdev)
 
 void virtio_set_features(VirtioDevice *vdev, uint64_t features)
 {
-    if (vdev->status & VIRTIO_STATUS_FEATURES_OK) {
+    if (vdev->status & (VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK)) {
         guest_error(vdev->dev.obj.type->name, "features changed after FEATURES_OK");
         return;
     }

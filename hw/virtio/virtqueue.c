@@ -22,14 +22,28 @@ typedef struct Desc {
 
 /* --- guest memory --- */
 
+/* Rings are in memory: a device's registers there would be used in the middle of this one's work. */
+static void ring_rw(const VirtQueue *vq, hwaddr addr, void *buf, unsigned len, bool is_write)
+{
+    if (address_space_rw_memory(vq->vdev->dma_as, addr, buf, len, is_write) & MEMTX_ACCESS_ERROR && !vq->vdev->broken) {
+        virtio_error(vq->vdev, "queue %u: what is at 0x%" HWADDR_PRIx " is not memory", vq->index, addr);
+    }
+}
+
 static uint16_t ld16(const VirtQueue *vq, hwaddr addr)
 {
-    return address_space_ld(vq->vdev->dma_as, addr, 2, false, MEMTXATTRS_UNSPECIFIED, NULL);
+    uint8_t raw[2];
+
+    ring_rw(vq, addr, raw, sizeof(raw), false);
+    return ld16_le(raw);
 }
 
 static void st16(const VirtQueue *vq, hwaddr addr, uint16_t v)
 {
-    address_space_st(vq->vdev->dma_as, addr, v, 2, false, MEMTXATTRS_UNSPECIFIED, NULL);
+    uint8_t raw[2];
+
+    st16_le(raw, v);
+    ring_rw(vq, addr, raw, sizeof(raw), true);
 }
 
 /* Both layouts have addr and len first; flags and the last field trade places. */
@@ -37,7 +51,7 @@ static Desc ld_desc(const VirtQueue *vq, hwaddr table, unsigned i, bool packed)
 {
     uint8_t raw[16];
 
-    address_space_read(vq->vdev->dma_as, table + 16 * i, MEMTXATTRS_UNSPECIFIED, raw, sizeof(raw));
+    ring_rw(vq, table + 16 * i, raw, sizeof(raw), false);
     return (Desc){
         .addr = ld64_le(raw), .len = ld32_le(raw + 8),
         .flags = ld16_le(raw + (packed ? 14 : 12)), .next = ld16_le(raw + (packed ? 12 : 14)),
@@ -200,6 +214,9 @@ static unsigned split_pending(VirtQueue *vq)
 {
     uint16_t avail = ld16(vq, vq->driver + 2), n = avail - vq->last_avail;
 
+    if (vq->vdev->broken) {
+        return 0;
+    }
     if (n > vq->size) {
         virtio_error(vq->vdev, "queue %u: available index moved from %u to %u, queue size %u", vq->index, vq->last_avail,
                      avail, vq->size);
@@ -236,7 +253,7 @@ static void split_push(VirtQueue *vq, const VirtChain *chains, const size_t *wri
 
         st32_le(elem, chains[i].id);
         st32_le(elem + 4, written[i]);
-        address_space_write(vq->vdev->dma_as, vq->device + 4 + 8 * (vq->used++ % vq->size), MEMTXATTRS_UNSPECIFIED, elem, 8);
+        ring_rw(vq, vq->device + 4 + 8 * (vq->used++ % vq->size), elem, sizeof(elem), true);
     }
     __atomic_thread_fence(__ATOMIC_RELEASE);    /* the entries are visible before the index that covers them */
     st16(vq, vq->device + 2, vq->used);
@@ -367,7 +384,7 @@ static void packed_push(VirtQueue *vq, const VirtChain *chains, const size_t *wr
 
         st32_le(body, written[i]);
         st16_le(body + 4, chains[i].id);
-        address_space_write(vq->vdev->dma_as, at + 8, MEMTXATTRS_UNSPECIFIED, body, sizeof(body));
+        ring_rw(vq, at + 8, body, sizeof(body), true);
         if (i == 0) {
             first_flags = flags;
         } else {

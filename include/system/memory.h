@@ -209,6 +209,11 @@ void *address_space_ram_ptr_rcu(AddressSpace *as, hwaddr addr, bool write, hwadd
 MemTxResult address_space_rw(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, void *buf, uint64_t len, bool is_write);
 MemTxResult address_space_read(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, void *buf, uint64_t len);
 MemTxResult address_space_write(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, const void *buf, uint64_t len);
+/*
+ * Never a device's registers: MEMTX_ACCESS_ERROR instead, and all ones are read.  For structures of a device in guest
+ * memory, whose addresses are the guest's: an access to its own registers would come in the middle of its work.
+ */
+MemTxResult address_space_rw_memory(AddressSpace *as, hwaddr addr, void *buf, uint64_t len, bool is_write);
 /* Also into ROM (loaders, -S debuggers). */
 MemTxResult address_space_write_rom(AddressSpace *as, hwaddr addr, const void *buf, uint64_t len);
 MemTxResult address_space_set(AddressSpace *as, hwaddr addr, uint8_t c, uint64_t len);

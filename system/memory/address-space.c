@@ -284,8 +284,15 @@ static MemTxResult mmio_rw(const FlatRange *r, hwaddr addr, MemTxAttrs attrs, ui
     return res;
 }
 
+/* What an access may do beside memory that can be written. */
+typedef enum Reach {
+    REACH_ALL,
+    REACH_ROM,                  /* write ROM, too; devices' registers take nothing */
+    REACH_MEMORY,               /* not devices' registers: MEMTX_ACCESS_ERROR */
+} Reach;
+
 static MemTxResult access_piece(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, uint8_t *buf, uint64_t *len,
-                                bool is_write, bool force_rom);
+                                bool is_write, Reach reach);
 
 /*
  * A device's registers at @r, found in @view.  While a vCPU waits for the BQL the device may be unplugged, or the guest's other
@@ -301,14 +308,14 @@ static MemTxResult mmio_piece(AddressSpace *as, const FlatView *view, const Flat
     }
     bql_lock();
     res = address_space_view_rcu(as) == view ? mmio_rw(r, addr, attrs, buf, len, is_write)
-                                             : access_piece(as, addr, attrs, buf, len, is_write, false);
+                                             : access_piece(as, addr, attrs, buf, len, is_write, REACH_ALL);
     bql_unlock();
     return res;
 }
 
 /* One piece of an access: sets @len to what was done. */
 static MemTxResult access_piece(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, uint8_t *buf, uint64_t *len,
-                                bool is_write, bool force_rom)
+                                bool is_write, Reach reach)
 {
     const FlatView *view = address_space_view_rcu(as);
     const FlatRange *r = flatview_lookup(view, addr);
@@ -329,7 +336,7 @@ static MemTxResult access_piece(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
         }
         return MEMTX_OK;        /* given back: reads as zeroes, takes no writes, costs no memory */
     }
-    if (is_write && (range_is_ram(r, true) || (force_rom && r->mr->ram && !r->mr->ram->readonly))) {
+    if (is_write && (range_is_ram(r, true) || (reach == REACH_ROM && r->mr->ram && !r->mr->ram->readonly))) {
         memcpy(r->mr->ram->host + offset, buf, *len);
         ram_block_set_dirty(r->mr->ram, offset, *len);
         return MEMTX_OK;
@@ -341,11 +348,17 @@ static MemTxResult access_piece(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
     if (is_write && r->mr->ram && r->mr->kind != MEMORY_REGION_ROM_DEVICE) {
         return MEMTX_OK;        /* ROM: writes go nowhere */
     }
-    return force_rom ? MEMTX_OK : mmio_piece(as, view, r, addr, attrs, buf, len, is_write);
+    if (reach == REACH_ALL) {
+        return mmio_piece(as, view, r, addr, attrs, buf, len, is_write);
+    }
+    if (!is_write) {
+        memset(buf, 0xff, *len);
+    }
+    return reach == REACH_ROM ? MEMTX_OK : MEMTX_ACCESS_ERROR;
 }
 
 static MemTxResult access_all(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, void *buf, uint64_t len,
-                              bool is_write, bool force_rom)
+                              bool is_write, Reach reach)
 {
     MemTxResult res = MEMTX_OK;
     uint8_t *p = buf;
@@ -354,7 +367,7 @@ static MemTxResult access_all(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, v
     while (len) {
         uint64_t piece = len;
 
-        res |= access_piece(as, addr, attrs, p, &piece, is_write, force_rom);
+        res |= access_piece(as, addr, attrs, p, &piece, is_write, reach);
         addr += piece;
         p += piece;
         len -= piece;
@@ -365,22 +378,27 @@ static MemTxResult access_all(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, v
 
 MemTxResult address_space_rw(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, void *buf, uint64_t len, bool is_write)
 {
-    return access_all(as, addr, attrs, buf, len, is_write, false);
+    return access_all(as, addr, attrs, buf, len, is_write, REACH_ALL);
 }
 
 MemTxResult address_space_read(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, void *buf, uint64_t len)
 {
-    return access_all(as, addr, attrs, buf, len, false, false);
+    return access_all(as, addr, attrs, buf, len, false, REACH_ALL);
 }
 
 MemTxResult address_space_write(AddressSpace *as, hwaddr addr, MemTxAttrs attrs, const void *buf, uint64_t len)
 {
-    return access_all(as, addr, attrs, (void *)buf, len, true, false);
+    return access_all(as, addr, attrs, (void *)buf, len, true, REACH_ALL);
 }
 
 MemTxResult address_space_write_rom(AddressSpace *as, hwaddr addr, const void *buf, uint64_t len)
 {
-    return access_all(as, addr, MEMTXATTRS_UNSPECIFIED, (void *)buf, len, true, true);
+    return access_all(as, addr, MEMTXATTRS_UNSPECIFIED, (void *)buf, len, true, REACH_ROM);
+}
+
+MemTxResult address_space_rw_memory(AddressSpace *as, hwaddr addr, void *buf, uint64_t len, bool is_write)
+{
+    return access_all(as, addr, MEMTXATTRS_UNSPECIFIED, buf, len, is_write, REACH_MEMORY);
 }
 
 MemTxResult address_space_set(AddressSpace *as, hwaddr addr, uint8_t c, uint64_t len)

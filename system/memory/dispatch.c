@@ -113,6 +113,34 @@ static bool take_bql(const MemoryRegion *mr)
     return take;
 }
 
+/*
+ * The devices whose callbacks this thread is in.  What a device does in one may lead back to its registers: by a message
+ * that the guest addressed to them, or by DMA.  Such an access is refused: no device expects it in the middle of its work.
+ */
+#define BUSY_MAX 16
+static __thread struct { const Object *owner[BUSY_MAX]; unsigned n; } busy;
+
+static bool enter(const MemoryRegion *mr)
+{
+    for (unsigned i = 0; mr->owner && i < busy.n; i++) {
+        if (busy.owner[i] == mr->owner) {
+            guest_error(mr->name, "access from the device's own work refused");
+            return false;
+        }
+    }
+    if (busy.n == BUSY_MAX) {
+        guest_error(mr->name, "access through %u other devices refused", busy.n);
+        return false;
+    }
+    busy.owner[busy.n++] = mr->owner;
+    return true;
+}
+
+static void leave(void)
+{
+    busy.n--;
+}
+
 MemTxResult memory_region_dispatch_read(MemoryRegion *mr, hwaddr addr, uint64_t *data, unsigned size, MemTxAttrs attrs)
 {
     MemTxResult res;
@@ -130,8 +158,13 @@ MemTxResult memory_region_dispatch_read(MemoryRegion *mr, hwaddr addr, uint64_t 
         *data = size_mask(size);
         return MEMTX_ACCESS_ERROR;
     }
+    if (!enter(mr)) {
+        *data = size_mask(size);
+        return MEMTX_ACCESS_ERROR;
+    }
     taken = take_bql(mr);
     res = io_read(mr, addr, data, size, attrs);
+    leave();
     trace_memory_region_ops_read(mr, addr, *data, size, mr->name);
     if (taken) {
         bql_unlock();
@@ -155,9 +188,13 @@ MemTxResult memory_region_dispatch_write(MemoryRegion *mr, hwaddr addr, uint64_t
         guest_error(mr->name, "invalid write of %u bytes at 0x%" HWADDR_PRIx, size, addr);
         return MEMTX_ACCESS_ERROR;
     }
+    if (!enter(mr)) {
+        return MEMTX_ACCESS_ERROR;
+    }
     taken = take_bql(mr);
     trace_memory_region_ops_write(mr, addr, data, size, mr->name);
     res = io_write(mr, addr, data, size, attrs);
+    leave();
     if (taken) {
         bql_unlock();
     }

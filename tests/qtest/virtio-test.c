@@ -4,7 +4,7 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
-enum { TYPE_CONSOLE = 3, TYPE_RNG = 4, TYPE_BALLOON = 5 };
+enum { TYPE_BLOCK = 2, TYPE_CONSOLE = 3, TYPE_RNG = 4, TYPE_BALLOON = 5 };
 
 /* --- rng --- */
 
@@ -69,6 +69,93 @@ static void test_msix_message_is_written(void)
     qvq_kick(&vq);
     qvq_wait(&vq, NULL);
     g_assert_cmphex(qtest_read(q, target, 4), ==, 0x12345678);
+    qtest_stop(q);
+}
+
+/* --- a guest that leads a device to its own registers --- */
+
+enum { COMMON_STATUS = 0x14, COMMON_Q_MSIX = 0x1a, BLK_T_GET_ID = 8, BLK_ID_BYTES = 20 };
+enum { RUNNING = VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK };
+#define START_DISK "-machine q35 -blockdev null-co,node-name=n -device virtio-blk-pci,drive=n"
+
+/* A request that is done before the kick returns. */
+static void ask_for_id(QTest *q, QVirtQueue *vq)
+{
+    uint64_t head = qtest_alloc(q, 16, 16), answer = qtest_alloc(q, BLK_ID_BYTES + 1, 16);
+
+    qtest_memset(q, head, 0, 16);
+    qtest_write(q, head, 4, BLK_T_GET_ID);
+    qvq_add(vq, (QSegment[]){ { head, 16, false }, { answer, BLK_ID_BYTES + 1, true } }, 2);
+    qvq_kick(vq);
+}
+
+/* The entry of the used ring, whose first half is 0, lies where the status is: a reset, if it were written there. */
+static void test_a_ring_in_registers_breaks_the_device(void)
+{
+    QTest *q = qtest_start(START_DISK);
+    QVirtQueue vq;
+    QVirtio v;
+    QPci p;
+
+    qpci_init(&p, q, true);
+    qvirtio_open(&v, &p, TYPE_BLOCK, 0);
+    qvirtio_queue_init_at(&vq, &v, 0, v.bar.addr + v.common + COMMON_STATUS - 4);
+    qvirtio_start(&v);
+    ask_for_id(q, &vq);
+    g_assert_cmphex(qvirtio_status(&v), ==, RUNNING | VIRTIO_NEEDS_RESET);
+    qtest_stop(q);
+}
+
+/* The message of its interrupt writes 0 there. */
+static void test_a_message_to_its_own_registers_is_refused(void)
+{
+    QTest *q = qtest_start(START_DISK);
+    uint64_t table, target;
+    QVirtQueue vq;
+    unsigned cap;
+    QVirtio v;
+    QBar bar;
+    QPci p;
+
+    qpci_init(&p, q, true);
+    qvirtio_open(&v, &p, TYPE_BLOCK, 0);
+    cap = qpci_capability(&v.dev, PCI_CAP_MSIX, 0);
+    bar = qpci_map(&v.dev, qpci_read(&v.dev, cap + 4, 4) & 7);
+    table = qpci_read(&v.dev, cap + 4, 4) & ~7u;
+    target = v.bar.addr + v.common + COMMON_STATUS;
+    qpci_write(&v.dev, cap + 2, 2, 0x8000);
+    qbar_write(&bar, table, 4, (uint32_t)target);
+    qbar_write(&bar, table + 4, 4, target >> 32);
+    qbar_write(&bar, table + 8, 4, 0);
+    qbar_write(&bar, table + 12, 4, 0);                     /* unmasked */
+    qvirtio_queue_init(&vq, &v, 0);
+    qbar_write(&v.bar, v.common + COMMON_Q_MSIX, 2, 0);
+    qvirtio_start(&v);
+    ask_for_id(q, &vq);
+    qvq_wait(&vq, NULL);
+    g_assert_cmphex(qvirtio_status(&v), ==, RUNNING);
+    qtest_stop(q);
+}
+
+/* What the driver took and the device does not offer is not there, as long as nobody objected. */
+static void test_features_not_offered_do_nothing(void)
+{
+    QTest *q = qtest_start(START_DISK);
+    QVirtQueue vq;
+    QVirtio v;
+    QPci p;
+
+    qpci_init(&p, q, true);
+    qvirtio_open(&v, &p, TYPE_BLOCK, 0);
+    qbar_write(&v.bar, v.common + COMMON_STATUS, 1, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
+    qbar_write(&v.bar, v.common + 0x08, 4, 1);
+    qbar_write(&v.bar, v.common + 0x0c, 4, 7);              /* packed rings, too */
+    qvirtio_queue_init(&vq, &v, 0);
+    ask_for_id(q, &vq);                                     /* split rings serve */
+    qvq_wait(&vq, NULL);
+    qvirtio_start(&v);
+    qbar_write(&v.bar, v.common + 0x0c, 4, 1);              /* too late */
+    g_assert_cmphex(qbar_read(&v.bar, v.common + 0x0c, 4) & 4, ==, 0);
     qtest_stop(q);
 }
 
@@ -261,6 +348,9 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/virtio-rng/data", test_rng_fills_the_buffer);
     g_test_add_func("/virtio-rng/msix", test_msix_message_is_written);
+    g_test_add_func("/virtio/ring-in-registers", test_a_ring_in_registers_breaks_the_device);
+    g_test_add_func("/virtio/message-to-registers", test_a_message_to_its_own_registers_is_refused);
+    g_test_add_func("/virtio/features-not-offered", test_features_not_offered_do_nothing);
     g_test_add_func("/virtio-balloon/pages", test_balloon_target_and_actual);
     g_test_add_func("/virtio-serial/port", test_serial_port_comes_up_and_talks);
     g_test_add_func("/virtio-serial/open", test_serial_port_tells_when_it_is_opened);

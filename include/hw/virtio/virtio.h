@@ -127,7 +127,7 @@ VirtQueue *virtio_queue(VirtioDevice *vdev, unsigned n);        /* NULL if there
 unsigned virtqueue_index(const VirtQueue *vq);
 static inline bool virtio_has_feature(const VirtioDevice *vdev, unsigned bit)
 {
-    return vdev->guest_features >> bit & 1;
+    return (vdev->guest_features & vdev->offered) >> bit & 1;
 }
 /* The configuration changed by itself: tell the driver. */
 void virtio_notify_config(VirtioDevice *vdev);

@@ -111,6 +111,11 @@ void qvirtio_open(QVirtio *v, QPci *p, unsigned id, uint64_t wanted)
 
 void qvirtio_queue_init(QVirtQueue *vq, QVirtio *v, unsigned index)
 {
+    qvirtio_queue_init_at(vq, v, index, 0);
+}
+
+void qvirtio_queue_init_at(QVirtQueue *vq, QVirtio *v, unsigned index, uint64_t used)
+{
     QTest *q = v->bar.q;
 
     *vq = (QVirtQueue){ .v = v, .index = index };
@@ -119,7 +124,7 @@ void qvirtio_queue_init(QVirtQueue *vq, QVirtio *v, unsigned index)
     g_assert_cmpuint(vq->size, >, 0);
     vq->desc = qtest_alloc(q, 16 * vq->size, 16);
     vq->avail = qtest_alloc(q, 6 + 2 * vq->size, 2);
-    vq->used = qtest_alloc(q, 6 + 8 * vq->size, 4);
+    vq->used = used ? used : qtest_alloc(q, 6 + 8 * vq->size, 4);
     vq->notify_at = v->notify + common_read(v, C_Q_NOFF, 2) * v->notify_multiplier;
     common_write64(v, C_Q_DESC, vq->desc);
     common_write64(v, C_Q_AVAIL, vq->avail);

@@ -32,6 +32,8 @@ typedef struct QSegment {
 void qvirtio_open(QVirtio *v, QPci *p, unsigned id, uint64_t wanted);
 uint64_t qvirtio_offered(QVirtio *v);
 void qvirtio_queue_init(QVirtQueue *vq, QVirtio *v, unsigned index);
+/* With the used ring at @used. */
+void qvirtio_queue_init_at(QVirtQueue *vq, QVirtio *v, unsigned index, uint64_t used);
 /* The queues are set up. */
 void qvirtio_start(QVirtio *v);
 uint8_t qvirtio_status(QVirtio *v);
