@@ -84,6 +84,9 @@ struct KvmVcpu {
     Vcpu *cpu;
     int fd;
     struct kvm_run *run;
+    bool debugging;             /* the kernel was told of something to stop at */
+    CpuWatchpoint watch[CPU_WATCHPOINTS_MAX];   /* the debugger's */
+    unsigned n_watch;
     struct KvmNative *native;   /* NULL: KVM runs all of the guest */
 };
 
@@ -110,6 +113,12 @@ void kvm_native_init(void);
 void kvm_translator_kick(Vcpu *cpu);    /* any thread, signal handlers too */
 void kvm_native_info(FILE *f);
 bool kvm_shadow_paging(void);           /* as far as the host's modules say (accounts.c) */
+
+/* debug.c: a debugger. */
+void kvm_debug_changed(Accel *accel, Vcpu *cpu, const CpuWatchpoint *watch, unsigned n_watch);
+bool kvm_debug_fits(Accel *accel, const vaddr *breakpoints, unsigned n_breakpoints, const CpuWatchpoint *watch, unsigned n_watch);
+bool kvm_debug_put(Vcpu *cpu, Error **errp) MUST_USE;   /* before KVM runs the CPU */
+bool kvm_debug_exit(Vcpu *cpu, const struct kvm_run *run);      /* false: the debugger asked for no such stop */
 
 /* exits.c: what a run ended with.  BQL held.  False: the machine must stop (it was told why). */
 bool kvm_handle_exit(KvmAccel *a, Vcpu *cpu, struct kvm_run *run);

@@ -331,7 +331,7 @@ static void kvm_cpu_state_changed(Accel *accel, Vcpu *cpu)
 static bool must_leave(Vcpu *cpu)
 {
     return cpu->stop || cpu->stopped || cpu->unplug || cpu_work_pending(cpu) ||
-           __atomic_load_n(&cpu->halted, __ATOMIC_SEQ_CST);
+           __atomic_load_n(&cpu->halted, __ATOMIC_SEQ_CST) || cpu->exception_index == EXCP_DEBUG;
 }
 
 /* One stay in the guest.  False: the machine stops. */
@@ -394,7 +394,7 @@ static void kvm_cpu_exec(Accel *accel, Vcpu *cpu)
     if (__atomic_load_n(&cpu->halted, __ATOMIC_SEQ_CST) && ops->wakes(cpu)) {
         __atomic_store_n(&cpu->halted, 0, __ATOMIC_SEQ_CST);
     }
-    ok = !must_leave(cpu) && ops->put(cpu, &err);
+    ok = !must_leave(cpu) && kvm_debug_put(cpu, &err) && ops->put(cpu, &err);
     if (ok) {
         while (ok && !must_leave(cpu)) {
             ok = serve_requests(cpu, &err) && !must_leave(cpu) && run_once(a, cpu);
@@ -500,6 +500,8 @@ ACCEL_DEFINE(KvmAccel, kvm_accel, "kvm-accel",
     .cpu_exec       = kvm_cpu_exec,
     .cpu_kick       = kvm_cpu_kick,
     .cpu_state_changed = kvm_cpu_state_changed,
+    .cpu_debug_changed = kvm_debug_changed,
+    .debug_fits     = kvm_debug_fits,
     .info           = kvm_info,
     .memory_slots   = kvm_memory_slots,
 );

@@ -28,6 +28,16 @@ bool cpu_debug_supported(void)
     return a && accel_info(a)->cpu_debug_changed;
 }
 
+/* The lists as they are now. */
+static bool accel_has_room(void)
+{
+    Accel *a = current_accel();
+
+    return !accel_info(a)->debug_fits ||
+        accel_info(a)->debug_fits(a, (const vaddr *)breakpoints->data, breakpoints->len, (const CpuWatchpoint *)watchpoints->data,
+                                  watchpoints->len);
+}
+
 static void nothing(Vcpu *cpu, void *opaque)
 {
 }
@@ -62,6 +72,10 @@ bool cpu_breakpoint_insert(vaddr va)
         return false;
     }
     g_array_append_val(breakpoints, va);
+    if (!accel_has_room()) {
+        g_array_set_size(breakpoints, breakpoints->len - 1);
+        return false;
+    }
     mark_all();
     return true;
 }
@@ -92,6 +106,10 @@ bool cpu_watchpoint_insert(const CpuWatchpoint *w)
         return false;
     }
     g_array_append_vals(watchpoints, w, 1);
+    if (!accel_has_room()) {
+        g_array_set_size(watchpoints, watchpoints->len - 1);
+        return false;
+    }
     mark_all();
     return true;
 }

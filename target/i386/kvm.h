@@ -29,6 +29,12 @@ void x86_kvm_get_regs(CPUX86State *env, const struct kvm_regs *k);
 void x86_kvm_pack_xsave(CPUX86State *env, uint8_t *image);
 void x86_kvm_unpack_xsave(CPUX86State *env, const uint8_t *image);
 
+/* --- a debugger (kvm-debug.c) --- */
+
+bool x86_kvm_debug_fits(const vaddr *breakpoints, unsigned n_breakpoints, const CpuWatchpoint *watch, unsigned n_watch);
+bool x86_kvm_debug_put(Vcpu *cpu, const CpuWatchpoint *watch, unsigned n_watch, Error **errp);
+bool x86_kvm_debug_exit(Vcpu *cpu, const struct kvm_run *run, const CpuWatchpoint *watch, unsigned n_watch);
+
 /* --- user mode in KVM, all else in the translator (kvm-native.c) --- */
 
 /* Is it done so here: allowed, and found useful and possible on this host (kvm-probe.c)?  Only under KVM. */

@@ -36,6 +36,14 @@ struct KvmCpuOps {
     uint32_t (*insn_kind)(Vcpu *cpu, const uint8_t *bytes, unsigned n);
 
     /*
+     * Debugging by the kernel: can the processor have these, and take them over (cpu->breakpoints, cpu->singlestep and the
+     * watchpoints); a run that ended by one of them: set cpu->debug_stop and .watch_hit.  NULL: it cannot.
+     */
+    bool (*debug_fits)(const vaddr *breakpoints, unsigned n_breakpoints, const CpuWatchpoint *watch, unsigned n_watch);
+    bool (*debug_put)(Vcpu *cpu, const CpuWatchpoint *watch, unsigned n_watch, Error **errp);
+    bool (*debug_exit)(Vcpu *cpu, const struct kvm_run *run, const CpuWatchpoint *watch, unsigned n_watch);
+
+    /*
      * Where the kernel runs the guest's user mode well and its kernel mode badly, the translator runs the guest and hands
      * over its user mode (native.c).  The state is in the object all the time then, but for .native_run.
      */

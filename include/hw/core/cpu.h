@@ -221,6 +221,8 @@ typedef struct AccelInfo {
     void (*cpu_state_changed)(Accel *accel, Vcpu *cpu);
     /* cpu->breakpoints and the debugger's watchpoints changed; owner thread.  NULL = no debugging. */
     void (*cpu_debug_changed)(Accel *accel, Vcpu *cpu, const CpuWatchpoint *watch, unsigned n_watch);
+    /* Can it have these, beyond what the limits of all accelerators allow?  NULL = yes. */
+    bool (*debug_fits)(Accel *accel, const vaddr *breakpoints, unsigned n_breakpoints, const CpuWatchpoint *watch, unsigned n_watch);
     void (*info)(Accel *accel, FILE *f);        /* `info jit`, `info kvm` */
     /* Memory slots there are, and of them in use.  NULL: memory is not mapped in slots. */
     void (*memory_slots)(Accel *accel, unsigned *max, unsigned *used);
