@@ -51,6 +51,8 @@ bench: all
 	@python3 tests/bench/workloads.py --build $(BUILD) --rows="$(ROWS)" --turns $(TURNS) --clock $(CLOCK) --cflags="$(CFLAGS_ROWS)"
 	@$(if $(ROWS),,python3 tests/bench/net.py --build $(BUILD))
 	@$(if $(ROWS),,python3 tests/bench/cache.py --build $(BUILD))
+	@$(if $(ROWS),,python3 tests/bench/virtio-mem.py --build $(BUILD))
+	@$(if $(ROWS),,[ ! -w /dev/kvm ] || python3 tests/bench/memslots.py --build $(BUILD))
 
 fuzz:
 	@scripts/install-deps fuzz

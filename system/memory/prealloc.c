@@ -64,9 +64,11 @@ bool memory_prealloc(void *host, uint64_t len, uint64_t page_size, unsigned thre
         }
         error = error ? error : parts[i].error;
     }
-    if (error) {
+    if (error == EFAULT && page_size > (uint64_t)getpagesize()) {
+        error_setg(errp, "cannot preallocate %" PRIu64 " bytes of memory: not that many huge pages of %" PRIu64 " KiB are free", len,
+                   (uint64_t)(page_size / KiB));
+    } else if (error) {
         error_setg_errno(errp, error, "cannot preallocate %" PRIu64 " bytes of memory", len);
-        return false;
     }
-    return true;
+    return !error;
 }

@@ -1,6 +1,9 @@
 /* virtio-mem: every request right and wrong, what is at unplugged addresses, and that none of it costs host memory. */
 #include "lib/virtio.h"
 
+#include <glib/gstdio.h>
+#include <sys/stat.h>
+
 enum { REQ_PLUG, REQ_UNPLUG, REQ_UNPLUG_ALL, REQ_STATE };
 enum { ACK, NACK, BUSY, ERROR };
 enum { PLUGGED, UNPLUGGED, MIXED };
@@ -16,14 +19,24 @@ typedef struct Mem {
     QVirtQueue vq;
 } Mem;
 
-static void mem_open(Mem *m, const char *options, uint64_t features)
+static void mem_start(Mem *m, uint64_t features)
 {
-    m->q = qtest_start("-machine q35 -m 256M,maxmem=4G -object memory-backend-ram,id=m0,size=1G,reserve=off "
-                       "-device virtio-mem-pci,id=vm0,memdev=m0,requested-size=64M%s", options);
     qpci_init(&m->pci, m->q, true);
     qvirtio_open(&m->v, &m->pci, 24, features);
     qvirtio_queue_init(&m->vq, &m->v, 0);
     qvirtio_start(&m->v);
+}
+
+static void mem_open_on(Mem *m, const char *backend, const char *options, uint64_t features)
+{
+    m->q = qtest_start("-machine q35 -m 256M,maxmem=4G -object %s -device virtio-mem-pci,id=vm0,memdev=m0,requested-size=64M%s",
+                       backend, options);
+    mem_start(m, features);
+}
+
+static void mem_open(Mem *m, const char *options, uint64_t features)
+{
+    mem_open_on(m, "memory-backend-ram,id=m0,size=1G,reserve=off", options, features);
 }
 
 /* The response's type; @state may be NULL. */
@@ -245,8 +258,7 @@ static void test_system_reset_unplugs(void)
     g_free(qtest_qmp(m.q, "{'execute':'system_reset'}"));
     g_free(qtest_qmp_event(m.q, "RESET"));
     g_assert_cmpuint(resident_kib(&m), ==, 0);
-    qpci_init(&m.pci, m.q, true);
-    qvirtio_open(&m.v, &m.pci, 24, F_INACCESSIBLE);
+    mem_start(&m, F_INACCESSIBLE);
     g_assert_cmpuint(plugged(&m), ==, 0);
     g_assert_cmpuint(usable(&m), ==, 768 * MiB);
     g_assert_cmpuint(qvirtio_config(&m.v, 48, 8), ==, 512 * MiB);
@@ -326,6 +338,166 @@ static void test_memory_under_dma_is_busy(void)
     qtest_stop(m.q);
 }
 
+/* A driver that would read unplugged memory is not let in unless it may. */
+static void test_driver_must_leave_unplugged_memory_alone(void)
+{
+    static const struct { const char *options; bool without, with; } cases[] = {
+        { "", false, true }, { ",unplugged-inaccessible=on", false, true }, { ",unplugged-inaccessible=auto", true, true },
+        { ",unplugged-inaccessible=off", true, true },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Mem m;
+
+        mem_open(&m, cases[i].options, F_INACCESSIBLE);
+        g_assert_cmpint(!(qvirtio_offered(&m.v) & F_INACCESSIBLE), ==, i == 3);
+        g_assert_cmpint(qvirtio_try(&m.v, &m.pci, 24, 0), ==, cases[i].without);
+        g_assert_cmpint(qvirtio_try(&m.v, &m.pci, 24, F_INACCESSIBLE), ==, cases[i].with);
+        qtest_stop(m.q);
+    }
+}
+
+static void test_node_is_told(void)
+{
+    Mem m;
+
+    mem_open(&m, ",node=1 -object memory-backend-ram,id=r0,size=256M -numa node,memdev=r0 -numa node", F_INACCESSIBLE);
+    g_assert_cmphex(qvirtio_offered(&m.v) & 1, ==, 1);                  /* VIRTIO_MEM_F_ACPI_PXM */
+    g_assert_cmpuint(qvirtio_config(&m.v, 8, 2), ==, 1);
+    qtest_stop(m.q);
+}
+
+enum { LPC_PMBASE = 0x40, LPC_ACPI_CNTL = 0x44, PM_PORT = 0x600, PM1_CNT = 4, SLP_TYP_S3 = 1, SLP_EN = 1 << 13 };
+
+/* VIRTIO_MEM_F_PERSISTENT_SUSPEND: over S3 the guest keeps its blocks and what is in them. */
+static void test_sleep_keeps_memory(void)
+{
+    Mem m;
+
+    mem_open(&m, "", F_INACCESSIBLE);
+    g_assert_cmpuint(ask(&m, REQ_PLUG, 0, 5), ==, ACK);
+    g_assert_cmpuint(ask(&m, REQ_UNPLUG, BLOCK, 1), ==, ACK);
+    qtest_write(m.q, BASE + 2 * BLOCK + 8, 8, 0x5a5a);
+    qpci_write(&(QPciDev){ &m.pci, 0, 0x1f << 3 }, LPC_PMBASE, 4, PM_PORT | 1);
+    qpci_write(&(QPciDev){ &m.pci, 0, 0x1f << 3 }, LPC_ACPI_CNTL, 1, 0x80);
+    qtest_out(m.q, PM_PORT + PM1_CNT, 2, SLP_TYP_S3 << 10 | SLP_EN);
+    g_free(qtest_qmp_event(m.q, "SUSPEND"));
+    g_free(qtest_qmp(m.q, "{'execute':'system_wakeup'}"));
+    g_free(qtest_qmp_event(m.q, "WAKEUP"));
+    mem_start(&m, F_INACCESSIBLE);
+    g_assert_cmpuint(plugged(&m), ==, 4 * BLOCK);
+    g_assert_cmpuint(state_of(&m, 0, 2), ==, MIXED);
+    g_assert_cmphex(qtest_read(m.q, BASE + 2 * BLOCK + 8, 8), ==, 0x5a5a);
+    qtest_stop(m.q);
+}
+
+/* --- what backends give back --- */
+
+/* 512-byte blocks of the file behind the backend: the memfd with its name, or @path. */
+static uint64_t file_blocks(Mem *m, const char *path)
+{
+    g_autofree char *folder = g_strdup_printf("/proc/%d/fd", qtest_pid(m->q));
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    struct stat st;
+
+    for (const char *name; !path && (name = g_dir_read_name(dir)) != NULL;) {
+        g_autofree char *fd = g_build_filename(folder, name, NULL), *target = g_file_read_link(fd, NULL);
+
+        if (target && g_str_has_prefix(target, "/memfd:m0")) {
+            g_assert_cmpint(stat(fd, &st), ==, 0);
+            return (uint64_t)st.st_blocks;
+        }
+    }
+    g_assert_nonnull(path);
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    return (uint64_t)st.st_blocks;
+}
+
+/* Plug, fill, unplug: in memory, and in the file behind if there is one, nothing is left.  @device: more of its properties. */
+static void check_gives_back(const char *backend, const char *device, const char *path, bool has_file, uint64_t block)
+{
+    unsigned n = (unsigned)(8 * MiB / block);
+    Mem m;
+
+    g_test_message("%s", backend);
+    mem_open_on(&m, backend, device, F_INACCESSIBLE);
+    g_assert_cmpuint(qvirtio_config(&m.v, 0, 8), ==, block);
+    for (unsigned round = 0; round < 2; round++) {
+        g_assert_cmpuint(ask(&m, REQ_PLUG, 0, (uint16_t)n), ==, ACK);
+        qtest_memset(m.q, BASE, 0xab, 8 * MiB);
+        if (!g_strrstr(backend, "hugetlb")) {           /* whose pages are in no Rss */
+            g_assert_cmpuint(resident_kib(&m), ==, 8 * MiB / KiB);
+        }
+        if (has_file) {
+            g_assert_cmpuint(file_blocks(&m, path), >=, 8 * MiB / 512);
+        }
+        g_assert_cmpuint(ask(&m, REQ_UNPLUG, 0, (uint16_t)n), ==, ACK);
+        g_assert_cmpuint(resident_kib(&m), ==, 0);
+        if (has_file) {
+            g_assert_cmpuint(file_blocks(&m, path), <, 64);
+        }
+    }
+    g_assert_cmpuint(ask(&m, REQ_PLUG, 0, 1), ==, ACK);
+    g_assert_cmphex(qtest_read(m.q, BASE, 8), ==, 0);
+    qtest_stop(m.q);
+}
+
+static void test_backends_give_memory_back(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("qtest-memory-XXXXXX", NULL), *path = g_build_filename(folder, "ram", NULL);
+    g_autofree char *file = g_strdup_printf("memory-backend-file,id=m0,size=1G,mem-path=%s,share=on", path);
+    g_autofree char *private = g_strdup_printf("memory-backend-file,id=m0,size=1G,mem-path=%s,reserve=off", path);
+
+    check_gives_back("memory-backend-ram,id=m0,size=1G,share=on", "", NULL, false, BLOCK);
+    check_gives_back("memory-backend-ram,id=m0,size=1G", ",dynamic-memslots=off", NULL, false, BLOCK);
+    check_gives_back("memory-backend-memfd,id=m0,size=1G", "", NULL, true, BLOCK);
+    check_gives_back("memory-backend-memfd,id=m0,size=1G,share=off", "", NULL, false, BLOCK);
+    check_gives_back("memory-backend-memfd,id=m0,size=1G", ",prealloc=on,block-size=4M", NULL, true, 2 * BLOCK);
+    check_gives_back(file, "", path, true, BLOCK);
+    check_gives_back(private, "", path, false, BLOCK);
+    g_unlink(path);
+    g_rmdir(folder);
+}
+
+static unsigned free_huge_pages(void)
+{
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", &text, NULL, NULL)
+        ? (unsigned)strtoul(text, NULL, 10) : 0;
+}
+
+/* Huge pages are taken when the guest plugs, not before, and are free again when it unplugs; where there are none: BUSY. */
+static void test_huge_pages(void)
+{
+    const char *backend = "memory-backend-memfd,id=m0,size=1G,hugetlb=on,hugetlbsize=2M,reserve=off";
+    unsigned before = free_huge_pages();
+    Mem m;
+
+    if (!g_file_test("/sys/kernel/mm/hugepages/hugepages-2048kB", G_FILE_TEST_IS_DIR)) {
+        g_test_skip("this host has no pages of 2 MiB");
+        return;
+    }
+    if (before < 4) {
+        mem_open_on(&m, backend, "", F_INACCESSIBLE);
+        g_assert_cmpuint(ask(&m, REQ_PLUG, 0, (uint16_t)(before + 1)), ==, BUSY);
+        g_assert_cmpuint(plugged(&m), ==, 0);
+        g_assert_cmpuint(free_huge_pages(), ==, before);
+        qtest_stop(m.q);
+        g_test_skip("no huge page is free: only that was tested (echo 8 > /proc/sys/vm/nr_hugepages)");
+        return;
+    }
+    check_gives_back(backend, "", NULL, true, BLOCK);
+    mem_open_on(&m, backend, "", F_INACCESSIBLE);
+    g_assert_cmpuint(free_huge_pages(), ==, before);
+    g_assert_cmpuint(ask(&m, REQ_PLUG, 0, 4), ==, ACK);
+    g_assert_cmpuint(free_huge_pages(), ==, before - 4);
+    g_assert_cmpuint(ask(&m, REQ_PLUG, 4 * BLOCK, (uint16_t)MIN(before - 3, 28)), ==, before > 31 ? ACK : BUSY);
+    g_assert_cmpuint(ask(&m, REQ_UNPLUG_ALL, 0, 0), ==, ACK);
+    g_assert_cmpuint(free_huge_pages(), ==, before);
+    qtest_stop(m.q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -336,6 +508,11 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-mem/unplugged-memory", test_unplugged_memory_is_not_there);
     g_test_add_func("/virtio-mem/preallocation", test_preallocation_is_by_plug);
     g_test_add_func("/virtio-mem/system-reset", test_system_reset_unplugs);
+    g_test_add_func("/virtio-mem/inaccessible", test_driver_must_leave_unplugged_memory_alone);
+    g_test_add_func("/virtio-mem/node", test_node_is_told);
+    g_test_add_func("/virtio-mem/sleep", test_sleep_keeps_memory);
+    g_test_add_func("/virtio-mem/backends", test_backends_give_memory_back);
+    g_test_add_func("/virtio-mem/huge-pages", test_huge_pages);
     g_test_add_func("/virtio-mem/dma", test_memory_under_dma_is_busy);
     g_test_add_func("/virtio-mem/device-reset", test_device_reset_keeps_memory);
     return g_test_run();

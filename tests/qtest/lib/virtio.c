@@ -92,7 +92,7 @@ static void add_status(QVirtio *v, uint8_t bits)
     g_assert_cmphex(qvirtio_status(v) & bits, ==, bits);
 }
 
-void qvirtio_open(QVirtio *v, QPci *p, unsigned id, uint64_t wanted)
+bool qvirtio_try(QVirtio *v, QPci *p, unsigned id, uint64_t wanted)
 {
     *v = (QVirtio){ 0 };
     find_device(v, p, id);
@@ -106,7 +106,13 @@ void qvirtio_open(QVirtio *v, QPci *p, unsigned id, uint64_t wanted)
         common_write(v, C_GFSELECT, 4, i);
         common_write(v, C_GF, 4, (uint32_t)(v->features >> 32 * i));
     }
-    add_status(v, VIRTIO_FEATURES_OK);
+    common_write(v, C_STATUS, 1, qvirtio_status(v) | VIRTIO_FEATURES_OK);
+    return qvirtio_status(v) & VIRTIO_FEATURES_OK;
+}
+
+void qvirtio_open(QVirtio *v, QPci *p, unsigned id, uint64_t wanted)
+{
+    g_assert_true(qvirtio_try(v, p, id, wanted));
 }
 
 void qvirtio_queue_init(QVirtQueue *vq, QVirtio *v, unsigned index)

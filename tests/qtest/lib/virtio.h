@@ -29,6 +29,7 @@ typedef struct QSegment {
 } QSegment;
 
 /* Find the first device of virtio type @id, reset it and negotiate @wanted of what it offers (and VERSION_1). */
+bool qvirtio_try(QVirtio *v, QPci *p, unsigned id, uint64_t wanted);     /* false: the device refuses the features */
 void qvirtio_open(QVirtio *v, QPci *p, unsigned id, uint64_t wanted);
 uint64_t qvirtio_offered(QVirtio *v);
 void qvirtio_queue_init(QVirtQueue *vq, QVirtio *v, unsigned index);
