@@ -38,6 +38,105 @@ MemoryAccount *memory_account_at(unsigned i)
     return accounts && i < accounts->len ? g_ptr_array_index(accounts, i) : NULL;
 }
 
+/* --- pages by name --- */
+
+typedef struct Pages {
+    const char *name;
+    void *start;
+    size_t len;
+} Pages;
+
+typedef struct PagesAccount {
+    MemoryAccount account;
+    unsigned n;                 /* Pages in it */
+} PagesAccount;
+
+static GArray *all_pages;       /* of Pages; BQL */
+
+static uint64_t sum_of_pages(const char *name, bool present)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < all_pages->len; i++) {
+        const Pages *p = &g_array_index(all_pages, Pages, i);
+
+        if (!strcmp(p->name, name)) {
+            sum += present ? memory_resident(p->start, p->len) : p->len;
+        }
+    }
+    return sum;
+}
+
+static uint64_t pages_bound(void *opaque)
+{
+    return sum_of_pages(((PagesAccount *)opaque)->account.name, false);
+}
+
+static uint64_t pages_present(void *opaque)
+{
+    return sum_of_pages(((PagesAccount *)opaque)->account.name, true);
+}
+
+static PagesAccount *find_pages_account(const char *name)
+{
+    MemoryAccount *a;
+
+    for (unsigned i = 0; (a = memory_account_at(i)) != NULL; i++) {
+        if (a->bound == pages_bound && !strcmp(a->name, name)) {
+            return a->opaque;
+        }
+    }
+    return NULL;
+}
+
+static void count_pages(const Pages *p)
+{
+    PagesAccount *a = find_pages_account(p->name);
+
+    if (!a) {
+        a = g_new0(PagesAccount, 1);
+        a->account = (MemoryAccount){ p->name, pages_bound, pages_present, a };
+        memory_account_add(&a->account);
+    }
+    a->n++;
+    all_pages = all_pages ? all_pages : g_array_new(false, false, sizeof(Pages));
+    g_array_append_val(all_pages, *p);
+}
+
+void *memory_account_alloc(const char *name, size_t len, Error **errp)
+{
+    Pages p = { name, NULL, ROUND_UP(MAX(len, 1), (size_t)getpagesize()) };
+
+    if (!memory_allow(name, p.len, errp)) {
+        return NULL;
+    }
+    p.start = mmap(NULL, p.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p.start == MAP_FAILED) {
+        error_setg_errno(errp, errno, "cannot have %zu bytes of memory for '%s'", len, name);
+        return NULL;
+    }
+    count_pages(&p);
+    return p.start;
+}
+
+void memory_account_free(void *start)
+{
+    for (unsigned i = 0; start && i < all_pages->len; i++) {
+        Pages p = g_array_index(all_pages, Pages, i);
+        PagesAccount *a = find_pages_account(p.name);
+
+        if (p.start == start) {
+            munmap(p.start, p.len);
+            g_array_remove_index_fast(all_pages, i);
+            if (!--a->n) {
+                memory_account_remove(&a->account);
+                g_free(a);
+            }
+            return;
+        }
+    }
+}
+
 uint64_t memory_resident(const void *start, size_t len)
 {
     size_t page = (size_t)getpagesize(), n = 0;

@@ -11,6 +11,7 @@
  */
 #include "hw/nvram/fw_cfg.h"
 #include "hw/core/machine.h"
+#include "util/account.h"
 #include "util/log.h"
 
 #define KEY_INDEX_MASK      0x3fff          /* below the architecture bit and the old write bit */
@@ -37,7 +38,7 @@ enum { DMA_ERROR = BIT(0), DMA_READ = BIT(1), DMA_SKIP = BIT(2), DMA_SELECT = BI
 typedef struct FwCfgItem {
     uint8_t *data;                  /* NULL = no such item */
     uint32_t len;
-    bool owned;                     /* @data is ours to free */
+    void (*free)(void *data);       /* NULL: @data is borrowed */
     bool writable;
     FwCfgSelectFn *on_select;
     FwCfgWriteFn *on_write;
@@ -101,21 +102,21 @@ static FwCfgItem *item_current(FwCfg *s)
 
 static void item_clear(FwCfgItem *item)
 {
-    if (item->owned) {
-        g_free(item->data);
+    if (item->free) {
+        item->free(item->data);
     }
     *item = (FwCfgItem){ 0 };
 }
 
-/* @data is consumed if @owned; an empty item still exists. */
-static void item_set(FwCfg *s, uint16_t key, void *data, size_t len, bool owned)
+/* @data is consumed if @free says how; an empty item still exists. */
+static void item_set(FwCfg *s, uint16_t key, void *data, size_t len, void (*free)(void *data))
 {
     FwCfgItem *item = item_get(s, key);
 
     assert(item && !item->data && len <= UINT32_MAX);
     item->data = data;
     item->len = len;
-    item->owned = owned;
+    item->free = free;
 }
 
 static void *copy_bytes(const void *data, size_t len)
@@ -130,12 +131,12 @@ static void *copy_bytes(const void *data, size_t len)
 
 void fw_cfg_add_bytes(FwCfg *s, uint16_t key, const void *data, size_t len)
 {
-    item_set(s, key, copy_bytes(data, len), len, true);
+    item_set(s, key, copy_bytes(data, len), len, g_free);
 }
 
 void fw_cfg_add_bytes_borrowed(FwCfg *s, uint16_t key, const void *data, size_t len)
 {
-    item_set(s, key, (void *)(uintptr_t)data, len, false);
+    item_set(s, key, (void *)(uintptr_t)data, len, NULL);
 }
 
 void fw_cfg_add_string(FwCfg *s, uint16_t key, const char *str)
@@ -238,7 +239,7 @@ bool fw_cfg_add_file_callback(FwCfg *s, const char *name, FwCfgSelectFn *on_sele
     }
     FwCfgItem *item = item_get(s, key);
 
-    item_set(s, key, data, len, false);
+    item_set(s, key, data, len, NULL);
     item->writable = !read_only;
     item->on_select = on_select;
     item->on_write = on_write;
@@ -272,12 +273,12 @@ bool fw_cfg_modify_file(FwCfg *s, const char *name, const void *data, size_t len
     }
     FwCfgItem *item = item_get(s, f->key);
 
-    if (item->owned) {
-        g_free(item->data);
+    if (item->free) {
+        item->free(item->data);
     }
     item->data = copy_bytes(data, len);
     item->len = len;
-    item->owned = true;
+    item->free = g_free;
     directory_rebuild(s);
     return true;
 }
@@ -296,17 +297,39 @@ bool fw_cfg_find_file(FwCfg *s, const char *name, const void **data, size_t *len
 
 /* --- -fw_cfg --- */
 
+/* All of the file into pages of its own; NULL and @errp. */
+static void *read_host_file(const char *path, size_t *len, Error **errp)
+{
+    g_autoptr(GError) gerr = NULL;
+    g_autoptr(GMappedFile) file = g_mapped_file_new(path, false, &gerr);
+    void *data;
+
+    if (!file) {
+        error_setg(errp, "%s", gerr->message);
+        return NULL;
+    }
+    *len = g_mapped_file_get_length(file);
+    data = memory_account_alloc("fw_cfg", *len, errp);
+    if (data && *len) {
+        memcpy(data, g_mapped_file_get_contents(file), *len);
+    }
+    return data;
+}
+
 static bool add_host_file(FwCfg *s, const char *name, const char *path, Error **errp)
 {
-    g_autofree char *text = NULL;
-    g_autoptr(GError) gerr = NULL;
-    gsize len;
+    size_t len;
+    void *data = read_host_file(path, &len, errp);
+    uint16_t key = data ? file_add(s, name, len, errp) : KEY_INVALID;
 
-    if (!g_file_get_contents(path, &text, &len, &gerr)) {
-        error_setg(errp, "%s: %s", name, gerr->message);
+    if (key == KEY_INVALID) {
+        error_prepend(errp, "%s: ", name);
+        memory_account_free(data);
         return false;
     }
-    return fw_cfg_add_file(s, name, text, len, errp);
+    item_set(s, key, data, len, memory_account_free);
+    directory_rebuild(s);
+    return true;
 }
 
 bool fw_cfg_add_option(FwCfg *s, const Value *opts, Error **errp)
@@ -597,7 +620,7 @@ static bool fw_cfg_realize(Device *dev, Error **errp)
     s->cur_key = FW_CFG_SIGNATURE;
     fw_cfg_add_bytes(s, FW_CFG_SIGNATURE, "QEMU", 4);
     fw_cfg_add_i32(s, FW_CFG_ID, ID_TRADITIONAL | (fw_cfg_dma_enabled(s) ? ID_DMA : 0));
-    item_set(s, FW_CFG_FILE_DIR, g_malloc0(dir_len), dir_len, true);
+    item_set(s, FW_CFG_FILE_DIR, g_malloc0(dir_len), dir_len, g_free);
     return true;
 }
 

@@ -30,6 +30,14 @@ typedef bool MemoryAllowFn(const char *name, uint64_t more, Error **errp);
 void memory_set_allow_hook(MemoryAllowFn *fn);
 bool memory_allow(const char *name, uint64_t more, Error **errp) MUST_USE;
 
+/*
+ * @len bytes of zeroed pages, counted under the account @name until they are freed: for what is large by somebody's
+ * choice.  @name is a literal.  NULL and @errp if the process may not or cannot have them.
+ */
+void *memory_account_alloc(const char *name, size_t len, Error **errp) MUST_USE;
+/* NULL is nothing. */
+void memory_account_free(void *p);
+
 /* Bytes of [@start, +@len), pages of our own, that are in memory. */
 uint64_t memory_resident(const void *start, size_t len);
 

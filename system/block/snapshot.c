@@ -5,6 +5,7 @@
  * serialises what changes the map; reads of settled clusters take it only to look.
  */
 #include "block-internal.h"
+#include "util/account.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ typedef struct SnapshotState {
 static bool snapshot_open(BlockNode *n, const QapiBlockdevOptions *opts, Error **errp)
 {
     const char *dir = g_get_tmp_dir();
+    unsigned long *present;
     SnapshotState *s;
     int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
@@ -27,12 +29,17 @@ static bool snapshot_open(BlockNode *n, const QapiBlockdevOptions *opts, Error *
         error_setg_errno(errp, errno, "cannot create a temporary file in '%s'", dir);
         return false;
     }
+    n->size_bytes = block_child(n)->size_bytes;
+    present = memory_account_alloc("block/snapshot", DIV_ROUND_UP(n->size_bytes, 64 * CLUSTER) * sizeof(*present), errp);
+    if (!present) {
+        close(fd);
+        return false;
+    }
     s = g_new0(SnapshotState, 1);
+    s->present = present;
     s->fd = fd;
     g_mutex_init(&s->lock);
     n->discard = true;
-    n->size_bytes = block_child(n)->size_bytes;
-    s->present = g_new0(unsigned long, DIV_ROUND_UP(n->size_bytes, 64 * CLUSTER));
     n->state = s;
     return true;
 }
@@ -43,7 +50,7 @@ static void snapshot_close(BlockNode *n)
 
     close(s->fd);
     g_mutex_clear(&s->lock);
-    g_free(s->present);
+    memory_account_free(s->present);
     g_free(s);
 }
 

@@ -2,6 +2,7 @@
  * "ringbuf" (old name "memory"): keeps the last bytes of output for ringbuf-read.
  */
 #include "system/chardev/internal.h"
+#include "util/account.h"
 
 #define DEFAULT_SIZE (64 * KiB)
 #define MAX_SIZE     (1 * GiB)      /* a typing error in the option shall not eat the host */
@@ -24,7 +25,10 @@ static bool ringbuf_open(Chardev *c, const QapiChardevOptions *o, Error **errp)
         error_setg(errp, "size of ringbuf chardev must be power of two up to 1G, got %zu", s->size);
         return false;
     }
-    s->data = g_malloc0(s->size);
+    s->data = memory_account_alloc("chardev/ringbuf", s->size, errp);
+    if (!s->data) {
+        return false;
+    }
     chardev_event(c, CHAR_EVENT_OPENED);
     return true;
 }
@@ -55,7 +59,7 @@ size_t ringbuf_read(Chardev *c, uint8_t *buf, size_t len)
 
 static void ringbuf_fini(Object *obj)
 {
-    g_free(RINGBUF_CHARDEV(obj)->data);
+    memory_account_free(RINGBUF_CHARDEV(obj)->data);
 }
 
 CHARDEV_DEFINE(RingbufChardev, chardev_ringbuf, "chardev-ringbuf", chardev,

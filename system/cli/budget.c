@@ -15,6 +15,9 @@
 #include "system/vnc.h"
 #include "util/account.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #define FOREACH_ITEM(item, list) \
     for (CliItem *item = (list) ? (CliItem *)(list)->data : NULL, *end_ = item ? item + (list)->len : NULL; \
          item != end_; item++)
@@ -212,6 +215,59 @@ static bool add_devices(Budget *b, Error **errp)
     return true;
 }
 
+/* --- what options have in memory (memory_account_alloc()) --- */
+
+#define SNAPSHOT_CLUSTER    (64 * KiB)      /* system/block/snapshot.c: a bit for each */
+#define RINGBUF_DEFAULT     (64 * KiB)
+
+static void add_pages(Budget *b, const char *account, uint64_t bytes)
+{
+    add(b, "", account, ROUND_UP(MAX(bytes, 1), (uint64_t)getpagesize()));
+}
+
+static uint64_t file_bytes(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) ? 0 : (uint64_t)st.st_size;
+}
+
+static bool add_ringbufs(Budget *b, Error **errp)
+{
+    FOREACH_ITEM(item, b->o->chardevs) {
+        const char *backend = value_dict_get_str(item->dict, "backend");
+        uint64_t size;
+
+        if (g_strcmp0(backend, "ringbuf") && g_strcmp0(backend, "memory")) {
+            continue;
+        }
+        if (!get_size(item->dict, "size", RINGBUF_DEFAULT, &size, errp)) {
+            return false;
+        }
+        add_pages(b, "chardev/ringbuf", size);
+    }
+    return true;
+}
+
+static void add_files(Budget *b)
+{
+    FOREACH_ITEM(item, b->o->fw_cfgs) {
+        const char *file = value_dict_get_str(item->dict, "file");
+
+        if (file) {
+            add_pages(b, "fw_cfg", file_bytes(file));
+        }
+    }
+    FOREACH_ITEM(item, b->o->drives) {
+        const char *file = value_dict_get_str(item->dict, "file");
+
+        if (file && !is_on(item->dict, "read-only")
+            && (value_dict_get(item->dict, "snapshot") ? is_on(item->dict, "snapshot") : b->o->snapshot)) {
+            add_pages(b, "block/snapshot", DIV_ROUND_UP(file_bytes(file), 64 * SNAPSHOT_CLUSTER) * sizeof(unsigned long));
+        }
+    }
+}
+
 /* --- VNC --- */
 
 /* Of the console that a server is to show: the named adapter's, the first, or an empty one. */
@@ -282,9 +338,10 @@ static void print(const Budget *b)
 bool budget_print(Options *o, Machine *m, Error **errp)
 {
     Budget b = { o, m, value_dict(), g_array_new(false, false, sizeof(Picture)) };
-    bool ok = add_ram(&b, errp) && add_devices(&b, errp) && add_vnc_servers(&b, errp);
+    bool ok = add_ram(&b, errp) && add_devices(&b, errp) && add_vnc_servers(&b, errp) && add_ringbufs(&b, errp);
 
     if (ok) {
+        add_files(&b);
         add_registered(&b);
         print(&b);
     }

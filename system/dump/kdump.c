@@ -126,20 +126,39 @@ static bool write_header(Kdump *k, Error **errp)
            && dump_sink_write(sink, s.offset_note, k->d->notes->data, k->d->notes->len, errp);
 }
 
-static bool write_bitmaps(Kdump *k, Error **errp)
+/* The part of the bitmap for the pages from @first on, @len bytes. */
+static void make_bitmap(const Kdump *k, uint64_t first, uint8_t *map, size_t len)
 {
-    g_autofree uint8_t *map = g_malloc0(k->bitmap_size);
     const GArray *ranges = k->d->ranges;
 
+    memset(map, 0, len);
     for (unsigned i = 0; i < ranges->len; i++) {
         const DumpRange *r = &g_array_index(ranges, DumpRange, i);
+        uint64_t end = MIN(end_page(r), first + 8 * len);
 
-        for (uint64_t pfn = first_page(r); pfn < end_page(r); pfn++) {
-            map[pfn / 8] |= 1 << pfn % 8;
+        for (uint64_t pfn = MAX(first_page(r), first); pfn < end; pfn++) {
+            map[(pfn - first) / 8] |= 1 << pfn % 8;
         }
     }
-    return dump_sink_write(&k->d->sink, k->bitmap_at, map, k->bitmap_size, errp)
-           && dump_sink_write(&k->d->sink, k->bitmap_at + k->bitmap_size, map, k->bitmap_size, errp);
+}
+
+/* Twice the same, and part by part: a bitmap for a terabyte would take 32 MiB. */
+static bool write_bitmaps(Kdump *k, Error **errp)
+{
+    const size_t part = 64 * KiB;
+    g_autofree uint8_t *map = g_malloc(part);
+
+    for (uint64_t at = 0; at < 2 * k->bitmap_size;) {
+        uint64_t in_bitmap = at % k->bitmap_size;
+        size_t len = MIN(part, k->bitmap_size - in_bitmap);
+
+        make_bitmap(k, 8 * in_bitmap, map, len);
+        if (!dump_sink_write(&k->d->sink, k->bitmap_at + at, map, len, errp)) {
+            return false;
+        }
+        at += len;
+    }
+    return true;
 }
 
 /* --- pages --- */

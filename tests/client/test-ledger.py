@@ -36,6 +36,9 @@ MACHINES = [
     ['-machine', 'q35', '-m', '64,maxmem=2G', OBJECT, 'memory-backend-ram,id=m,size=1G,reserve=off', '-device',
      'virtio-mem-pci,memdev=m,requested-size=128M', OBJECT, 'memory-backend-ram,id=ready,size=16M,prealloc=on'],
     ['-machine', 'q35', '-m', '64', '-mem-prealloc'],
+    ['-machine', 'q35', '-m', '64', '-chardev', 'ringbuf,id=r,size=8M', '-chardev', 'memory,id=s', '-fw_cfg',
+     'name=opt/quern/file,file=@/file', '-fw_cfg', 'name=opt/quern/text,string=text', '-drive',
+     'file=@/disk,format=raw,if=none,id=d,snapshot=on', '-drive', 'file=@/disk,format=raw,if=none,id=e,read-only=on'],
 ]
 
 
@@ -57,6 +60,9 @@ class Foretold(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
+        for name, size in ('file', 5 * MIB + 1), ('disk', 64 * GIB):
+            with open(os.path.join(self.folder, name), 'wb') as f:
+                f.truncate(size)
 
     def test_the_dry_run_says_what_the_machine_then_says(self):
         for machine in MACHINES:
@@ -100,6 +106,42 @@ class Foretold(unittest.TestCase):
             status, _, err = run('-machine', 'none', *QUIET, '-accel', 'tcg,tb-size=' + text)
             self.assertEqual(status, 1, text)
             self.assertIn('tb-size must be', err)
+
+
+class Pages(unittest.TestCase):
+    """What options have the emulator keep is in an account as long as it is there."""
+
+    def account(self, q, name):
+        return {a['name']: (a['bound'], a['present']) for a in q.command('query-memory-ledger')['accounts']}.get(name)
+
+    def test_ring_buffers_come_and_go(self):
+        with quern.Quern('-machine', 'q35,memory-limit=512M', '-m', '64', '-accel', 'tcg,tb-size=16', '-S') as q:
+            def add(name, size):
+                return {'id': name, 'backend': {'type': 'ringbuf', 'data': {'size': size}}}
+
+            self.assertIsNone(self.account(q, 'chardev/ringbuf'))
+            q.command('chardev-add', add('a', 8 * MIB))
+            q.command('chardev-add', add('b', 64 * 1024))
+            self.assertEqual(self.account(q, 'chardev/ringbuf'), (8 * MIB + 65536, 0))
+            q.command('ringbuf-write', {'device': 'a', 'data': 'x' * 100000})
+            self.assertEqual(self.account(q, 'chardev/ringbuf')[1], 25 * 4096)
+            error = q.error('chardev-add', add('c', GIB))[1]
+            self.assertIn("memory-limit: account 'chardev/ringbuf' needs 1048576 KiB more", error)
+            for name in 'ab':
+                q.command('chardev-remove', {'id': name})
+            self.assertIsNone(self.account(q, 'chardev/ringbuf'))
+
+    def test_files_for_the_firmware(self):
+        with tempfile.NamedTemporaryFile() as f:
+            f.write(b'1' * (40 * MIB))
+            f.flush()
+            with quern.Quern('-machine', 'q35', '-m', '64', '-fw_cfg', 'name=opt/quern/big,file=' + f.name, '-S') as q:
+                self.assertEqual(self.account(q, 'fw_cfg'), (40 * MIB, 40 * MIB))
+                self.assertLess(self.account(q, 'program')[1], 20 * MIB)
+            status, _, err = run('-machine', 'q35,memory-limit=140M', '-m', '64', *QUIET, '-accel', 'tcg,tb-size=16', '-fw_cfg',
+                                 'name=opt/quern/big,file=' + f.name)
+            self.assertEqual(status, 1)
+            self.assertIn("opt/quern/big: memory-limit: account 'fw_cfg' needs 40960 KiB more", err)
 
 
 class Limit(unittest.TestCase):
