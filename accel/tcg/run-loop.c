@@ -249,6 +249,12 @@ static void take_interrupt(TcgCpuState *t)
     bql_unlock();
 }
 
+/* Something in hardware waiting behind a mask is no reason to take the BQL each time round. */
+static bool has_request(Vcpu *cpu, uint32_t request)
+{
+    return unlikely(request) && ((request & ~CPU_INTERRUPT_HARD) || vcpu_info(cpu)->has_work(cpu));
+}
+
 /* True: leave the loop (exception_index may say why). */
 static bool handle_requests(TcgCpuState *t)
 {
@@ -268,8 +274,7 @@ static bool handle_requests(TcgCpuState *t)
         tcg_running_begin(t);
     }
     request = wanted_requests(cpu);
-    /* Something in hardware waiting behind a mask is no reason to take the BQL each time round. */
-    if (unlikely(request) && ((request & ~CPU_INTERRUPT_HARD) || vcpu_info(cpu)->has_work(cpu))) {
+    if (has_request(cpu, request)) {
         take_interrupt(t);
         if (cpu->exception_index >= 0) {
             return false;               /* the caller looks at exceptions again */
@@ -460,6 +465,19 @@ static void set_mode(TcgCpuState *t, const TbMode *mode, unsigned cflags)
         t->no_chain = no_chain;
         t->fetch_idx = t->ops->fetch_mmu_idx(t->cpu);
         tlb_update_mode_tag(t);
+    }
+}
+
+void tcg_cpu_mode_changed(Vcpu *cpu)
+{
+    TcgCpuState *t = tcg_state(cpu);
+    uint64_t pc;
+    TbMode mode;
+
+    t->ops->get_mode(cpu, &pc, &mode);
+    set_mode(t, &mode, t->no_chain ? TB_NO_CHAIN : 0);
+    if (has_request(cpu, wanted_requests(cpu))) {
+        tcg_kick(t);
     }
 }
 

@@ -51,7 +51,7 @@ typedef struct TcgJumpCacheEntry {
     /* In the executable mapping.  Of an empty entry whose tag a guest could aim at: TcgEnv.stub[TCG_STUB_LOOKUP]. */
     void *code;
 } TcgJumpCacheEntry;
-#define TCG_JUMP_CACHE_BITS 14
+#define TCG_JUMP_CACHE_BITS 15
 /* index of @pc in the jump cache; the emitter does the same */
 #define TCG_JUMP_CACHE_HASH(pc) (((pc) ^ ((pc) >> TCG_JUMP_CACHE_BITS)) & ((1u << TCG_JUMP_CACHE_BITS) - 1))
 

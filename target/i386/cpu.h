@@ -240,6 +240,18 @@ OBJECT_DECLARE(X86CPU, X86_CPU, x86_cpu)        /* "x86_64-cpu", abstract */
 
 static inline X86CPU *x86_env_cpu(CPUX86State *env) { return container_of(env, X86CPU, env); }
 static inline Vcpu *x86_env_vcpu(CPUX86State *env) { return &x86_env_cpu(env)->parent; }
+/* DR7 has an enabled execution breakpoint (SDM Vol.3 17.2.4). */
+static inline bool x86_has_code_breakpoint(const CPUX86State *env)
+{
+    uint64_t dr7 = env->dr[7];
+
+    for (unsigned n = 0; n < 4 && dr7 & 0xff; n++) {
+        if ((dr7 >> (2 * n) & 3) && !(dr7 >> (16 + 4 * n) & 3)) {
+            return true;
+        }
+    }
+    return false;
+}
 static inline unsigned x86_cpl(const CPUX86State *env) { return env->hflags & HF_CPL_MASK; }
 /* An instruction that may lead to user mode is done, hflags are those after it. */
 static inline void x86_maybe_leave_for_user(CPUX86State *env)
@@ -256,6 +268,7 @@ uint64_t x86_get_eflags(CPUX86State *env);              /* whole EFLAGS */
 void x86_set_eflags(CPUX86State *env, uint64_t value, uint64_t mask);
 
 /* --- mode (mode.c) --- */
+void x86_update_segment_hflags(CPUX86State *env);       /* those that depend on segments, when nothing else changed */
 void x86_update_hflags(CPUX86State *env);               /* recompute all from segments, CRs, EFER, EFLAGS */
 unsigned x86_mmu_index(const CPUX86State *env);         /* for data accesses */
 static inline unsigned x86_mmu_index_kernel(const CPUX86State *env)     /* implicit supervisor accesses */

@@ -60,6 +60,13 @@ static bool io_breakpoint_armed(const CPUX86State *env)
     return false;
 }
 
+void x86_update_segment_hflags(CPUX86State *env)
+{
+    const uint32_t of_segments = HF_CPL_MASK | HF_CS64 | HF_CS32 | HF_SS32 | HF_ADDSEG;
+
+    env->hflags = (env->hflags & ~of_segments) | hflags_of_segments(env);
+}
+
 void x86_update_hflags(CPUX86State *env)
 {
     static const struct { uint32_t cr, hf; } cr0_map[] = {
@@ -145,5 +152,5 @@ void x86_set_cr4(CPUX86State *env, uint64_t v)
 void x86_load_seg_cache(CPUX86State *env, unsigned seg, unsigned selector, uint64_t base, uint32_t limit, uint32_t flags)
 {
     env->segs[seg] = (SegmentCache){ .selector = selector & 0xffff, .limit = limit, .base = base, .flags = flags };
-    x86_update_hflags(env);
+    x86_update_segment_hflags(env);
 }

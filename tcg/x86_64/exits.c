@@ -7,7 +7,7 @@
  * in the middle of a block jump to code behind it, where the globals that were dirty there are
  * written home (ra_keep).  Indirect exits probe the jump cache:
  *
- *      eax = (pc ^ pc >> 14) & 0x3fff ; entry = jump_cache + eax * 16
+ *      eax = (pc ^ pc >> 15) & 0x7fff ; entry = jump_cache + eax * 16
  *      entry.tag == pc ^ mode_tag and no exit request: jmp [entry.code]
  *
  * Leaving is a call of env.stub_leave, which does not return; behind it lies a LEAVE_ code, as a

@@ -107,6 +107,11 @@ G_NORETURN void tcg_cpu_loop_exit_restore(Vcpu *cpu, uintptr_t retaddr);
 /* Unwind only: afterwards env (with pc) is that of the instruction containing @retaddr.  False if not in code. */
 bool tcg_cpu_restore_state(Vcpu *cpu, uintptr_t retaddr);
 
+/*
+ * From a helper of a block that may be chained: what get_mode says has changed, or what the CPU accepts of interrupts.
+ * The block can go on by an indirect exit, which finds the next block by the new mode, or polls what is pending now.
+ */
+void tcg_cpu_mode_changed(Vcpu *cpu);
 /* The guest is spinning (PAUSE): let others have the host CPU, or the turn with thread=single. */
 void tcg_cpu_relax(Vcpu *cpu);
 

@@ -271,5 +271,5 @@ void gen_POPF(Gen *g, const Insn *i)
         IR_CALL(b, H_write_eflags, wide, ir_i32(b, popf_mask(g, i)));
     }
     gen_flags_dynamic(g);
-    gen_exit_loop_next(g);
+    gen_exit_mode_next(g);
 }

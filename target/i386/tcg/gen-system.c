@@ -2,7 +2,8 @@
  * Generators: system instructions; the work is in helpers (helper-system.c, helper-segment.c)
  * described in helpers-system.def.  SDM Vol.3, Vol.2 by mnemonic.
  *
- * What may change the mode or a translation's validity goes back to the run loop.
+ * What may change the mode leaves by gen_exit_mode_next(), or, if it is rare, by the run loop; what drops
+ * translations, by an indirect exit.
  */
 #include "target/i386/tcg/gen.h"
 
@@ -66,7 +67,7 @@ void gen_STI(Gen *g, const Insn *i)
     ir_env_st(b, ir_ori(b, env_ld64(g, ENV(eflags)), IF_MASK), ENV(eflags), IR_MO_64);
     if (gen_block_is_full(g, g->next)) {
         gen_set_hflag(g, HF_INHIBIT_IRQ);
-        gen_exit_loop_next(g);
+        gen_exit_mode_next(g);
     } else {
         g->sti_shadow = true;
     }
@@ -241,7 +242,11 @@ void gen_MOV_CR(Gen *g, const Insn *i)
 
     gen_sync_flags(g);
     IR_CALL(g->b, H_write_cr, ir_i32(g->b, i->op[0].reg), v);
-    gen_exit_loop_next(g);
+    if (i->op[0].reg == 3) {
+        gen_exit_mode_next(g);
+    } else {
+        gen_exit_loop_next(g);
+    }
 }
 
 void gen_MOV_RD(Gen *g, const Insn *i)
@@ -314,7 +319,7 @@ void gen_WRMSR(Gen *g, const Insn *i)
 {
     gen_sync_flags(g);
     IR_CALL(g->b, H_wrmsr);
-    gen_exit_loop_next(g);
+    gen_exit_mode_next(g);
 }
 
 void gen_RDTSC(Gen *g, const Insn *i)
@@ -367,7 +372,7 @@ void gen_RDSEED(Gen *g, const Insn *i)
 void gen_INVLPG(Gen *g, const Insn *i)
 {
     IR_CALL(g->b, H_invlpg, i->addr);
-    gen_exit_loop_next(g);
+    gen_exit_indirect(g, gen_next_pc(g));
 }
 
 void gen_INVPCID(Gen *g, const Insn *i)
@@ -375,7 +380,7 @@ void gen_INVPCID(Gen *g, const Insn *i)
     IrVal type = i->op[0].size == IR_MO_64 ? i->dst : ir_zext(g->b, i->dst);
 
     IR_CALL(g->b, H_invpcid, type, i->addr);
-    gen_exit_loop_next(g);
+    gen_exit_indirect(g, gen_next_pc(g));
 }
 
 void gen_WBINVD(Gen *g, const Insn *i)
@@ -453,7 +458,7 @@ void gen_SWAPGS(Gen *g, const Insn *i)
 
 /*
  * CPL 0 only, else #UD (not #GP).  AC chooses the TLB index of what follows; the block goes on with
- * the new one, and its exits take the run loop while AC is not what the block began with.
+ * the new one, and its exits tell of the mode while AC is not what the block began with.
  */
 static void set_ac(Gen *g, bool on)
 {

@@ -344,18 +344,39 @@ IrVal gen_next_pc(Gen *g)
     return ir_pc(g->b, g->next);
 }
 
+static bool exits_to_loop(const Gen *g)
+{
+    return g->one_insn || (g->flags & HF_TF) || (g->req->cflags & TB_NO_CHAIN);
+}
+
 bool gen_exits_specially(const Gen *g)
 {
-    return g->one_insn || g->to_loop || g->mode_changed || (g->req->cflags & TB_NO_CHAIN);
+    return exits_to_loop(g) || g->sti_ends || g->mode_changed;
 }
 
 /* Leave with the architectural pc given, to the run loop, or to #DB where EFLAGS.TF was set. */
-static void exit_specially(Gen *g, IrVal pc)
+static void exit_to_loop(Gen *g, IrVal pc)
 {
     if (g->flags & HF_TF) {
         IR_CALL(g->b, H_single_step, pc);
     } else {
         ir_exit_loop(g->b, pc);
+    }
+}
+
+/* The mode may be another one, or interrupts may be let in: what follows is looked up with that known. */
+static void exit_after_mode_change(Gen *g, IrVal pc)
+{
+    IR_CALL(g->b, H_mode_changed);
+    ir_exit_indirect(g->b, pc);
+}
+
+static void exit_specially(Gen *g, IrVal pc)
+{
+    if (exits_to_loop(g)) {
+        exit_to_loop(g, pc);
+    } else {
+        exit_after_mode_change(g, pc);
     }
 }
 
@@ -407,17 +428,31 @@ void gen_exit_loop_next(Gen *g)
 {
     gen_sync_flags(g);
     g->ended = true;
+    exit_to_loop(g, gen_next_pc(g));
+}
+
+void gen_exit_mode_next(Gen *g)
+{
+    gen_sync_flags(g);
+    g->ended = true;
     exit_specially(g, gen_next_pc(g));
 }
 
 void gen_exit_state_set(Gen *g)
 {
+    IrVal pc;
+
     g->ended = true;
-    if (g->flags & HF_TF) {
-        IR_CALL(g->b, H_single_step, ir_env_ld(g->b, IR_I64, offsetof(CPUX86State, tcg.pc), IR_MO_64));
+    if (exits_to_loop(g) && !(g->flags & HF_TF)) {
+        ir_exit_state_set(g->b);
         return;
     }
-    ir_exit_state_set(g->b);
+    pc = ir_env_ld(g->b, IR_I64, offsetof(CPUX86State, tcg.pc), IR_MO_64);
+    if (g->flags & HF_TF) {
+        IR_CALL(g->b, H_single_step, pc);
+    } else {
+        exit_after_mode_change(g, pc);
+    }
 }
 
 void gen_end_block(Gen *g)

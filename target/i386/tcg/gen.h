@@ -51,7 +51,7 @@ struct Gen {
     bool ended;                 /* an exit was emitted on the path of the last instruction */
     bool one_insn;              /* TF, RF or an interrupt shadow: one instruction, then the run loop */
     bool sti_shadow;            /* STI came just before: the next instruction is not interrupted */
-    bool to_loop;               /* exits go to the run loop: this is an STI's shadow */
+    bool sti_ends;              /* this is an STI's shadow: exits look for interrupts */
     bool mode_changed;          /* likewise: EFLAGS.AC is not what it was at the block's start */
     unsigned n_insns;
     bool loops;                 /* a branch to the block's start was met */
@@ -226,6 +226,8 @@ void gen_exit_indirect(Gen *g, IrVal pc);
 bool gen_exits_specially(const Gen *g);
 /* After this instruction back to the run loop, which looks at mode and interrupts afresh. */
 void gen_exit_loop_next(Gen *g);
+/* On to the next instruction, in the mode that the helper before may have set. */
+void gen_exit_mode_next(Gen *g);
 /* After a helper that set env->tcg.pc and everything else. */
 void gen_exit_state_set(Gen *g);
 /* An instruction that is complete but must be the block's last, with no change of mode: goes on by a direct exit. */

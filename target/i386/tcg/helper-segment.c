@@ -568,6 +568,9 @@ static void iret_protected(CPUX86State *env, unsigned size, uint64_t next, uintp
     }
     check_target(env, r.cs, r.eip, ra);
     finish_return(env, &r, &st, ra);
+    if (!x86_has_code_breakpoint(env)) {
+        r.eflags &= ~(uint64_t)RF_MASK;     /* it would end with the next instruction, and has nothing to hold off */
+    }
     x86_set_eflags(env, r.eflags, iret_flag_mask(size, cpl, iopl));
 }
 
@@ -604,7 +607,7 @@ static void load_flat(CPUX86State *env, unsigned cs, unsigned ss, unsigned cpl, 
         .selector = cs & 0xffff, .limit = 0xffffffff, .flags = FLAT_CODE | dpl | (code64 ? DESC_L : DESC_B),
     };
     env->segs[R_SS] = (SegmentCache){ .selector = ss & 0xffff, .limit = 0xffffffff, .flags = FLAT_DATA | dpl };
-    x86_update_hflags(env);
+    x86_update_segment_hflags(env);
 }
 
 void helper_syscall(CPUX86State *env, uint64_t next)

@@ -276,6 +276,11 @@ void helper_clts(CPUX86State *env)
     env->hflags &= ~HF_TS;
 }
 
+void helper_mode_changed(CPUX86State *env)
+{
+    tcg_cpu_mode_changed(x86_env_vcpu(env));
+}
+
 /* --- debug registers --- */
 
 /* DR4 and DR5 are DR6 and DR7 unless CR4.DE; any access while DR7.GD is a #DB. */

@@ -155,7 +155,7 @@ static bool gen_block(TbRequest *req, bool in_loop)
         if (refusal == DEC_TRUNCATED) {
             if (g.sti_shadow) {
                 gen_set_hflag(&g, HF_INHIBIT_IRQ);
-                g.to_loop = true;
+                g.sti_ends = true;
             }
             gen_end_block(&g);
             break;
@@ -164,13 +164,13 @@ static bool gen_block(TbRequest *req, bool in_loop)
             gen_exit_indirect(&g, gen_next_pc(&g));
             break;
         }
-        g.to_loop = g.sti_shadow;
+        g.sti_ends = g.sti_shadow;
         g.sti_shadow = false;
         gen_insn(&g, &insn, refusal);
-        if (g.to_loop && !g.ended) {
+        if (g.sti_ends && !g.ended) {
             end_sti_shadow(&g);
         }
-        g.to_loop = false;
+        g.sti_ends = false;
         if (!g.ended && gen_block_is_full(&g, g.next)) {
             gen_end_block(&g);
         }
@@ -191,26 +191,13 @@ void x86_translate(TbRequest *req)
 
 /* --- what the accelerator asks --- */
 
-/* DR7 has an enabled execution breakpoint (SDM Vol.3 17.2.4). */
-static bool has_code_breakpoint(const CPUX86State *env)
-{
-    uint64_t dr7 = env->dr[7];
-
-    for (unsigned n = 0; n < 4 && dr7 & 0xff; n++) {
-        if ((dr7 >> (2 * n) & 3) && !(dr7 >> (16 + 4 * n) & 3)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void x86_get_mode(Vcpu *cpu, uint64_t *pc, TbMode *mode)
 {
     CPUX86State *env = cpu->env;
 
     *pc = env->tcg.pc;
     mode->cs_base = env->hflags & HF_CS64 ? 0 : env->segs[R_CS].base;
-    mode->flags = env->hflags | (has_code_breakpoint(env) ? HF_TB_CODE_BP : 0);
+    mode->flags = env->hflags | (x86_has_code_breakpoint(env) ? HF_TB_CODE_BP : 0);
 }
 
 unsigned x86_fetch_mmu_idx(Vcpu *cpu)

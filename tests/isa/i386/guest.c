@@ -66,6 +66,11 @@ void x86_raise_err(CPUX86State *env, int vector, int error_code, uintptr_t ra)
     x86_raise(env, vector, ra);
 }
 
+/* No block finds another here: what comes next is looked up with the mode of then. */
+void helper_mode_changed(CPUX86State *env)
+{
+}
+
 void helper_raise(CPUX86State *env, uint32_t vector)
 {
     x86_raise(env, vector, GETPC());
