@@ -15,6 +15,7 @@
 #define PORT_QUEUE_SIZE    128
 #define CONTROL_QUEUE_SIZE 32
 #define CONTROL_MAX        256
+#define CONTROL_PENDING    256     /* messages kept for a driver that gives no buffers: all ports twice */
 
 /* Feature bits, section 5.3.3 */
 enum { SERIAL_F_SIZE = 0, SERIAL_F_MULTIPORT = 1 };
@@ -55,6 +56,10 @@ static void control_send(VirtioSerial *s, uint32_t port, uint16_t event, uint16_
     size_t tail_len = tail ? MIN(strlen(tail), sizeof(msg) - 8) : 0;
 
     if (!virtio_has_feature(&s->vdev, SERIAL_F_MULTIPORT)) {
+        return;
+    }
+    if (s->control_pending->length == CONTROL_PENDING) {
+        guest_error("virtio-serial", "no buffers for control messages: event %u of port %u is lost", event, port);
         return;
     }
     st32_le(msg, port);

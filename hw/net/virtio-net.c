@@ -125,6 +125,7 @@ static NetResult net_receive(NetClient *nc, const NetOffload *off, uint8_t *data
         return is_running(s) ? NET_LATER : NET_TAKEN;
     }
     rx_header(s, off, n, h);
+    memset(s->rx_written, 0, n * sizeof(s->rx_written[0]));     /* a buffer may have no room at all */
     rx_scatter(s, n, 0, h, head);
     rx_scatter(s, n, head, data, len);
     virtqueue_push_many(p->rx, s->rx_chains, s->rx_written, n);

@@ -232,6 +232,31 @@ static void test_mergeable_buffers_come_together(void)
     net_stop(&n);
 }
 
+/* All of it is for the device to read: it counts as a buffer, of no bytes. */
+static void test_a_buffer_without_room_gets_nothing(void)
+{
+    uint8_t frame[100];
+    uint32_t written;
+    uint64_t at;
+    Net n;
+
+    net_start(&n, BIT(F_MRG_RXBUF));
+    make_frame(frame, sizeof(frame), BROADCAST, 1);
+    wire_send(&n, frame, sizeof(frame));
+    g_assert_cmpuint(guest_receive_mark(&n), ==, 1);
+    make_frame(frame, sizeof(frame), BROADCAST, 2);
+    qvq_add(&n.rx, &(QSegment){ qtest_alloc(n.q, 64, 16), 64, false }, 1);
+    at = guest_post(&n, 2048);
+    wire_send(&n, frame, sizeof(frame));
+    qvq_wait(&n.rx, &written);
+    g_assert_cmpuint(written, ==, 0);
+    qvq_wait(&n.rx, &written);
+    g_assert_cmpuint(written, ==, HEADER + sizeof(frame));
+    g_assert_cmpuint(qtest_read(n.q, at + 10, 2), ==, 2);
+    g_assert_cmpuint(qtest_read(n.q, at + HEADER + 14, 1), ==, 2);
+    net_stop(&n);
+}
+
 static void test_a_buffer_too_small_loses_no_frame(void)
 {
     uint8_t frame[1000];
@@ -465,6 +490,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-net/checksum", test_checksum_is_completed);
     g_test_add_func("/virtio-net/receive-waits", test_receive_waits_for_buffers);
     g_test_add_func("/virtio-net/mergeable", test_mergeable_buffers_come_together);
+    g_test_add_func("/virtio-net/no-room", test_a_buffer_without_room_gets_nothing);
     g_test_add_func("/virtio-net/small-buffer", test_a_buffer_too_small_loses_no_frame);
     g_test_add_func("/virtio-net/receive-modes", test_receive_modes);
     g_test_add_func("/virtio-net/vlans", test_vlans);

@@ -343,6 +343,29 @@ static void test_serial_port_comes_up_and_talks(void)
     qtest_stop(s.q);
 }
 
+/* A driver that asks again and again and gives no room for the answers. */
+static void test_serial_control_messages_are_bounded(void)
+{
+    unsigned n = 0;
+    Serial s = { 0 };
+
+    serial_start(&s);
+    for (unsigned i = 0; i < 400; i++) {
+        send_control(&s, 0xffffffff, EV_DEVICE_READY, 1);
+    }
+    for (;;) {
+        qvq_add(&s.control_rx, &(QSegment){ qtest_alloc(s.q, 64, 4), 64, true }, 1);
+        qvq_kick(&s.control_rx);
+        if (!qvq_has_used(&s.control_rx)) {
+            break;
+        }
+        qvq_wait(&s.control_rx, NULL);
+        n++;
+    }
+    g_assert_cmpuint(n, ==, 256);
+    qtest_stop(s.q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -355,5 +378,6 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-serial/port", test_serial_port_comes_up_and_talks);
     g_test_add_func("/virtio-serial/open", test_serial_port_tells_when_it_is_opened);
     g_test_add_func("/virtio-serial/change", test_serial_port_goes_on_with_another_back_end);
+    g_test_add_func("/virtio-serial/bounded", test_serial_control_messages_are_bounded);
     return g_test_run();
 }
