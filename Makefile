@@ -3,6 +3,7 @@
 #   make            build build/quern
 #   make demo       install what is needed, build, boot a Debian kernel to a shell   [ARGS="-smp 4"]
 #   make check      install what is needed, build, run every quick suite
+#   make check-asan      the unit, qtest and client suites under AddressSanitizer and UBSan, in build-asan
 #   make check-libvirt   a domain's life through a private libvirt daemon (as root, libvirt installed)
 #   make bench      start-up, workloads beside QEMU (if it is installed)   [ROWS="small fork xz"] [TURNS=5] [CLOCK=cpu]
 #   make fuzz       run the fuzz targets          [DURATION=300 seconds] [TARGETS="json options qmp"]
@@ -19,7 +20,7 @@ TARGETS ?= json options qmp
 TURNS ?= 5
 CLOCK ?= guest
 
-.PHONY: all demo check check-libvirt bench fuzz isa-random docs install clean
+.PHONY: all demo check check-asan check-libvirt bench fuzz isa-random docs install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) quern quern-system-x86_64
@@ -38,6 +39,12 @@ check: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 	@scripts/make-guest $(BUILD)/guest
 	@scripts/check $(BUILD)
+
+check-asan:
+	@scripts/install-deps check
+	@[ -f build-asan/build.ninja ] || ./configure --builddir=build-asan --enable-sanitizers
+	@ninja -C build-asan
+	@scripts/check build-asan --timeout-multiplier 5 --suite unit --suite qtest --suite client
 
 check-libvirt: all
 	@scripts/install-deps demo
@@ -73,4 +80,4 @@ install: all
 	@meson install -C $(BUILD)
 
 clean:
-	@rm -rf $(BUILD) build-fuzz
+	@rm -rf $(BUILD) build-asan build-fuzz
