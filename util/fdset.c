@@ -91,7 +91,7 @@ int64_t fdset_add(int64_t id, int fd, const char *opaque, Error **errp)
     return id;
 }
 
-bool fdset_remove(int64_t id, int64_t fd, Error **errp)
+bool fdset_remove(int64_t id, const int64_t *fd, Error **errp)
 {
     FdSet *s = set_find(id);
     bool found = false;
@@ -99,7 +99,7 @@ bool fdset_remove(int64_t id, int64_t fd, Error **errp)
     for (unsigned i = 0; s && i < s->entries->len;) {
         FdEntry *e = &g_array_index(s->entries, FdEntry, i);
 
-        if (fd >= 0 && e->fd != fd) {
+        if (fd && e->fd != *fd) {
             i++;
             continue;
         }
@@ -109,7 +109,7 @@ bool fdset_remove(int64_t id, int64_t fd, Error **errp)
         found = true;
     }
     if (!found) {
-        g_autofree char *tail = fd >= 0 ? g_strdup_printf(", fd:%" PRId64, fd) : g_strdup("");
+        g_autofree char *tail = fd ? g_strdup_printf(", fd:%" PRId64, *fd) : g_strdup("");
 
         error_setg(errp, "File descriptor named 'fdset-id:%" PRId64 "%s' not found", id, tail);
         return false;

@@ -280,7 +280,8 @@ void memory_region_set_log(MemoryRegion *mr, bool on, unsigned client);
 void memory_region_sync_dirty(const MemoryRegion *mr);
 bool memory_region_snapshot_and_clear_dirty(MemoryRegion *mr, hwaddr addr, uint64_t len, unsigned client, unsigned long *bitmap);
 
-void memory_print_tree(FILE *f, bool flat);
+enum { MEMORY_PRINT_FLAT = 1, MEMORY_PRINT_OWNERS = 2, MEMORY_PRINT_DISABLED = 4 };
+void memory_print_tree(FILE *f, unsigned flags);
 
 /* --- the machine's own spaces (made by system/memory at start) --- */
 extern AddressSpace address_space_memory;

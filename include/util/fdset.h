@@ -18,8 +18,8 @@ int fdset_open(const char *path, int flags, mode_t mode);
 
 /* Add @fd (owned from now on, also on failure) to set @id, or to a new one if @id is -1.  The set's id, or -1. */
 int64_t fdset_add(int64_t id, int fd, const char *opaque, Error **errp);
-/* Close the set's @fd, or all of them if @fd is -1; a set without descriptors is gone. */
-bool fdset_remove(int64_t id, int64_t fd, Error **errp) MUST_USE;
+/* Close the set's *@fd, or all of them if @fd is NULL; a set without descriptors is gone. */
+bool fdset_remove(int64_t id, const int64_t *fd, Error **errp) MUST_USE;
 /* By set, then by descriptor; @opaque_text is NULL if none was given. */
 void fdset_foreach(void (*fn)(int64_t id, int fd, const char *opaque_text, void *opaque), void *opaque);
 

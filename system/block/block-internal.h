@@ -173,6 +173,8 @@ static inline bool block_request_is_write(const BlockRequest *r)
 BlockContext *block_context_get(IOThread *t);
 IOThread *block_context_thread(const BlockContext *c);
 void block_context_push(BlockContext *c, BlockRequest *r);      /* run blocking on a worker */
+/* Workers kept and at most, and requests collected for the ring (0 = as it is good), of a context without iothread. */
+void block_context_set_limits(BlockContext *c, unsigned pool_min, unsigned pool_max, int64_t aio_max_batch);
 /* Wait until a request of @c is finished and complete all that are. */
 void block_context_wait(BlockContext *c);
 void block_context_plug(BlockContext *c);

@@ -17,6 +17,7 @@ struct BlockContext {
     ThreadPool *pool;
     Uring *uring;               /* made at the first use */
     unsigned plugged;
+    int64_t aio_max_batch;      /* without iothread, whose own is valid */
     BottomHalf *bh;             /* main loop */
     IOThreadWork work;          /* iothread */
 
@@ -138,7 +139,7 @@ Uring *block_context_uring(BlockContext *c, Error **errp)
 bool block_context_start_uring(BlockContext *c, BlockRequest *r, int fd, uint64_t offset, int64_t max_batch)
 {
     Uring *u = block_context_uring(c, NULL);
-    int64_t batch = max_batch ? max_batch : c->thread ? iothread_aio_max_batch(c->thread) : 0;
+    int64_t batch = max_batch ? max_batch : c->thread ? iothread_aio_max_batch(c->thread) : c->aio_max_batch;
 
     return u && uring_start(u, r, fd, offset, batch ? (unsigned)MIN(batch, UINT_MAX) : AIO_MAX_BATCH, c->plugged);
 }
@@ -188,6 +189,12 @@ static void context_free(void *opaque)
     g_mutex_clear(&c->lock);
     g_cond_clear(&c->cond);
     g_free(c);
+}
+
+void block_context_set_limits(BlockContext *c, unsigned pool_min, unsigned pool_max, int64_t aio_max_batch)
+{
+    thread_pool_set_limits(c->pool, pool_min, pool_max);
+    c->aio_max_batch = aio_max_batch;
 }
 
 BlockContext *block_context_get(IOThread *t)

@@ -22,8 +22,10 @@
 #include "system/monitor.h"
 #include "system/net.h"
 #include "system/qtest.h"
+#include "system/runstate.h"
 #include "system/serial.h"
 #include "qapi/keyval.h"
+#include "qapi/qapi-commands.h"
 
 #include <sys/sysinfo.h>
 
@@ -515,14 +517,8 @@ static bool numa_cpu(Machine *m, const QapiNumaCpuOptions *c, Error **errp)
     return numa_set_cpus(m, (unsigned)c->node_id, &want, errp);
 }
 
-static bool add_numa(Options *o, CliItem *item, Error **errp)
+static bool apply_numa(Machine *m, const QapiNumaOptions *n, Error **errp)
 {
-    Machine *m = current_machine();
-    g_autoptr(QapiNumaOptions) n = qapi_parse_numa_options(item->dict, QAPI_FROM_TEXT, errp);
-
-    if (!n) {
-        return false;
-    }
     switch (n->type) {
     case QAPI_NUMA_OPTIONS_TYPE_NODE:
         return numa_node(m, &n->u.node, errp);
@@ -531,6 +527,22 @@ static bool add_numa(Options *o, CliItem *item, Error **errp)
     default:
         return numa_cpu(m, &n->u.cpu, errp);
     }
+}
+
+static bool add_numa(Options *o, CliItem *item, Error **errp)
+{
+    g_autoptr(QapiNumaOptions) n = qapi_parse_numa_options(item->dict, QAPI_FROM_TEXT, errp);
+
+    return n && apply_numa(current_machine(), n, errp);
+}
+
+bool qmp_set_numa_node(const QapiNumaOptions *args, Error **errp)
+{
+    if (!runstate_is_preconfig()) {
+        error_setg(errp, "The command is permitted only before the machine has been created");
+        return false;
+    }
+    return apply_numa(current_machine(), args, errp);
 }
 
 /* --- the machine --- */
@@ -701,6 +713,12 @@ static bool set_image(Machine *m, const char *property, const char *path, Error 
     return !path || object_property_set_str(m, property, path, errp);
 }
 
+/* With -preconfig before anybody can ask about them, and say more by set-numa-node. */
+static bool set_cpus(Options *o, Machine *m, Error **errp)
+{
+    return set_smp(m, &o->smp, errp) && set_cpu(m, &o->cpu, errp) && for_items(o, o->numas, add_numa, errp);
+}
+
 static bool set_machine_options(Options *o, Machine *m, Error **errp)
 {
     static const char *const skip[] = { "type", "accel", "smp", "memory", "boot", NULL };
@@ -725,8 +743,8 @@ static bool set_machine_options(Options *o, Machine *m, Error **errp)
     }
     return set_image(m, "kernel", o->kernel, errp) && set_image(m, "initrd", o->initrd, errp)
         && set_image(m, "append", o->append, errp) && set_image(m, "firmware", o->firmware, errp)
-        && named(o->memory_where, set_memory(o, m, errp), errp) && make_backend(o, m, errp) && set_smp(m, &o->smp, errp)
-        && set_cpu(m, &o->cpu, errp) && named(o->boot_where, set_boot(m, o->boot, errp), errp);
+        && named(o->memory_where, set_memory(o, m, errp), errp) && make_backend(o, m, errp)
+        && (o->preconfig || set_cpus(o, m, errp)) && named(o->boot_where, set_boot(m, o->boot, errp), errp);
 }
 
 /* -machine smp.cpus=4,memory.size=1G,boot.menu=on are other spellings of -smp, -m, -boot. */
@@ -808,7 +826,6 @@ static bool add_vnc(Options *o, CliItem *item, Error **errp)
 static bool build_machine(Options *o, Machine *m, Error **errp)
 {
     return set_machine_options(o, m, errp)
-        && for_items(o, o->numas, add_numa, errp)
         && for_items(o, o->smbios, add_smbios, errp) && for_items(o, o->acpitables, add_acpitable, errp)
         && machine_build(m, errp) && add_vga(o, m, errp) && block_drives_create_devices(errp)
         && for_items(o, o->fw_cfgs, add_fw_cfg, errp) && for_items(o, o->option_roms, add_option_rom, errp)
@@ -866,7 +883,8 @@ bool build_before_machine(Options *o, Error **errp)
         && for_items(o, o->nics, add_nic, errp)
         && for_items(o, o->nets, add_net, errp)
         && for_items(o, o->blockdevs, add_blockdev, errp)
-        && for_items(o, o->drives, add_drive, errp);
+        && for_items(o, o->drives, add_drive, errp)
+        && (!o->preconfig || set_cpus(o, m, errp));
 }
 
 bool build_the_machine(Options *o, Error **errp)

@@ -140,7 +140,7 @@ static int open_protocol(const char *protocol, Error **errp)
         return -1;
     }
     path = protocol + strlen("file:");
-    fd = fdset_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    fd = fdset_open(path, O_WRONLY | O_CREAT, 0600);
     if (fd < 0) {
         error_setg_errno(errp, errno, "cannot open '%s'", path);
     }
@@ -277,6 +277,13 @@ bool qmp_dump_guest_memory(const QapiDumpGuestMemoryArgs *args, Error **errp)
     collect_cpus(d);
     d->mappings = args->paging ? collect_mappings(errp) : NULL;
     if (args->paging && !d->mappings) {
+        if (the_dump.resume) {
+            vm_start();
+        }
+        return false;
+    }
+    if (g_str_has_prefix(args->protocol, "file:") && ftruncate(d->sink.fd, 0) && errno != EINVAL /* no regular file */) {
+        error_setg_errno(errp, errno, "cannot empty '%s'", args->protocol + strlen("file:"));
         if (the_dump.resume) {
             vm_start();
         }

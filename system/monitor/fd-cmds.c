@@ -63,11 +63,7 @@ QapiAddfdInfo *qmp_add_fd(const QapiAddFdArgs *args, Error **errp)
 
 bool qmp_remove_fd(const QapiRemoveFdArgs *args, Error **errp)
 {
-    if (args->has_fd && args->fd < 0) {
-        error_setg(errp, "Parameter 'fd' expects a descriptor, got %" PRId64, args->fd);
-        return false;
-    }
-    return fdset_remove(args->fdset_id, args->has_fd ? args->fd : -1, errp);
+    return fdset_remove(args->fdset_id, args->has_fd ? &args->fd : NULL, errp);
 }
 
 static void add_info(int64_t id, int fd, const char *text, void *opaque)

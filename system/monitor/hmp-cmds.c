@@ -266,6 +266,7 @@ static const HmpCommand commands[] = {
     { "set_password", NULL, "vnc PASSWORD", "set a display's password", .run = hmp_set_password },
     { "expire_password", NULL, "vnc never|now|+SECONDS|SECONDS", "when a display's password expires", .run = hmp_expire_password },
     { "change", NULL, "vnc password PASSWORD", "set VNC's password", .run = hmp_change },
+    { "getfd", NULL, "NAME", "take the descriptor that was passed along (SCM_RIGHTS)", .run = hmp_getfd },
     { "closefd", NULL, "NAME", "close a descriptor that was passed", .run = hmp_closefd },
     { "qom-list", NULL, "[PATH]", "an object's properties", .run = hmp_qom_list },
     { "qom-get", NULL, "PATH PROPERTY", "a property as JSON", .run = hmp_qom_get },
@@ -306,6 +307,7 @@ static const HmpCommand commands[] = {
     { "sum", NULL, "ADDR SIZE", "checksum of physical memory", .run = hmp_sum },
     { "gva2gpa", NULL, "ADDR", "where virtual memory is in physical memory", .run = hmp_gva2gpa },
     { "gpa2hva", NULL, "ADDR", "where physical memory is in the emulator", .run = hmp_gpa2hva },
+    { "gpa2hpa", NULL, "ADDR", "where physical memory is in the host's; for the privileged", .run = hmp_gpa2hpa },
 };
 
 static const HmpCommand *find(const char *name)

@@ -80,3 +80,13 @@ bool hmp_dump_guest_memory(FILE *out, const char *args, Error **errp)
     a.protocol = protocol;
     return qmp_dump_guest_memory(&a, errp);
 }
+
+void hmp_info_dump(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiDumpQueryResult) r = qmp_query_dump(&error_abort);
+
+    fprintf(out, "Status: %s\n", qapi_dump_status_str(r->status));
+    if (r->status == QAPI_DUMP_STATUS_ACTIVE && r->total) {
+        fprintf(out, "Finished: %.2f %%\n", 100.0 * (double)r->completed / (double)r->total);
+    }
+}

@@ -111,7 +111,28 @@ static void info_irq(FILE *out, const char *args, int cpu_index)
 
 static void info_mtree(FILE *out, const char *args, int cpu_index)
 {
-    memory_print_tree(out, strstr(args, "-f") != NULL);
+    g_auto(GStrv) words = g_strsplit(args, " ", -1);
+    unsigned flags = 0;
+
+    for (unsigned n = 0; words[n]; n++) {
+        if (!words[n][0]) {
+            continue;
+        }
+        if (!strcmp(words[n], "-f")) {
+            flags |= MEMORY_PRINT_FLAT;
+        } else if (!strcmp(words[n], "-o")) {
+            flags |= MEMORY_PRINT_OWNERS;
+        } else if (!strcmp(words[n], "-D")) {
+            flags |= MEMORY_PRINT_DISABLED;
+        } else if (!strcmp(words[n], "-d")) {
+            fprintf(out, "There is no dispatch tree: addresses are looked up in the flat views, which -f shows\n");
+            return;
+        } else {
+            fprintf(out, "unknown flag '%s': there are -f, -o and -D\n", words[n]);
+            return;
+        }
+    }
+    memory_print_tree(out, flags);
 }
 
 static void info_jit(FILE *out, const char *args, int cpu_index)
@@ -438,6 +459,7 @@ static const InfoSubject subjects[] = {
     { "chardev", "character devices", info_chardev },
     { "cpus", "virtual CPUs", info_cpus },
     { "dirty_rate", "how fast the guest writes to memory, once it was measured", hmp_info_dirty_rate },
+    { "dump", "how far a detached dump of memory is", hmp_info_dump },
     { "hotpluggable-cpus", "places of CPUs", hmp_info_hotpluggable_cpus },
     { "iothreads", "threads for I/O", info_iothreads },
     { "irq", "how often interrupt controllers' inputs were raised", info_irq },
@@ -454,7 +476,7 @@ static const InfoSubject subjects[] = {
     { "migrate", "the last or present migration", info_migrate },
     { "migrate_capabilities", "ways of migrating", info_migrate_capabilities },
     { "migrate_parameters", "parameters of migrations", info_migrate_parameters },
-    { "mtree", "[-f] memory regions, or flat views", info_mtree },
+    { "mtree", "[-f] [-o] [-D] memory regions, or flat views; -o owners, -D regions that are switched off, too", info_mtree },
     { "name", "the guest's name", info_name },
     { "network", "network devices and back ends", info_network },
     { "numa", "NUMA nodes", hmp_info_numa },
@@ -470,6 +492,7 @@ static const InfoSubject subjects[] = {
     { "usernet", "connections of user mode networks", info_usernet },
     { "uuid", "the machine's UUID", info_uuid },
     { "version", "the version", info_version },
+    { "vnc", "VNC servers and their clients", hmp_info_vnc },
     { "vm-generation-id", "the virtual machine generation id", info_vm_generation_id },
 };
 

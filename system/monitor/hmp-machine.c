@@ -163,6 +163,11 @@ bool hmp_change(FILE *out, const char *args, Error **errp)
     return qmp_change_vnc_password(&(QapiChangeVncPasswordArgs){ .password = words[2] }, errp);
 }
 
+bool hmp_getfd(FILE *out, const char *args, Error **errp)
+{
+    return qmp_getfd(&(QapiGetfdArgs){ .fdname = (char *)args }, errp);
+}
+
 bool hmp_closefd(FILE *out, const char *args, Error **errp)
 {
     return qmp_closefd(&(QapiClosefdArgs){ .fdname = (char *)args }, errp);

@@ -1,5 +1,5 @@
 /*
- * The human monitor's looks at memory and ports: x, xp, print, i, o, sum, gva2gpa, gpa2hva.
+ * The human monitor's looks at memory and ports: x, xp, print, i, o, sum, gva2gpa, gpa2hva, gpa2hpa.
  *
  * A format is [count][letter][size]: x hexadecimal, d signed, u unsigned, o octal, c character, i
  * instructions; b 1, h 2, w 4, g 8 bytes.  What is left out is as it was the last time.
@@ -9,6 +9,9 @@
 #include "accel/tcg/cpu-ops.h"
 #include "hw/core/cpu.h"
 #include "util/rcu.h"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #define MAX_COUNT    65536
 #define LINE_BYTES   16
@@ -325,24 +328,85 @@ bool hmp_gva2gpa(FILE *out, const char *args, Error **errp)
     return true;
 }
 
+/* The host's address of guest-physical @addr, and the region's name; NULL and @errp if that is no RAM. */
+static const uint8_t *find_ram_rcu(uint64_t addr, const char **name, Error **errp)
+{
+    const FlatRange *r = flatview_lookup(address_space_view_rcu(&address_space_memory), addr);
+
+    if (!r) {
+        error_setg(errp, "No memory is mapped at address 0x%" PRIx64, addr);
+        return NULL;
+    }
+    if (!memory_region_is_ram(r->mr)) {
+        error_setg(errp, "Memory at address 0x%" PRIx64 " is not RAM", addr);
+        return NULL;
+    }
+    *name = r->mr->name;
+    return r->mr->ram->host + r->offset_in_region + (addr - r->start);
+}
+
 bool hmp_gpa2hva(FILE *out, const char *args, Error **errp)
 {
-    const FlatRange *r;
+    const uint8_t *host;
+    const char *name;
     uint64_t addr;
 
     if (!hmp_evaluate(args, hmp_present_cpu(), &addr, errp)) {
         return false;
     }
     rcu_read_lock();
-    r = flatview_lookup(address_space_view_rcu(&address_space_memory), addr);
-    if (!r) {
-        error_setg(errp, "No memory is mapped at address 0x%" PRIx64, addr);
-    } else if (!memory_region_is_ram(r->mr)) {
-        error_setg(errp, "Memory at address 0x%" PRIx64 " is not RAM", addr);
-    } else {
-        fprintf(out, "Host virtual address for 0x%" PRIx64 " (%s) is %p\n", addr, r->mr->name,
-                r->mr->ram->host + r->offset_in_region + (addr - r->start));
+    host = find_ram_rcu(addr, &name, errp);
+    if (host) {
+        fprintf(out, "Host virtual address for 0x%" PRIx64 " (%s) is %p\n", addr, name, host);
     }
     rcu_read_unlock();
-    return r && memory_region_is_ram(r->mr);
+    return host != NULL;
+}
+
+/* Linux, Documentation/admin-guide/mm/pagemap.rst: bits 0..54 the page's frame, which the unprivileged read as 0; 63 present. */
+static bool host_frame(const uint8_t *host, uint64_t *frame, Error **errp)
+{
+    const uint64_t page = (uintptr_t)host / (uintptr_t)getpagesize();
+    int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    uint64_t entry = 0;
+    ssize_t n;
+
+    if (fd < 0) {
+        error_setg_errno(errp, errno, "Cannot open /proc/self/pagemap");
+        return false;
+    }
+    n = pread(fd, &entry, sizeof(entry), (off_t)(page * sizeof(entry)));
+    close(fd);
+    *frame = entry & (BIT_ULL(55) - 1);
+    if (n != sizeof(entry)) {
+        error_setg(errp, "Cannot read pagemap");
+    } else if (!(entry >> 63)) {
+        error_setg(errp, "Page not present");
+    } else if (!*frame) {
+        error_setg(errp, "the host shows page frames to nobody without CAP_SYS_ADMIN");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+bool hmp_gpa2hpa(FILE *out, const char *args, Error **errp)
+{
+    const uint8_t *host;
+    const char *name;
+    uint64_t addr, frame;
+    bool ok;
+
+    if (!hmp_evaluate(args, hmp_present_cpu(), &addr, errp)) {
+        return false;
+    }
+    rcu_read_lock();
+    host = find_ram_rcu(addr, &name, errp);
+    ok = host && host_frame(host, &frame, errp);
+    if (ok) {
+        fprintf(out, "Host physical address for 0x%" PRIx64 " (%s) is 0x%" PRIx64 "\n", addr, name,
+                frame * (uint64_t)getpagesize() + (uintptr_t)host % (uintptr_t)getpagesize());
+    }
+    rcu_read_unlock();
+    return ok;
 }

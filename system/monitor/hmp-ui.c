@@ -138,3 +138,39 @@ void hmp_info_mice(FILE *out, const char *args, int cpu_index)
                 m->absolute ? " (absolute)" : "");
     }
 }
+
+/* --- VNC --- */
+
+static void print_address(FILE *out, const char *what, const char *host, const char *service, QapiNetworkAddressFamily family)
+{
+    fprintf(out, "  %s: %s:%s (%s)\n", what, host, service, qapi_network_address_family_str(family));
+}
+
+void hmp_info_vnc(FILE *out, const char *args, int cpu_index)
+{
+    g_autoptr(QapiVncInfo2List) list = qmp_query_vnc_servers(&error_abort);
+
+    if (!list->len) {
+        fprintf(out, "None\n");
+    }
+    for (size_t i = 0; i < list->len; i++) {
+        const QapiVncInfo2 *vnc = &list->at[i];
+
+        fprintf(out, "%s:\n", vnc->id);
+        for (size_t n = 0; n < vnc->server->len; n++) {
+            const QapiVncServerInfo2 *s = &vnc->server->at[n];
+
+            print_address(out, "Server", s->host, s->service, s->family);
+            fprintf(out, "    Auth: %s (Sub: none)\n", qapi_vnc_primary_auth_str(s->auth));
+        }
+        for (size_t n = 0; n < vnc->clients->len; n++) {
+            const QapiVncClientInfo *c = &vnc->clients->at[n];
+
+            print_address(out, "Client", c->host, c->service, c->family);
+            fprintf(out, "    x509_dname: none\n    sasl_username: none\n");
+        }
+        if (vnc->display) {
+            fprintf(out, "  Display: %s\n", vnc->display);
+        }
+    }
+}

@@ -145,6 +145,7 @@ int hmp_present_cpu(void);
 bool hmp_boot_set(FILE *out, const char *args, Error **errp);
 bool hmp_change(FILE *out, const char *args, Error **errp);
 bool hmp_closefd(FILE *out, const char *args, Error **errp);
+bool hmp_getfd(FILE *out, const char *args, Error **errp);
 bool hmp_expire_password(FILE *out, const char *args, Error **errp);
 bool hmp_qom_get(FILE *out, const char *args, Error **errp);
 bool hmp_qom_list(FILE *out, const char *args, Error **errp);
@@ -154,6 +155,7 @@ void hmp_info_ramblock(FILE *out, const char *args, int cpu_index);
 void hmp_info_roms(FILE *out, const char *args, int cpu_index);
 /* hmp-dump.c */
 bool hmp_dump_guest_memory(FILE *out, const char *args, Error **errp);
+void hmp_info_dump(FILE *out, const char *args, int cpu_index);
 bool hmp_memsave(FILE *out, const char *args, Error **errp);
 bool hmp_pmemsave(FILE *out, const char *args, Error **errp);
 /* hmp-pci.c */
@@ -167,6 +169,7 @@ bool hmp_mouse_move(FILE *out, const char *args, Error **errp);
 bool hmp_mouse_set(FILE *out, const char *args, Error **errp);
 bool hmp_screendump(FILE *out, const char *args, Error **errp);
 bool hmp_sendkey(FILE *out, const char *args, Error **errp);
+void hmp_info_vnc(FILE *out, const char *args, int cpu_index);
 void hmp_info_mice(FILE *out, const char *args, int cpu_index);
 /* hmp-cpu.c */
 void hmp_info_hotpluggable_cpus(FILE *out, const char *args, int cpu_index);
@@ -184,6 +187,7 @@ bool hmp_port_in(FILE *out, const char *format, const char *args, int cpu_index,
 bool hmp_port_out(FILE *out, const char *format, const char *args, int cpu_index, Error **errp);
 bool hmp_sum(FILE *out, const char *args, Error **errp);
 bool hmp_gva2gpa(FILE *out, const char *args, Error **errp);
+bool hmp_gpa2hpa(FILE *out, const char *args, Error **errp);
 bool hmp_gpa2hva(FILE *out, const char *args, Error **errp);
 
 #endif

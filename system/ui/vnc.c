@@ -154,8 +154,8 @@ static bool named_address(VncServer *s, Error **errp)
     }
     if (sa.ss_family == AF_UNIX) {
         s->family = QAPI_NETWORK_ADDRESS_FAMILY_UNIX;
-        s->host = g_strdup(((struct sockaddr_un *)&sa)->sun_path);
-        s->service = g_strdup("");
+        s->host = g_strdup("");
+        s->service = g_strdup(((struct sockaddr_un *)&sa)->sun_path);
         return true;
     }
     s->family = sa.ss_family == AF_INET6 ? QAPI_NETWORK_ADDRESS_FAMILY_IPV6 : QAPI_NETWORK_ADDRESS_FAMILY_IPV4;
@@ -267,7 +267,7 @@ static bool start_screen(VncServer *s, const QapiVncOptions *o, Error **errp)
     s->screen->port = s->screen->ipv6port = 0;
     s->screen->autoPort = FALSE;
     s->screen->cursor = NULL;
-    s->screen->alwaysShared = !o->has_share || o->share != QAPI_VNC_SHARE_POLICY_ALLOW_EXCLUSIVE;
+    s->screen->alwaysShared = o->has_share && o->share != QAPI_VNC_SHARE_POLICY_ALLOW_EXCLUSIVE;
     s->screen->ignoreSIGPIPE = TRUE;
     s->screen->backgroundLoop = TRUE;
     vnc_session_hooks(s);

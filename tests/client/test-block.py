@@ -2,6 +2,7 @@
 """Block nodes and drives by QMP, HMP and command line; the guest's side is in tests/qtest."""
 import os
 import sys
+import time
 import tempfile
 import unittest
 
@@ -166,6 +167,24 @@ class Block(unittest.TestCase):
                 status, _, stderr = quern.run(*PC, '-blockdev', 'null-co,node-name=n', '-device', 'virtio-blk-pci,drive=n,' + option)
                 self.assertEqual((status, stderr.count('\n')), (1, 1), stderr)
                 self.assertIn(message, stderr)
+
+
+class MainLoop(unittest.TestCase):
+    def test_limits_and_that_there_is_one(self):
+        with quern.Quern('-machine', 'none', '-object', 'main-loop,id=ml,aio-max-batch=4,thread-pool-min=2,thread-pool-max=2') as q:
+            path = {'path': '/objects/ml'}
+            self.assertEqual(q.error('object-add', {'qom-type': 'main-loop', 'id': 'b'})[1], 'only one main-loop instance allowed')
+            self.assertIn('thread-pool-min (3) must be at most', q.error('qom-set', {**path, 'property': 'thread-pool-min', 'value': 3})[1])
+            with open('/proc/%d/status' % q.process.pid, encoding='ascii') as f:
+                threads = next(int(line.split()[1]) for line in f if line.startswith('Threads'))
+            q.command('qom-set', {**path, 'property': 'thread-pool-max', 'value': 9})
+            q.command('qom-set', {**path, 'property': 'thread-pool-min', 'value': 9})
+            deadline = time.monotonic() + 20
+            while len(os.listdir('/proc/%d/task' % q.process.pid)) < threads + 7:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.02)
+            self.assertIn('in use', q.error('object-del', {'id': 'ml'})[1])
+        self.assertIn('only one main-loop', quern.run('-machine', 'none', '-object', 'main-loop,id=a', '-object', 'main-loop,id=b')[2])
 
 
 if __name__ == '__main__':

@@ -97,6 +97,7 @@ class Sent(unittest.TestCase):
             q.command('remove-fd', {'fdset-id': 7, 'fd': second['fd']})
             q.command('remove-fd', {'fdset-id': 7})
             self.assertIn("'fdset-id:7' not found", q.error('remove-fd', {'fdset-id': 7})[1])
+            self.assertIn("'fdset-id:0, fd:-1' not found", q.error('remove-fd', {'fdset-id': 0, 'fd': -1})[1])
             self.assertIn("'fdset-id:0, fd:99999' not found", q.error('remove-fd', {'fdset-id': 0, 'fd': 99999})[1])
             self.assertFalse(is_at_end(self.r, 0))
             q.command('remove-fd', {'fdset-id': 0})

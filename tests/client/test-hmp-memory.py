@@ -87,6 +87,26 @@ class Hmp(unittest.TestCase):
     def test_host_address_is_one(self):
         self.assertRegex(self.hmp('gpa2hva 0x100000'), r'^Host virtual address for 0x100000 \(pc\.ram\) is 0x[0-9a-f]+\n$')
 
+    def test_frame_of_the_host(self):
+        self.assertRegex(self.hmp('gpa2hpa 0x100000'), r'^Host physical address for 0x100000 \(pc\.ram\) is 0x[0-9a-f]+000\n$|CAP_SYS_ADMIN|pagemap')
+        for line in 'gpa2hpa 0xfee00000', 'gpa2hpa 0x900000000':
+            self.assertEqual(self.hmp(line), self.hmp(line.replace('hpa', 'hva')))
+
+    def test_memory_tree(self):
+        plain, owners, everything = (self.hmp('info mtree' + more) for more in ('', ' -o', ' -D'))
+        self.assertNotIn('[disabled]', plain)
+        self.assertIn(' owner:{dev path=/machine', owners)
+        self.assertEqual(plain, re.sub(r' owner:{[^}]*}| orphan', '', owners))
+        self.assertGreaterEqual(len(everything), len(plain))
+        self.assertIn(' owner:{', self.hmp('info mtree -f -o'))
+        self.assertIn("unknown flag '-x'", self.hmp('info mtree -x'))
+        self.assertIn('no dispatch tree', self.hmp('info mtree -f -d'))
+
+    def test_dump_and_descriptors(self):
+        self.assertEqual(self.hmp('info dump'), 'Status: none\n')
+        self.assertEqual(self.hmp('info vnc'), 'None\n')
+        self.assertEqual(self.hmp('getfd x'), 'Error: No file descriptor supplied via SCM_RIGHTS\n')
+
     def test_registers_of_all(self):
         text = self.hmp('info registers -a')
         self.assertEqual(re.findall(r'^CPU#(\d)', text, re.M), ['0', '1'])

@@ -330,7 +330,7 @@ class VirtioMem(unittest.TestCase):
                          'memory-backend-ram,id=m0,size=1T,reserve=off', '-device', 'virtio-mem-pci,id=vm0,memdev=m0,requested-size=1G') as q, \
              quern.Quern(*BOARD, '-cpu', 'max,phys-bits=46', '-m', '256M') as plain:
             self.assertEqual(q.command('query-memory-devices')[0]['data']['max-size'], 1 << 40)
-            self.assertIn(q.hmp('info mtree').count('alias virtio-mem-slot @/objects/m0'), range(240, 257))
+            self.assertIn(q.hmp('info mtree -D').count('alias virtio-mem-slot @/objects/m0'), range(240, 257))
             self.assertNotIn('/objects/m0', q.hmp('info mtree -f'))
             more = rss_kib(q.process.pid) - rss_kib(plain.process.pid)
             self.assertLess(more, 4096, 'KiB more than without the device')

@@ -181,6 +181,13 @@ class Devices(unittest.TestCase):
             self.assertEqual(status, 1)
             self.assertEqual(os.listdir(folder), [])
 
+    def test_a_nic_without_model_is_the_machine_s_default(self):
+        for machine in 'pc', 'q35':
+            with quern.Quern('-machine', machine, '-S', '-nic', 'hubport,hubid=5,id=p') as q:
+                self.assertIn('model=virtio-net-pci', q.hmp('info network'))
+                self.assertEqual(next(m for m in q.command('query-machines') if m.get('alias', m['name']) == machine)['default-ram-id'], 'pc.ram')
+        self.assertIn('give model=', quern.run('-machine', 'microvm', '-display', 'none', '-nic', 'hubport,hubid=5')[2])
+
     def test_nic_and_net_options(self):
         with quern.Quern(*Q35, '-nic', 'hubport,hubid=5,id=p,model=virtio-net-pci,mac=52:54:00:00:00:09',
                          '-net', 'nic,model=virtio', '-net', 'socket,listen=127.0.0.1:0') as q:

@@ -38,6 +38,25 @@ class Preconfig(unittest.TestCase):
             self.assertIn('in use', q.error('object-del', {'id': 'ram0'})[1])
             self.assertEqual(q.error('x-exit-preconfig')[1], 'The command is permitted only before machine initialization')
 
+    def test_numa_nodes_by_command(self):
+        with quern.Quern('-preconfig', '-S', '-machine', 'q35', '-m', '128', '-smp', '2,sockets=2') as q:
+            for i in range(2):
+                q.command('object-add', {**RAM, 'id': 'ram%d' % i})
+            places = [c['props'] for c in q.command('query-hotpluggable-cpus')]
+            self.assertEqual(sorted(p['socket-id'] for p in places), [0, 1])
+            for i in range(2):
+                q.command('set-numa-node', {'type': 'node', 'nodeid': i, 'memdev': 'ram%d' % i})
+            self.assertEqual(q.error('set-numa-node', {'type': 'node', 'nodeid': 0, 'memdev': 'ram0'})[1], 'Duplicate NUMA nodeid: 0')
+            self.assertEqual(q.error('set-numa-node', {'type': 'cpu', 'node-id': 0, 'socket-id': 7})[1], 'no match found')
+            for place in places:
+                q.command('set-numa-node', {'type': 'cpu', 'node-id': 1 - place['socket-id'], **place})
+            q.command('set-numa-node', {'type': 'dist', 'src': 0, 'dst': 1, 'val': 20})
+            q.command('x-exit-preconfig')
+            self.assertEqual(sorted((c['cpu-index'], c['props']['node-id']) for c in q.command('query-cpus-fast')), [(0, 1), (1, 0)])
+            self.assertIn('2 nodes', q.hmp('info numa'))
+            self.assertEqual(q.error('set-numa-node', {'type': 'node', 'nodeid': 2})[1],
+                             'The command is permitted only before the machine has been created')
+
     def test_s_holds_the_machine(self):
         with quern.Quern('-preconfig', '-S', '-machine', 'q35', '-m', '64') as q:
             q.socket.sendall(b'{"execute":"x-exit-preconfig"}{"execute":"query-cpus-fast"}{"execute":"query-status"}')

@@ -37,7 +37,7 @@ class Rfb:
             data += more
         return data
 
-    def handshake(self):
+    def handshake(self, shared=True):
         assert self.take(12) == b'RFB 003.008\n'
         self.s.sendall(b'RFB 003.008\n')
         kinds = self.take(self.take(1)[0])
@@ -48,7 +48,7 @@ class Rfb:
             self.s.sendall(encrypt(self.take(16), self.password))
         if struct.unpack('>I', self.take(4))[0]:
             raise PermissionError(self.take(struct.unpack('>I', self.take(4))[0]).decode())
-        self.s.sendall(b'\1')
+        self.s.sendall(bytes([shared]))
         self.width, self.height = struct.unpack('>HH', self.take(4))
         self.take(16)
         self.name = self.take(struct.unpack('>I', self.take(4))[0]).decode()
@@ -115,13 +115,29 @@ class Vnc(unittest.TestCase):
             for name in 'VNC_CONNECTED', 'VNC_INITIALIZED':
                 data = q.wait_event(name)['data']
                 self.assertEqual(data['client'], {'host': '', 'service': '', 'family': 'unix', 'websocket': False})
-                self.assertEqual((data['server']['host'], data['server']['auth']), (self.path, 'none'))
+                self.assertEqual((data['server']['host'], data['server']['service'], data['server']['auth']), ('', self.path, 'none'))
             info = q.command('query-vnc')
-            self.assertEqual((info['enabled'], info['host'], info['family'], len(info['clients'])), (True, self.path, 'unix', 1))
+            self.assertEqual((info['enabled'], info['service'], info['family'], len(info['clients'])), (True, self.path, 'unix', 1))
+            self.assertEqual(q.hmp('info vnc').replace('\r', ''), f'default:\n  Server: :{self.path} (unix)\n    Auth: none (Sub: none)\n'
+                             '  Client: : (unix)\n    x509_dname: none\n    sasl_username: none\n')
             self.assertEqual(q.command('query-vnc-servers')[0]['auth'], 'none')
             client.s.close()
             q.wait_event('VNC_DISCONNECTED')
             self.assertEqual(q.command('query-vnc')['clients'], [])
+
+    def test_who_wants_it_for_himself_gets_it(self):
+        for share, alone in (('', True), (',share=allow-exclusive', True), (',share=ignore', False), (',share=force-shared', False)):
+            with self.subTest(share), self.machine(vnc=share) as q:
+                first = Rfb(self.path).handshake()
+                second = Rfb(self.path).handshake()
+                second.picture()
+                self.wait_until(lambda: len(q.command('query-vnc')['clients']) == 2)
+                last = Rfb(self.path).handshake(shared=False)
+                last.picture()
+                self.wait_until(lambda: len(q.command('query-vnc')['clients']) == (1 if alone else 3))
+                if not alone:
+                    first.picture()
+                    second.picture()
 
     def test_password(self):
         with self.machine(vnc=',password=on') as q:
