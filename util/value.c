@@ -79,6 +79,28 @@ const char *value_type_name(ValueType t)
     return names[t];
 }
 
+char *value_describe(const Value *v)
+{
+    const char *type = value_type_name(value_type(v)), *text;
+    uint64_t u;
+    int64_t i;
+
+    switch (value_type(v)) {
+    case VALUE_BOOL:
+        return g_strdup_printf("%s %s", type, value_get_bool(v) ? "true" : "false");
+    case VALUE_DOUBLE:
+        return g_strdup_printf("%s %g", type, value_get_double(v));
+    case VALUE_STRING:
+        text = value_get_string(v);
+        return g_strdup_printf(strlen(text) > 40 ? "%s '%.40s...'" : "%s '%s'", type, text);
+    default:
+        if (value_get_int(v, &i)) {
+            return g_strdup_printf("%s %" PRId64, type, i);
+        }
+        return value_get_uint(v, &u) ? g_strdup_printf("%s %" PRIu64, type, u) : g_strdup(type);
+    }
+}
+
 Value *value_null(void)
 {
     return value_new(VALUE_NULL);

@@ -524,7 +524,9 @@ static bool addr_set(Object *obj, const Property *p, const Value *v, Error **err
         return true;
     }
     if (!value_get_int(v, &n) || n < -1 || n >= PCI_DEVFN_MAX) {
-        error_setg(errp, "must be a slot and function number -1..255 or text like '3.0'");
+        g_autofree char *got = value_describe(v);
+
+        error_setg(errp, "must be a slot and function number -1..255 or text like '3.0', got %s", got);
         return false;
     }
     d->devfn = (int32_t)n;

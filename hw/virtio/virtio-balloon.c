@@ -207,7 +207,9 @@ static bool set_poll_interval(Object *obj, const Property *p, const Value *v, Er
     int64_t seconds;
 
     if (!value_get_int(v, &seconds) || seconds < 0 || seconds > UINT32_MAX) {
-        error_setg(errp, "must be 0..%u seconds", UINT32_MAX);
+        g_autofree char *got = value_describe(v);
+
+        error_setg(errp, "must be 0..%u seconds, got %s", UINT32_MAX, got);
         return false;
     }
     s->poll_interval_s = seconds;

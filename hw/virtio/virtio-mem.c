@@ -405,7 +405,9 @@ static bool set_requested_size(Object *obj, const Property *p, const Value *v, E
     uint64_t size;
 
     if (!value_get_uint(v, &size)) {
-        error_setg(errp, "must be a size");
+        g_autofree char *got = value_describe(v);
+
+        error_setg(errp, "must be a size, got %s", got);
         return false;
     }
     if (s->vdev.dev.realized) {
@@ -450,7 +452,9 @@ static bool set_dynamic_memslots(Object *obj, const Property *p, const Value *v,
     } else if (text && !strcmp(text, "auto")) {
         s->dynamic_memslots = ON_OFF_AUTO_AUTO;
     } else {
-        error_setg(errp, "must be on, off or auto");
+        g_autofree char *got = value_describe(v);
+
+        error_setg(errp, "must be on, off or auto, got %s", got);
         return false;
     }
     return true;

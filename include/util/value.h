@@ -21,6 +21,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Value, value_unref)
 
 ValueType   value_type(const Value *v);
 const char *value_type_name(ValueType t);
+/* For messages: "integer 5", "boolean true", "string 'abc'"; long texts cut, lists and dicts by their type alone.  Owned. */
+char *value_describe(const Value *v);
 
 Value *value_null(void);
 Value *value_bool(bool b);

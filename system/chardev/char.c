@@ -581,7 +581,9 @@ static bool prop_chardev_set(Object *obj, const Property *p, const Value *v, Err
     Chardev *c;
 
     if (value_type(v) != VALUE_STRING) {
-        error_setg(errp, "expects a string, the id of a chardev");
+        g_autofree char *got = value_describe(v);
+
+        error_setg(errp, "expects a string, the id of a chardev, got %s", got);
         return false;
     }
     id = value_get_string(v);

@@ -68,8 +68,9 @@ static bool set_mac(Object *obj, const Property *p, const Value *v, Error **errp
     MacAddress *mac = (MacAddress *)((char *)obj + p->offset);
 
     if (value_type(v) != VALUE_STRING || !mac_parse(value_get_string(v), mac)) {
-        error_setg(errp, "must be an Ethernet address like 52:54:00:12:34:56, got '%s'",
-                   value_type(v) == VALUE_STRING ? value_get_string(v) : value_type_name(value_type(v)));
+        g_autofree char *got = value_describe(v);
+
+        error_setg(errp, "must be an Ethernet address like 52:54:00:12:34:56, got %s", got);
         return false;
     }
     if (mac->b[0] & 1) {
@@ -96,7 +97,9 @@ static bool set_netdev(Object *obj, const Property *p, const Value *v, Error **e
     NetClient *nc;
 
     if (value_type(v) != VALUE_STRING) {
-        error_setg(errp, "must be a string, the id of a netdev");
+        g_autofree char *got = value_describe(v);
+
+        error_setg(errp, "must be a string, the id of a netdev, got %s", got);
         return false;
     }
     id = value_get_string(v);

@@ -35,6 +35,23 @@ DEVICE_NEEDS = {'drive': 'n0', 'chardev': 'c0', 'netdev': 'net0', 'memdev': 'mem
 # Said by what the value is given to, which names the value.
 ELSEWHERE = ('PCI: ', 'find block node', ': option ROM: ', 'memory device', 'must be aligned')
 
+# What is wrong is not this value but that another goes with it; or no value would be right.
+WITHOUT_VALUE = ('is read-only', 'disable-legacy', 'min_io_size', 'opt_io_size', "can't add memory device", 'Duplicate device ID', 'needs property', 'property must be set')
+
+
+def ways_to_show(value):
+    """How a message may say what was given."""
+    if isinstance(value, bool):
+        return ('true', 'on') if value else ('false', 'off')
+    if isinstance(value, (int, float)):
+        return (str(value), hex(int(value)), '%g' % value)
+    if isinstance(value, str):
+        number = int(value, 0) if value.startswith('0x') else None
+        same = {'yes': ('on',), '1k': ('1024', '0x400')}.get(value, ())
+        return (value[:30], *same, *((str(number), hex(number)) if number is not None else ()))
+    return ({type(None): 'null', list: 'array', dict: 'object'}[type(value)],)
+
+
 SIZED = {'uint8': 8, 'uint16': 16, 'uint32': 32, 'uint64': 64, 'size': 64}
 
 
@@ -144,6 +161,8 @@ class Values(unittest.TestCase):
         if 'error' in reply:
             text = reply['error']['desc']
             self.assertLess(len(text), 12000)
+            if not any(e in text for e in WITHOUT_VALUE):
+                self.assertTrue(any(shown in text for shown in ways_to_show(value)), (value, text))
             self.assertTrue(f'{kind}.{name} ' in text or f"'{name}'" in text or (kind.split('-pci')[0] in text and name in text) or any(e in text for e in ELSEWHERE), text)
             self.assertEqual(q.error('qom-list', {'path': '/machine/peripheral/d'})[0], 'DeviceNotFound')
             return

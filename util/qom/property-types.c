@@ -80,13 +80,20 @@ bad:
 
 /* --- bool, bits --- */
 
+static bool is_not(const char *what, const Value *v, Error **errp)
+{
+    g_autofree char *got = value_describe(v);
+
+    error_setg(errp, "must be %s, got %s", what, got);
+    return false;
+}
+
 static bool want(const Value *v, ValueType type, const char *what, Error **errp)
 {
     if (value_type(v) == type) {
         return true;
     }
-    error_setg(errp, "must be %s, got %s", what, value_type_name(value_type(v)));
-    return false;
+    return is_not(what, v, errp);
 }
 
 static bool set_bool(Object *obj, const Property *p, const Value *v, Error **errp)
@@ -177,8 +184,7 @@ static bool check_uint(const Property *p, const Value *v, uint64_t type_max, uin
 
     if (!value_get_uint(v, out)) {
         if (!value_get_int(v, &i)) {
-            error_setg(errp, "must be an integer, got %s", value_type_name(value_type(v)));
-            return false;
+            return is_not("an integer", v, errp);
         }
         return range_error(p, false, p->min, max, v, errp);
     }
@@ -200,8 +206,7 @@ static bool check_int(const Property *p, const Value *v, int64_t type_min, int64
 
     if (!value_get_int(v, out)) {
         if (!value_get_uint(v, &u)) {
-            error_setg(errp, "must be an integer, got %s", value_type_name(value_type(v)));
-            return false;
+            return is_not("an integer", v, errp);
         }
         return range_error(p, true, min, max, v, errp);
     }
@@ -497,8 +502,7 @@ static bool set_custom_int(Object *obj, const Property *p, const Value *v, Error
     uint64_t u;
 
     if (!value_get_int(v, &i) && !value_get_uint(v, &u)) {
-        error_setg(errp, "must be an integer, got %s", value_type_name(value_type(v)));
-        return false;
+        return is_not("an integer", v, errp);
     }
     return p->set(obj, p, v, errp);
 }
@@ -528,7 +532,7 @@ static char *value_text(const Value *v)
     case VALUE_STRING:
         return g_strdup_printf("'%s'", value_get_string(v));
     default:
-        return g_strdup(value_type_name(value_type(v)));
+        return value_describe(v);
     }
 }
 
