@@ -21,7 +21,7 @@
 
 void tcg_kick(TcgCpuState *t)
 {
-    __atomic_store_n(&t->env->exit_request, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&t->env->exit_request, TCG_EXIT_REQUESTED, __ATOMIC_SEQ_CST);
     if (unlikely(__atomic_load_n(&t->native_turn, __ATOMIC_SEQ_CST) & 1)) {
         t->assist->expel(t->cpu);
     }

@@ -690,7 +690,7 @@ static void prepare_write(TcgCpuState *t, TlbHit *hit, vaddr va, unsigned size, 
     tlb_maybe_unprotect(t, va, mmu_idx);
     t->written_addr = addr;
     t->written_len = size;
-    __atomic_store_n(&t->env->exit_request, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&t->env->exit_request, TCG_EXIT_REQUESTED, __ATOMIC_RELEASE);
 }
 
 static void *probe(TcgCpuState *t, vaddr va, unsigned size, MmuAccess access, unsigned mmu_idx, bool quiet, bool *ok,

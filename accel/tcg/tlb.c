@@ -142,12 +142,12 @@ void tlb_jump_cache_add(TcgCpuState *t, uint64_t pc, uint64_t linear, Tb *tb)
 
     jc_note_pages(t, linear, tb->two_pages);
     note_jc_index(tb, TCG_JUMP_CACHE_HASH(pc));
-    __atomic_store_n(&e->tag, ~0ULL, __ATOMIC_RELAXED);
+    __atomic_store_n(&e->tag, TCG_JUMP_CACHE_EMPTY, __ATOMIC_RELAXED);
     __atomic_store_n(&e->code, tb_rx(t->cache, tb), __ATOMIC_RELEASE);
     __atomic_store_n(&e->tag, pc ^ t->env->mode_tag, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (tb_is_dead(tb)) {               /* pairs with tb_remove_locked() */
-        __atomic_store_n(&e->tag, ~0ULL, __ATOMIC_RELEASE);
+        __atomic_store_n(&e->tag, TCG_JUMP_CACHE_EMPTY, __ATOMIC_RELEASE);
     }
 }
 
@@ -159,7 +159,7 @@ void tlb_jump_cache_purge_range(TcgCpuState *t, const uint8_t *start, size_t len
         const uint8_t *code = __atomic_load_n(&jc[k].code, __ATOMIC_RELAXED);
 
         if ((uintptr_t)code - (uintptr_t)start < len) {
-            __atomic_store_n(&jc[k].tag, ~0ULL, __ATOMIC_RELEASE);
+            __atomic_store_n(&jc[k].tag, TCG_JUMP_CACHE_EMPTY, __ATOMIC_RELEASE);
         }
     }
 }
@@ -171,16 +171,15 @@ void tlb_jump_cache_purge_tb(TcgCpuState *t, const Tb *tb, const void *entry)
     if (k == JC_MANY) {
         tlb_jump_cache_purge_range(t, entry, 1);
     } else if (k != JC_NONE && __atomic_load_n(&t->env->jump_cache[k].code, __ATOMIC_RELAXED) == entry) {
-        __atomic_store_n(&t->env->jump_cache[k].tag, ~0ULL, __ATOMIC_RELEASE);
+        __atomic_store_n(&t->env->jump_cache[k].tag, TCG_JUMP_CACHE_EMPTY, __ATOMIC_RELEASE);
     }
 }
 
 static TcgJumpCacheEntry *jump_cache_new(void)
 {
     size_t size = sizeof(TcgJumpCacheEntry) << TCG_JUMP_CACHE_BITS;
-    TcgJumpCacheEntry *jc = g_malloc(size);
 
-    return memset(jc, 0xff, size);
+    return g_malloc0(size);             /* TCG_JUMP_CACHE_EMPTY */
 }
 
 /* --- tables --- */

@@ -52,8 +52,9 @@ typedef struct TcgJumpCacheEntry {
     void *code;
 } TcgJumpCacheEntry;
 #define TCG_JUMP_CACHE_BITS 15
-/* index of @pc in the jump cache; the emitter does the same */
-#define TCG_JUMP_CACHE_HASH(pc) (((pc) ^ ((pc) >> TCG_JUMP_CACHE_BITS)) & ((1u << TCG_JUMP_CACHE_BITS) - 1))
+/* Index of @pc in the jump cache, by its low half: functions begin at multiples of 16.  The emitter does the same. */
+#define TCG_JUMP_CACHE_FACTOR 0x9e3779b1u
+#define TCG_JUMP_CACHE_HASH(pc) ((uint32_t)(pc) * TCG_JUMP_CACHE_FACTOR >> (32 - TCG_JUMP_CACHE_BITS))
 
 /*
  * Slow paths of guest memory accesses: TLB misses, MMIO, page crossings, dirty tracking.
@@ -75,6 +76,13 @@ typedef struct TcgSlowOps {
 static inline IrMemOp tcg_oi_memop(uint32_t oi) { return (IrMemOp)(oi & 0xff); }
 static inline unsigned tcg_oi_mmu_idx(uint32_t oi) { return oi >> 8; }
 static inline uint32_t tcg_make_oi(IrMemOp op, unsigned mmu_idx) { return op | mmu_idx << 8; }
+
+/*
+ * So many bits that no tag of an entry has them all: jump caches compare with a tag that this is or'ed
+ * to.  An empty entry has none of them: only the pc that equals the secret mode tag would meet it.
+ */
+#define TCG_JUMP_CACHE_EMPTY 0ull
+#define TCG_EXIT_REQUESTED 0xaaaaaaaaaaaaaaaaull
 
 /* Trampolines in the code cache's prologue, reached through TcgEnv.stub (set by tcg_env_set_prologue()). */
 enum {
@@ -112,9 +120,8 @@ typedef struct TcgEnv {
     TcgTlbFast tlb_reversed[TCG_MMU_IDX_MAX];   /* through tcg_env_tlb(): index 0 is the closest to the end */
     uint64_t mode_tag;                      /* see TcgJumpCacheEntry; set by the run loop with the mode */
     TcgJumpCacheEntry *jump_cache;          /* 2^TCG_JUMP_CACHE_BITS entries */
-    /* written by any thread, polled by translated code: nonzero = leave to the run loop */
-    uint32_t exit_request;
-    uint32_t exit_reserved;
+    /* written by any thread, polled by translated code: 0, or TCG_EXIT_REQUESTED = leave to the run loop */
+    uint64_t exit_request;
     void *stub_slow, *stub_leave;           /* of stub[], where they are near */
 } TcgEnv;
 
@@ -191,7 +198,8 @@ void tcg_env_set_prologue(TcgEnv *env, const TcgPrologue *p, const uint8_t *rx);
 /*
  * How a block came back.  TcgEnv.pc is always the pc to go on at.  After DIRECT0 + slot,
  * TcgEnv.exit_block holds the id word of the block that left by that slot; link it or not.
- * LOOKUP: the jump cache missed.  LOOP: look at mode and interrupts afresh.  POLL: exit_request was set.
+ * LOOKUP: the jump cache missed, or exit_request was set.  LOOP: look at mode and interrupts afresh.
+ * POLL: exit_request was set.
  * A fault leaves by longjmp past the entry trampoline: call tcg_fp_leave() then.
  */
 enum { TCG_EXIT_DIRECT0 = 0, TCG_EXIT_LOOKUP = IR_DIRECT_SLOTS, TCG_EXIT_LOOP, TCG_EXIT_POLL };

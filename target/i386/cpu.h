@@ -257,7 +257,7 @@ static inline unsigned x86_cpl(const CPUX86State *env) { return env->hflags & HF
 static inline void x86_maybe_leave_for_user(CPUX86State *env)
 {
     if (unlikely(env->leave_for_user) && x86_cpl(env) == 3) {
-        __atomic_store_n(&env->tcg.exit_request, 1, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&env->tcg.exit_request, TCG_EXIT_REQUESTED, __ATOMIC_SEQ_CST);
     }
 }
 

@@ -33,8 +33,8 @@ void out_exit_if(TcgContext *c, IrOp *op, unsigned cc);
 /* Their code; false if they are too many. */
 bool out_side_exits(TcgContext *c) MUST_USE;
 GenFn out_loop_back, out_exit_direct, out_exit_indirect, out_exit_loop, out_exit_state;
-/* The probe of the jump cache for the prologue; the pc is in HR_PC.  @lookup, @leave_poll: where to go on a miss, a request. */
-void emit_probe_stub(Asm *a, uint8_t *lookup, uint8_t *leave_poll);
+/* The probe of the jump cache for the prologue; the pc is in HR_PC.  @lookup: where to go on a miss. */
+void emit_probe_stub(Asm *a, uint8_t *lookup);
 
 /* The bytes from @from on are data. */
 static inline void note_data(TcgContext *c, uint32_t from)

@@ -7,8 +7,8 @@
  * in the middle of a block jump to code behind it, where the globals that were dirty there are
  * written home (ra_keep).  Indirect exits probe the jump cache:
  *
- *      eax = (pc ^ pc >> 15) & 0x7fff ; entry = jump_cache + eax * 16
- *      entry.tag == pc ^ mode_tag and no exit request: jmp [entry.code]
+ *      entry = jump_cache + (low half of pc * factor, its top bits) * 16
+ *      entry.tag == ((pc ^ mode_tag) | exit_request): jmp [entry.code]
  *
  * Leaving is a call of env.stub_leave, which does not return; behind it lies a LEAVE_ code, as a
  * byte, or for a direct exit in the low byte of a word with the distance back to the block's start.
@@ -137,35 +137,40 @@ bool out_side_exits(TcgContext *c)
     return !c->refused;
 }
 
-/* Jump to the block at HR_PC if the jump cache has it; returns to emit the ways out for a miss and a request. */
-static void emit_probe(Asm *a, uint8_t **miss, uint8_t **wanted)
+static Mem env_mem(unsigned offset)
 {
-    op_rr(a, X_MOV_LOAD, HR_RAX, HR_PC);
-    op_shift_i(a, SHIFT_SHR, false, HR_RAX, TCG_JUMP_CACHE_BITS);
-    op_alu_rr(a, ALU_XOR, false, HR_RAX, HR_PC);
-    op_alu_ri(a, ALU_AND, false, HR_RAX, (1 << TCG_JUMP_CACHE_BITS) - 1);
-    op_shift_i(a, SHIFT_SHL, false, HR_RAX, 4);
-    op_alu_rm(a, ALU_ADD, true, HR_RAX, mem(HR_ENV, (int32_t)offsetof(TcgEnv, jump_cache) - TCG_ENV_BIAS));
-    op_rm(a, X_MOV_LOAD | X_W, HR_RCX, mem(HR_ENV, (int32_t)offsetof(TcgEnv, mode_tag) - TCG_ENV_BIAS));
+    return mem(HR_ENV, (int32_t)offset - TCG_ENV_BIAS);
+}
+
+/* Jump to the block at HR_PC if the jump cache has it and no request waits; returns to emit the way out else. */
+static uint8_t *emit_probe(Asm *a)
+{
+    uint8_t *miss;
+
+    op_rr(a, X_IMUL_I32, HR_RAX, HR_PC);
+    emit32(a, TCG_JUMP_CACHE_FACTOR);
+    op_shift_i(a, SHIFT_SHR, false, HR_RAX, 32 - TCG_JUMP_CACHE_BITS - 4);
+    op_alu_ri(a, ALU_AND, false, HR_RAX, ((1 << TCG_JUMP_CACHE_BITS) - 1) << 4);
+    op_alu_rm(a, ALU_ADD, true, HR_RAX, env_mem(offsetof(TcgEnv, jump_cache)));
+    op_rm(a, X_MOV_LOAD | X_W, HR_RCX, env_mem(offsetof(TcgEnv, mode_tag)));
     op_alu_rr(a, ALU_XOR, true, HR_RCX, HR_PC);
+    op_alu_rm(a, ALU_OR, true, HR_RCX, env_mem(offsetof(TcgEnv, exit_request)));
     op_alu_rm(a, ALU_CMP, true, HR_RCX, mem(HR_RAX, offsetof(TcgJumpCacheEntry, tag)));
-    *miss = jne_short(a);
-    *wanted = poll(a);
+    miss = jne_short(a);
     op_rm(a, X_GROUP5, 4, mem(HR_RAX, offsetof(TcgJumpCacheEntry, code)));
+    return miss;
 }
 
 void out_exit_indirect(TcgContext *c, IrOp *op)
 {
     Asm *a = &c->a;
-    uint8_t *miss, *wanted;
+    uint8_t *miss;
 
     ra_go_home(c);
     ra_load_into(c, op->in[0], HR_PC, true);
-    emit_probe(a, &miss, &wanted);
+    miss = emit_probe(a);
     land_short(a, miss);
     leave(c, LEAVE_LOOKUP);
-    land_short(a, wanted);
-    leave(c, LEAVE_POLL);
 }
 _Static_assert(sizeof(TcgJumpCacheEntry) == 16, "the probe scales by 16");
 
@@ -182,13 +187,8 @@ void out_exit_state(TcgContext *c, IrOp *op)
     leave(c, LEAVE_STATE);
 }
 
-void emit_probe_stub(Asm *a, uint8_t *lookup, uint8_t *leave_poll)
+void emit_probe_stub(Asm *a, uint8_t *lookup)
 {
-    uint8_t *miss, *wanted;
-
-    emit_probe(a, &miss, &wanted);
-    land_short(a, miss);
+    land_short(a, emit_probe(a));
     op_jmp_to(a, lookup);
-    land_short(a, wanted);
-    op_jmp_to(a, leave_poll);
 }

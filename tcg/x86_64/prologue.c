@@ -81,20 +81,16 @@ static void emit_leave(Asm *a)
  */
 static void emit_exits(Asm *a, TcgPrologue *out)
 {
-    uint8_t *leave = a->p, *lookup, *leave_poll, *other, *state;
+    uint8_t *leave = a->p, *lookup, *other, *state;
 
     emit_leave(a);
-    leave_poll = a->p;
-    op_rm(a, X_MOV_STORE | X_W, HR_PC, env_field(offsetof(TcgEnv, pc)));
-    op_mov_k(a, HR_RAX, TCG_EXIT_POLL, true);
-    op_jmp_to(a, leave);
     lookup = a->p;
     out->stub_offset[TCG_STUB_LOOKUP] = asm_offset(a);
     op_rm(a, X_MOV_STORE | X_W, HR_PC, env_field(offsetof(TcgEnv, pc)));
     op_mov_k(a, HR_RAX, TCG_EXIT_LOOKUP, true);
     op_jmp_to(a, leave);
     out->stub_offset[TCG_STUB_PROBE] = asm_offset(a);
-    emit_probe_stub(a, lookup, leave_poll);
+    emit_probe_stub(a, lookup);
 
     out->stub_offset[TCG_STUB_LEAVE] = asm_offset(a);
     pop(a, HR_RCX);

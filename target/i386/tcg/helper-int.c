@@ -426,5 +426,5 @@ uint32_t helper_cmpxchg16b(CPUX86State *env, uint64_t addr, uint32_t mmu_idx)
 uint32_t helper_irq_pending(CPUX86State *env)
 {
     return __atomic_load_n(&x86_env_vcpu(env)->interrupt_request, __ATOMIC_ACQUIRE)
-           | __atomic_load_n(&env->tcg.exit_request, __ATOMIC_RELAXED);
+           | (uint32_t)__atomic_load_n(&env->tcg.exit_request, __ATOMIC_RELAXED);
 }

@@ -100,7 +100,7 @@ static void test_linked_loop_leaves_when_asked(void)
     set_up();
     make_adder(4096, 1, 1, IR_EXIT_POLL, &x);
     link_jump(4096, &x, 4096);
-    env->tcg.exit_request = 1;
+    env->tcg.exit_request = TCG_EXIT_REQUESTED;
     g_assert_cmpint(run(4096, 0), ==, TCG_EXIT_POLL);
     g_assert_cmpuint(env->r[0], ==, 1);
     g_assert_cmphex(env->tcg.pc, ==, 0x10);
@@ -141,8 +141,8 @@ static void test_indirect_exit_finds_the_jump_cache(void)
     env->jump_cache[TCG_JUMP_CACHE_HASH(pc)] = (TcgJumpCacheEntry){ pc ^ env->tcg.mode_tag, code->rx + 8192 };
     g_assert_cmpint(run(4096, 0), ==, TCG_EXIT_DIRECT0);
     g_assert_cmphex(env->tcg.pc, ==, pc + 0x10);
-    env->tcg.exit_request = 1;
-    g_assert_cmpint(run(4096, 0), ==, TCG_EXIT_POLL);
+    env->tcg.exit_request = TCG_EXIT_REQUESTED;
+    g_assert_cmpint(run(4096, 0), ==, TCG_EXIT_LOOKUP);
     g_assert_cmphex(env->tcg.pc, ==, pc);
     env->tcg.exit_request = 0;
     env->tcg.mode_tag = 8ull << 48;                         /* another mode: no hit */
