@@ -23,10 +23,27 @@ static void loop_back(Gen *g)
     ir_loop_back(g->b);
 }
 
+/*
+ * A short way forward in the page, the block goes on: what lies between counts as its bytes to who
+ * writes there.
+ */
+static bool follows(const Gen *g, const Insn *i)
+{
+    int64_t target = gen_target(i);
+
+    return target >= (int64_t)g->next && target <= (int64_t)g->next + GEN_MAX_GAP && g->n_followed < GEN_MAX_FOLLOWED &&
+        !gen_exits_specially(g) && !(i->osize == IR_MO_16 && g->code32) && !gen_block_is_full(g, (uint32_t)target);
+}
+
 void gen_JMP(Gen *g, const Insn *i)
 {
     if (closes_loop(g, i)) {
         loop_back(g);
+        return;
+    }
+    if (follows(g, i)) {
+        g->n_followed++;
+        g->next = (uint32_t)gen_target(i);
         return;
     }
     gen_jump(g, i, 0, gen_target(i));

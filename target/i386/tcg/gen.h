@@ -23,6 +23,10 @@
 #define GEN_FIRST_SIDE_SLOT 2
 #define GEN_MAX_SIDE_EXITS  (IR_DIRECT_SLOTS - GEN_FIRST_SIDE_SLOT)
 
+/* A block goes on at the target of so many jumps, each over so many bytes. */
+#define GEN_MAX_FOLLOWED    2
+#define GEN_MAX_GAP         128
+
 /* Overlays on cc_op: see cc.c. */
 enum {
     CC_OVL_C = 0x40,
@@ -56,6 +60,7 @@ struct Gen {
     unsigned n_insns;
     bool loops;                 /* a branch to the block's start was met */
     bool in_loop;               /* ... and will be: the block has a loop's head at its start */
+    unsigned n_followed;        /* jumps that the block goes on behind */
     unsigned n_side_exits;      /* conditional exits in the middle so far */
 
     /* while the generator of an AVX instruction runs (gen-vex.c) */
