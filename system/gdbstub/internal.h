@@ -5,6 +5,7 @@
 #define SYSTEM_GDBSTUB_INTERNAL_H
 
 #include "hw/core/gdb-arch.h"
+#include "system/char-out.h"
 #include "system/chardev/internal.h"
 
 #define GDB_PACKET_MAX  0x4000          /* bytes between $ and #, either way; told as PacketSize */
@@ -26,9 +27,7 @@ typedef struct GdbBreakpoint {
 typedef struct GdbStub {
     CharBackend be;
     Chardev *own;               /* the device if we made it; borrowed from /chardevs */
-    GString *out;               /* not yet taken by the device, from out_done on */
-    size_t out_done;
-    bool stalled;
+    CharOut out;
     bool busy;                  /* in on_receive */
 
     /* the packet coming in */

@@ -22,35 +22,10 @@ static GdbStub *stub;           /* the process has one at most */
 
 /* --- output --- */
 
-static size_t waiting(const GdbStub *s)
-{
-    return s->out->len - s->out_done;
-}
-
-static void flush(GdbStub *s)
-{
-    bool was_full = waiting(s) >= GDB_OUT_HIGH;
-
-    if (!s->stalled && waiting(s)) {
-        s->out_done += char_write(&s->be, (const uint8_t *)s->out->str + s->out_done, waiting(s));
-        s->stalled = waiting(s) > 0;
-    }
-    if (!waiting(s)) {
-        g_string_truncate(s->out, 0);
-        s->out_done = 0;
-    } else if (s->out_done > GDB_OUT_HIGH) {
-        g_string_erase(s->out, 0, (gssize)s->out_done);
-        s->out_done = 0;
-    }
-    if (was_full && waiting(s) < GDB_OUT_HIGH) {
-        char_accept_input(&s->be);
-    }
-}
-
 static void put_bytes(GdbStub *s, const char *data, size_t len)
 {
-    g_string_append_len(s->out, data, len);
-    flush(s);
+    g_string_append_len(s->out.text, data, len);
+    char_out_flush(&s->out);
 }
 
 static bool needs_escape(char c)
@@ -195,7 +170,7 @@ static void idle_byte(GdbStub *s, uint8_t c)
         g_string_truncate(s->last, 0);
         break;
     case '-':
-        if (waiting(s) < GDB_OUT_HIGH) {    /* a byte asks for a whole packet: whoever reads none need not ask again */
+        if (!char_out_is_full(&s->out)) {    /* a byte asks for a whole packet: whoever reads none need not ask again */
             put_bytes(s, s->last->str, s->last->len);
         }
         break;
@@ -258,7 +233,7 @@ static void take_byte(GdbStub *s, uint8_t c)
 
 static size_t on_can_receive(void *opaque)
 {
-    return waiting(opaque) < GDB_OUT_HIGH ? GDB_IN_MAX : 0;
+    return char_out_is_full(&((const GdbStub *)opaque)->out) ? 0 : GDB_IN_MAX;
 }
 
 static void on_receive(void *opaque, const uint8_t *buf, size_t len)
@@ -349,9 +324,7 @@ static void session_begin(GdbStub *s)
 static void session_end(GdbStub *s)
 {
     s->connected = s->attached = s->waiting = false;
-    g_string_truncate(s->out, 0);
-    s->out_done = 0;
-    s->stalled = false;
+    char_out_clear(&s->out);
     gdb_remove_all_breakpoints(s);
 }
 
@@ -366,10 +339,7 @@ static void on_event(void *opaque, CharEvent ev)
 
 static void on_writable(void *opaque)
 {
-    GdbStub *s = opaque;
-
-    s->stalled = false;
-    flush(s);
+    char_out_writable(&((GdbStub *)opaque)->out);
 }
 
 static const CharHandlers handlers = {
@@ -389,7 +359,7 @@ static void stub_free(void *opaque)
     if (s->own && !chardev_remove(s->own->label, &err)) {
         warn_report_err(err);
     }
-    g_string_free(s->out, true);
+    char_out_fini(&s->out);
     g_string_free(s->last, true);
     g_array_free(s->breakpoints, true);
     g_free(s);
@@ -438,7 +408,7 @@ bool gdbstub_start(const char *device, Error **errp)
         return false;
     }
     s = g_new0(GdbStub, 1);
-    s->out = g_string_new(NULL);
+    char_out_init(&s->out, &s->be, GDB_OUT_HIGH);
     s->last = g_string_new(NULL);
     s->breakpoints = g_array_new(false, false, sizeof(GdbBreakpoint));
     c = open_device(s, device, errp);

@@ -5,7 +5,7 @@
 #define SYSTEM_QTEST_INTERNAL_H
 
 #include "hw/core/qdev.h"
-#include "system/chardev.h"
+#include "system/char-out.h"
 
 /*
  * Bounds: a command's data, and so its line and its reply; what may wait for the reader before
@@ -22,10 +22,8 @@ typedef struct Qtest {
     char *chardev, *log_path;       /* properties */
     CharBackend be;
     GString *in;                    /* the line that is not yet complete */
-    GString *out;                   /* not yet taken by the back end, from out_done on */
-    size_t out_done;
+    CharOut out;
     bool too_long;                  /* the present line is being skipped */
-    bool stalled;
     bool batching;                  /* several commands in hand: send when all are done */
     FILE *log;                      /* NULL = none */
     int64_t opened_ns;

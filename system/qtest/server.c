@@ -30,48 +30,23 @@ static void log_line(Qtest *s, char kind, const char *text)
 
 /* --- output --- */
 
-static size_t waiting(const Qtest *s)
-{
-    return s->out->len - s->out_done;
-}
-
-static void flush(Qtest *s)
-{
-    bool was_full = waiting(s) >= QTEST_OUT_HIGH;
-
-    if (!s->stalled && waiting(s)) {
-        s->out_done += char_write(&s->be, (const uint8_t *)s->out->str + s->out_done, waiting(s));
-        s->stalled = waiting(s) > 0;
-    }
-    if (!waiting(s)) {
-        g_string_truncate(s->out, 0);
-        s->out_done = 0;
-    } else if (s->out_done > QTEST_OUT_HIGH) {
-        g_string_erase(s->out, 0, s->out_done);
-        s->out_done = 0;
-    }
-    if (was_full && waiting(s) < QTEST_OUT_HIGH) {
-        char_accept_input(&s->be);
-    }
-}
-
 /* The line that begins at @start of @out is complete. */
 static void end_line(Qtest *s, size_t start)
 {
-    log_line(s, 'S', s->out->str + start);
-    g_string_append_c(s->out, '\n');
+    log_line(s, 'S', s->out.text->str + start);
+    g_string_append_c(s->out.text, '\n');
     if (!s->batching) {
-        flush(s);
+        char_out_flush(&s->out);
     }
 }
 
 void qtest_reply(Qtest *s, const char *fmt, ...)
 {
-    size_t start = s->out->len;
+    size_t start = s->out.text->len;
     va_list ap;
 
     va_start(ap, fmt);
-    g_string_append_vprintf(s->out, fmt, ap);
+    g_string_append_vprintf(s->out.text, fmt, ap);
     va_end(ap);
     end_line(s, start);
 }
@@ -79,14 +54,14 @@ void qtest_reply(Qtest *s, const char *fmt, ...)
 void qtest_reply_hex(Qtest *s, const char *prefix, const uint8_t *data, size_t len)
 {
     static const char digits[] = "0123456789abcdef";
-    size_t start = s->out->len, at;
+    size_t start = s->out.text->len, at;
 
-    g_string_append(s->out, prefix);
-    at = s->out->len;
-    g_string_set_size(s->out, at + 2 * len);
+    g_string_append(s->out.text, prefix);
+    at = s->out.text->len;
+    g_string_set_size(s->out.text, at + 2 * len);
     for (size_t i = 0; i < len; i++) {
-        s->out->str[at++] = digits[data[i] >> 4];
-        s->out->str[at++] = digits[data[i] & 15];
+        s->out.text->str[at++] = digits[data[i] >> 4];
+        s->out.text->str[at++] = digits[data[i] & 15];
     }
     end_line(s, start);
 }
@@ -138,7 +113,7 @@ static void take(Qtest *s, const char *text, size_t len)
 
 static size_t on_can_receive(void *opaque)
 {
-    return waiting(opaque) < QTEST_OUT_HIGH ? 64 * KiB : 0;
+    return char_out_is_full(&((const Qtest *)opaque)->out) ? 0 : 64 * KiB;
 }
 
 static void on_receive(void *opaque, const uint8_t *buf, size_t len)
@@ -154,7 +129,7 @@ static void on_receive(void *opaque, const uint8_t *buf, size_t len)
     }
     take(s, p, end - p);
     s->batching = false;
-    flush(s);
+    char_out_flush(&s->out);
 }
 
 static void on_event(void *opaque, CharEvent ev)
@@ -173,17 +148,13 @@ static void on_event(void *opaque, CharEvent ev)
     }
     qtest_irq_forget_levels(s);
     g_string_truncate(s->in, 0);
-    g_string_truncate(s->out, 0);
-    s->out_done = 0;
-    s->stalled = s->too_long = false;
+    char_out_clear(&s->out);
+    s->too_long = false;
 }
 
 static void on_writable(void *opaque)
 {
-    Qtest *s = opaque;
-
-    s->stalled = false;
-    flush(s);
+    char_out_writable(&((Qtest *)opaque)->out);
 }
 
 static const CharHandlers handlers = {
@@ -237,7 +208,7 @@ static void qtest_init(Object *obj)
     Qtest *s = QTEST(obj);
 
     s->in = g_string_new(NULL);
-    s->out = g_string_new(NULL);
+    char_out_init(&s->out, &s->be, QTEST_OUT_HIGH);
     s->output_taps = g_ptr_array_new();
 }
 
@@ -251,7 +222,7 @@ static void qtest_fini(Object *obj)
         fclose(s->log);
     }
     g_string_free(s->in, true);
-    g_string_free(s->out, true);
+    char_out_fini(&s->out);
 }
 
 bool qtest_server_new(const char *text, const char *log_path, Error **errp)
