@@ -84,6 +84,7 @@ struct KvmVcpu {
     Vcpu *cpu;
     int fd;
     struct kvm_run *run;
+    GBytes *fixed;              /* kvm_vcpu_fixed() */
     bool debugging;             /* the kernel was told of something to stop at */
     CpuWatchpoint watch[CPU_WATCHPOINTS_MAX];   /* the debugger's */
     unsigned n_watch;

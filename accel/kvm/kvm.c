@@ -76,6 +76,11 @@ int kvm_vcpu_fd(Vcpu *cpu)
     return cpu->kvm->fd;
 }
 
+GBytes **kvm_vcpu_fixed(Vcpu *cpu)
+{
+    return &cpu->kvm->fixed;
+}
+
 bool kvm_native_allowed(void)
 {
     const KvmAccel *a = the_kvm();
@@ -216,27 +221,33 @@ static bool kvm_start(Accel *accel, Error **errp)
 typedef struct ParkedVcpu {
     unsigned index;
     int fd;
+    GBytes *fixed;              /* owned; may be NULL */
 } ParkedVcpu;
 
-/* A parked one or a new one; -1 and errno. */
-static int vcpu_open(KvmAccel *a, unsigned index)
+/* A parked one or a new one; false and errno. */
+static bool vcpu_open(KvmAccel *a, KvmVcpu *k)
 {
     for (unsigned i = 0; i < a->parked->len; i++) {
         ParkedVcpu p = g_array_index(a->parked, ParkedVcpu, i);
 
-        if (p.index == index) {
+        if (p.index == k->cpu->index) {
             g_array_remove_index_fast(a->parked, i);
-            return p.fd;
+            k->fd = p.fd;
+            k->fixed = p.fixed;
+            return true;
         }
     }
-    return ioctl(a->vm_fd, KVM_CREATE_VCPU, index);
+    k->fd = ioctl(a->vm_fd, KVM_CREATE_VCPU, k->cpu->index);
+    return k->fd >= 0;
 }
 
-static void vcpu_park(KvmAccel *a, unsigned index, int fd)
+/* @k is consumed. */
+static void vcpu_park(KvmAccel *a, KvmVcpu *k)
 {
-    ParkedVcpu p = { index, fd };
+    ParkedVcpu p = { k->cpu->index, k->fd, k->fixed };
 
     g_array_append_val(a->parked, p);
+    g_free(k);
 }
 
 /* Before the first CPU: how the translator is to help. */
@@ -260,9 +271,8 @@ static void kvm_cpu_unrealize(Accel *accel, Vcpu *cpu)
     kvm_native_unrealize(cpu);
     tcg_assist_detach(a->assist.translator, cpu);
     munmap(k->run, a->run_size);
-    vcpu_park(a, cpu->index, k->fd);
     cpu->kvm = NULL;
-    g_free(k);
+    vcpu_park(a, k);
 }
 
 static bool kvm_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
@@ -277,8 +287,7 @@ static bool kvm_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
     choose_assist(a, vcpu_info(cpu)->kvm);
     k = g_new0(KvmVcpu, 1);
     k->cpu = cpu;
-    k->fd = vcpu_open(a, cpu->index);
-    if (k->fd < 0) {
+    if (!vcpu_open(a, k)) {
         error_setg_errno(errp, errno, "KVM makes no vCPU %u", cpu->index);
         g_free(k);
         return false;
@@ -286,8 +295,7 @@ static bool kvm_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
     k->run = mmap(NULL, a->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
     if (k->run == MAP_FAILED) {
         error_setg_errno(errp, errno, "cannot map the run structure of vCPU %u", cpu->index);
-        vcpu_park(a, cpu->index, k->fd);
-        g_free(k);
+        vcpu_park(a, k);
         return false;
     }
     cpu->kvm = k;
@@ -467,7 +475,10 @@ static void kvm_accel_fini(Object *obj)
         kvm_slots_fini(&a->slots);
     }
     for (unsigned i = 0; i < a->parked->len; i++) {
-        close(g_array_index(a->parked, ParkedVcpu, i).fd);
+        ParkedVcpu *p = &g_array_index(a->parked, ParkedVcpu, i);
+
+        close(p->fd);
+        g_bytes_unref(p->fixed);
     }
     g_array_unref(a->parked);
     if (a->vm_fd >= 0) {

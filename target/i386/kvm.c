@@ -655,9 +655,23 @@ uint64_t x86_kvm_tsc_hz(Vcpu *cpu)
     return khz > 0 ? khz * 1000ull : 0;
 }
 
+/* The kernel takes no CPUID for a vCPU that ran: is it the one that it has? */
+static bool is_fixed_cpuid(Vcpu *cpu, const CpuidList *list)
+{
+    GBytes **fixed = kvm_vcpu_fixed(cpu);
+    size_t size;
+    const void *data;
+
+    if (!*fixed) {
+        return false;
+    }
+    data = g_bytes_get_data(*fixed, &size);
+    return size == sizeof(*list) && !memcmp(data, list, size);
+}
+
 static bool set_cpuid(Vcpu *cpu, Error **errp)
 {
-    g_autofree CpuidList *list = g_new0(CpuidList, 1);
+    g_autofree CpuidList *list = g_new0(CpuidList, 1), *fixed = NULL;
     const CpuidList *host = host_cpuid();
     CPUX86State *env = cpu->env;
     int result;
@@ -669,11 +683,17 @@ static bool set_cpuid(Vcpu *cpu, Error **errp)
     for (uint32_t leaf = 0x80000000; leaf <= env->cpuid_xlevel; leaf++) {
         add_leaf(list, env, leaf);
     }
+    if (is_fixed_cpuid(cpu, list)) {
+        return true;
+    }
+    fixed = g_memdup2(list, sizeof(*list));
     result = kvm_vcpu_ioctl(cpu, KVM_SET_CPUID2, list);
     if (result < 0) {
         error_setg_errno(errp, -result, "KVM does not take the CPUID of %s", cpu->dev.obj.type->name);
         return false;
     }
+    g_clear_pointer(kvm_vcpu_fixed(cpu), g_bytes_unref);
+    *kvm_vcpu_fixed(cpu) = g_bytes_new(fixed, sizeof(*fixed));
     return true;
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """CPU topology, NUMA nodes and CPU hotplug as Debian's kernel sees them."""
+import os
 import subprocess
 import sys
 import tempfile
@@ -93,12 +94,16 @@ def check_translation(q):
     assert any(r[0].split('-')[0] <= va < r[0].split('-')[1] and r[2] == '-rw' for r in ranges), (va, flags)
 
 
-def hotplug(tap, quern, guest, machine):
-    name = f'{machine}: plug, use, unplug, plug again, reboot with all'
+def hotplug(tap, quern, guest, machine, accel='tcg'):
+    name = f'{machine}, {accel}: plug, use, unplug, plug again, reboot with all'
+    if accel == 'kvm' and not os.access('/dev/kvm', os.R_OK | os.W_OK):
+        tap.skip(name, 'no usable /dev/kvm')
+        return
     # Linux numbers CPUs as they come
     script = PLUG + 'echo READY; online 1; online 2; echo TWO; gone 1; online 1; [ "$(nproc)" = 3 ] || exit 5; reboot -f'
     with tempfile.TemporaryDirectory() as d:
-        argv = g.command(quern, guest, script, machine=machine, smp='1,maxcpus=4', extra=('-qmp', f'unix:{d}/qmp,server=on,wait=off'))
+        argv = g.command(quern, guest, script, machine=machine, smp='1,maxcpus=4',
+                         extra=('-accel', accel, '-qmp', f'unix:{d}/qmp,server=on,wait=off'))
         with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
             seen = []
 
@@ -149,6 +154,7 @@ def main():
         numa(tap, quern, guest)
         hotplug(tap, quern, guest, 'q35')
         hotplug(tap, quern, guest, 'pc')
+        hotplug(tap, quern, guest, 'q35', 'kvm')
     tap.done()
 
 

@@ -65,6 +65,11 @@ int kvm_ioctl(unsigned long request, void *arg);
 /* /dev/kvm and a vCPU: borrowed descriptors. */
 int kvm_device_fd(void);
 int kvm_vcpu_fd(Vcpu *cpu);
+/*
+ * What the kernel lets nobody change once the vCPU ran, as the architecture gave it; NULL at first.  It outlives the CPU, as
+ * the kernel's vCPU does: one that is plugged in its place finds it.
+ */
+GBytes **kvm_vcpu_fixed(Vcpu *cpu);
 /* KVM_CHECK_EXTENSION of the VM: 0 = absent. */
 int kvm_check_extension(int cap);
 bool kvm_enabled(void);
