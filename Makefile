@@ -44,7 +44,7 @@ check-asan:
 	@scripts/install-deps check
 	@[ -f build-asan/build.ninja ] || ./configure --builddir=build-asan --enable-sanitizers
 	@ninja -C build-asan
-	@scripts/check build-asan --timeout-multiplier 5 --suite unit --suite qtest --suite client
+	@QUERN_TEST_TIMEOUT=120 scripts/check build-asan --timeout-multiplier 5 --suite unit --suite qtest --suite client
 
 check-libvirt: all
 	@scripts/install-deps demo

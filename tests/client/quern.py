@@ -10,7 +10,7 @@ import time
 from schema import Schema
 
 BINARY = None           # set by each test from its first argument
-TIMEOUT_S = 30
+TIMEOUT_S = int(os.environ.get('QUERN_TEST_TIMEOUT', 30))    # instrumented builds are slow
 SCHEMA = None           # of BINARY, once a session has asked for it; every reply and event is held against it
 
 
