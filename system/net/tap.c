@@ -27,6 +27,7 @@ typedef struct TapClient {
     int fd;
     bool vnet_hdr;
     bool reading_stopped, want_write;
+    bool gone;                          /* the interface was deleted: the descriptor is always ready, and nothing comes */
     char *downscript, *ifname;          /* first queue; NULL = nothing to run */
     uint8_t *in;
 } TapClient;
@@ -63,6 +64,15 @@ static void on_frame(TapClient *t, size_t n)
     t->reading_stopped = !net_send(&t->nc, &off, t->in + head, n - head, on_sent);
 }
 
+static void interface_gone(TapClient *t)
+{
+    g_autofree char *about = g_strdup(t->nc.about);
+
+    t->gone = true;
+    warn_report("netdev %s: the interface is gone", t->nc.name);
+    net_client_set_about(&t->nc, "%s: the interface is gone", about);
+}
+
 static void on_readable(void *opaque)
 {
     TapClient *t = opaque;
@@ -70,6 +80,9 @@ static void on_readable(void *opaque)
     for (unsigned i = 0; i < FRAMES_PER_WAKEUP && !t->reading_stopped; i++) {
         ssize_t n = read(t->fd, t->in, VNET_LEN + NET_FRAME_MAX);
 
+        if (n < 0 && errno == EBADFD) {
+            interface_gone(t);
+        }
         if (n <= 0) {
             break;
         }
@@ -110,7 +123,7 @@ static NetResult tap_receive(NetClient *nc, const NetOffload *off, uint8_t *data
 
 static void update(TapClient *t)
 {
-    main_loop_set_fd(t->fd, t->reading_stopped ? NULL : on_readable, t->want_write ? on_writable : NULL, t);
+    main_loop_set_fd(t->fd, t->reading_stopped || t->gone ? NULL : on_readable, t->want_write ? on_writable : NULL, t);
 }
 
 /* What the kernel may leave to be done in frames for us is what our peer takes. */

@@ -5,8 +5,10 @@ Frames are made here and go through a hub inside the emulator: what comes in at 
 of the other.
 """
 import os
+import shutil
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -129,6 +131,19 @@ class Netdevs(unittest.TestCase):
     def test_help(self):
         self.assertIn('hubport\n', quern.run('-netdev', 'help')[1])
         self.assertIn('virtio-net-pci\n', quern.run('-nic', 'model=help')[1])
+
+
+class Tap(unittest.TestCase):
+    @unittest.skipUnless(os.geteuid() == 0 and os.access('/dev/net/tun', os.W_OK) and shutil.which('ip'), 'needs root, tun and ip')
+    def test_the_interface_is_deleted_below_us(self):
+        name = 'qt%d' % os.getpid()
+        with quern.Quern(*EMPTY, '-netdev', 'tap,id=t,ifname=%s,script=no,downscript=no' % name) as q:
+            subprocess.run(['ip', 'link', 'del', name], check=True)
+            deadline = time.monotonic() + quern.TIMEOUT_S
+            while 'the interface is gone' not in q.hmp('info network'):     # and it is looked at no more
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.01)
+            q.command('netdev_del', {'id': 't'})
 
 
 class Devices(unittest.TestCase):
