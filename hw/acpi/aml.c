@@ -112,6 +112,27 @@ void aml_eisaid(Aml *a, const char *id)
     put_le(a->b, GUINT32_SWAP_LE_BE(v), 4);
 }
 
+void aml_store_int(Aml *a, uint64_t value, const char *path)
+{
+    aml_op(a, AML_STORE);
+    aml_int(a, value);
+    aml_path(a, path);
+}
+
+void aml_store_op(Aml *a, AmlOp value, const char *path)
+{
+    aml_op(a, AML_STORE);
+    aml_op(a, value);
+    aml_path(a, path);
+}
+
+void aml_store_path(Aml *a, const char *value, const char *path)
+{
+    aml_op(a, AML_STORE);
+    aml_path(a, value);
+    aml_path(a, path);
+}
+
 void aml_name(Aml *a, const char *name)
 {
     put8(a->b, OP_NAME);

@@ -1,11 +1,8 @@
 /*
  * _OST reports as QMP shows them.
  */
-#include "hw/acpi/ospm.h"
+#include "hw/acpi/hotplug-slots.h"
 
-#include "hw/acpi/cpu-hotplug.h"
-#include "hw/acpi/memory-hotplug.h"
-#include "hw/mem/pc-dimm.h"
 #include "qapi/qapi-commands.h"
 #include "qapi/qapi-events.h"
 
@@ -26,31 +23,15 @@ void acpi_ospm_reported(const char *device, AcpiOspmSlotType type, unsigned slot
     qapi_event_send_acpi_device_ost(info);
 }
 
-static void add_cpus(QapiACPIOSTInfoList *list)
+static void add_slots(QapiACPIOSTInfoList *list, const char *registers)
 {
-    Machine *m = current_machine();
-    Object *regs = m ? object_child(m, "acpi-cpu-hotplug") : NULL;
+    Object *obj = current_machine() ? object_child(current_machine(), registers) : NULL;
+    const AcpiHotplug *h = obj ? ACPI_HOTPLUG(obj) : NULL;
 
-    for (unsigned i = 0; regs && i < m->smp.max_cpus; i++) {
-        Vcpu *cpu = m->cpu_slots[i].cpu;
-        uint32_t source, status;
+    for (unsigned i = 0; h && i < h->n; i++) {
+        Device *dev = h->kind->device_in(h, i);
 
-        acpi_cpu_hotplug_ost(ACPI_CPU_HOTPLUG(regs), i, &source, &status);
-        fill(QAPI_LIST_APPEND(list), cpu ? cpu->dev.id : NULL, ACPI_OSPM_SLOT_CPU, i, source, status);
-    }
-}
-
-static void add_dimms(QapiACPIOSTInfoList *list)
-{
-    Machine *m = current_machine();
-    Object *regs = m ? object_child(m, "acpi-memory-hotplug") : NULL;
-
-    for (unsigned i = 0; regs && i < m->ram_slots; i++) {
-        const PcDimm *d = pc_dimm_in_slot(m, i);
-        uint32_t source, status;
-
-        acpi_memory_hotplug_ost(ACPI_MEMORY_HOTPLUG(regs), i, &source, &status);
-        fill(QAPI_LIST_APPEND(list), d ? d->dev.id : NULL, ACPI_OSPM_SLOT_DIMM, i, source, status);
+        fill(QAPI_LIST_APPEND(list), dev ? dev->id : NULL, h->kind->type, i, h->slots[i]->ost_event, h->slots[i]->ost_status);
     }
 }
 
@@ -58,7 +39,7 @@ QapiACPIOSTInfoList *qmp_query_acpi_ospm_status(Error **errp)
 {
     QapiACPIOSTInfoList *list = g_new0(QapiACPIOSTInfoList, 1);
 
-    add_dimms(list);
-    add_cpus(list);
+    add_slots(list, "acpi-memory-hotplug");
+    add_slots(list, "acpi-cpu-hotplug");
     return list;
 }

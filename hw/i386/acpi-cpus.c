@@ -10,27 +10,13 @@
 #include "hw/acpi/cpu-hotplug.h"
 #include "hw/i386/acpi-build.h"
 
-enum { NOTIFY_DEVICE_CHECK = 1, NOTIFY_EJECT_REQUEST = 3 };
+#include "acpi-hotplug.h"
 
-static void cpu_name(char name[5], unsigned index)
-{
-    snprintf(name, 5, "C%03X", index & 0xfff);
-}
-
-/* Store(@value, @path) */
-static void store_int(Aml *a, uint64_t value, const char *path)
-{
-    aml_op(a, AML_STORE);
-    aml_int(a, value);
-    aml_path(a, path);
-}
-
-static void store_op(Aml *a, AmlOp value, const char *path)
-{
-    aml_op(a, AML_STORE);
-    aml_op(a, value);
-    aml_path(a, path);
-}
+static const AcpiHotplugAml cpus = {
+    .mutex = "CPLK", .selector = "CSEL", .enabled = "CPEN", .inserted = "CINS", .removal = "CRMV", .eject = "CEJ0",
+    .sta_method = "CSTA", .eject_method = "CEJE", .ost_method = "COST", .notify_method = "CTFY", .scan_method = "CSCN",
+    .slot_format = "C%03X", .scan_path = "\\_SB.CPUS.CSCN", .event_method = "_E02",
+};
 
 /* --- registers --- */
 
@@ -62,103 +48,15 @@ static void registers(const AcpiInfo *info, Aml *a)
     aml_end(a);
 }
 
-/* --- methods of all --- */
-
-static void method_sta(Aml *a)
-{
-    aml_begin_method(a, "CSTA", 1, true);
-    aml_acquire(a, "CPLK");
-    store_op(a, AML_ARG0, "CSEL");
-    aml_op(a, AML_STORE);
-    aml_op(a, AML_ZERO);
-    aml_op(a, AML_LOCAL0);
-    aml_begin_if(a);
-    aml_path(a, "CPEN");
-    aml_op(a, AML_STORE);
-    aml_int(a, 0xf);
-    aml_op(a, AML_LOCAL0);
-    aml_end(a);
-    aml_release(a, "CPLK");
-    aml_op(a, AML_RETURN);
-    aml_op(a, AML_LOCAL0);
-    aml_end(a);
-}
-
-static void method_eject(Aml *a)
-{
-    aml_begin_method(a, "CEJE", 1, true);
-    aml_acquire(a, "CPLK");
-    store_op(a, AML_ARG0, "CSEL");
-    store_int(a, 1, "CEJ0");
-    aml_release(a, "CPLK");
-    aml_end(a);
-}
-
 /* CPU, event, status */
 static void method_ost(Aml *a)
 {
-    aml_begin_method(a, "COST", 3, true);
-    aml_acquire(a, "CPLK");
-    store_op(a, AML_ARG0, "CSEL");
-    store_int(a, 1, "CCMD");
-    store_op(a, AML_ARG1, "CDAT");
-    store_int(a, 2, "CCMD");
-    store_op(a, AML_ARG2, "CDAT");
-    aml_release(a, "CPLK");
-    aml_end(a);
-}
-
-/* CPU, notification */
-static void method_notify(const Machine *m, Aml *a)
-{
-    aml_begin_method(a, "CTFY", 2, false);
-    for (unsigned i = 0; i < m->smp.max_cpus; i++) {
-        char name[5];
-
-        cpu_name(name, i);
-        aml_begin_if(a);
-        aml_op(a, AML_LEQUAL);
-        aml_op(a, AML_ARG0);
-        aml_int(a, i);
-        aml_op(a, AML_NOTIFY);
-        aml_path(a, name);
-        aml_op(a, AML_ARG1);
-        aml_end(a);
-    }
-    aml_end(a);
-}
-
-/* If (@flag) { CTFY (Local0, @event); @flag = 1 } */
-static void notify_if(Aml *a, const char *flag, unsigned event)
-{
-    aml_begin_if(a);
-    aml_path(a, flag);
-    aml_path(a, "CTFY");
-    aml_op(a, AML_LOCAL0);
-    aml_int(a, event);
-    store_int(a, 1, flag);
-    aml_end(a);
-}
-
-static void method_scan(const Machine *m, Aml *a)
-{
-    aml_begin_method(a, "CSCN", 0, true);
-    aml_acquire(a, "CPLK");
-    aml_op(a, AML_STORE);
-    aml_op(a, AML_ZERO);
-    aml_op(a, AML_LOCAL0);
-    aml_begin_while(a);
-    aml_op(a, AML_LLESS);
-    aml_op(a, AML_LOCAL0);
-    aml_int(a, m->smp.max_cpus);
-    store_op(a, AML_LOCAL0, "CSEL");
-    notify_if(a, "CINS", NOTIFY_DEVICE_CHECK);
-    notify_if(a, "CRMV", NOTIFY_EJECT_REQUEST);
-    aml_op(a, AML_INCREMENT);
-    aml_op(a, AML_LOCAL0);
-    aml_end(a);
-    aml_release(a, "CPLK");
-    aml_end(a);
+    acpi_hotplug_begin_method(&cpus, a, cpus.ost_method, 3);
+    aml_store_int(a, 1, "CCMD");
+    aml_store_op(a, AML_ARG1, "CDAT");
+    aml_store_int(a, 2, "CCMD");
+    aml_store_op(a, AML_ARG2, "CDAT");
+    acpi_hotplug_end_method(&cpus, a);
 }
 
 /* --- a processor --- */
@@ -182,35 +80,17 @@ size_t acpi_madt_cpu(uint32_t uid, uint32_t apic_id, bool enabled, uint8_t out[1
     return 16;
 }
 
-static void call_with_uid(Aml *a, const char *method, unsigned uid)
-{
-    aml_path(a, method);
-    aml_int(a, uid);
-}
-
 static void hotplug_methods(const Machine *m, Aml *a, unsigned uid)
 {
     GByteArray *mat = g_byte_array_new();
     uint8_t entry[16];
     size_t len = acpi_madt_cpu(uid, m->cpu_slots[uid].arch_id, true, entry);
 
-    aml_begin_method(a, "_STA", 0, true);
-    aml_op(a, AML_RETURN);
-    call_with_uid(a, "CSTA", uid);
-    aml_end(a);
+    acpi_hotplug_return_call(a, "_STA", cpus.sta_method, uid);
     g_byte_array_append(mat, entry, (guint)len);
     aml_name_buffer(a, "_MAT", mat);
     g_byte_array_unref(mat);
-    if (uid) {                  /* the boot CPU stays */
-        aml_begin_method(a, "_EJ0", 1, false);
-        call_with_uid(a, "CEJE", uid);
-        aml_end(a);
-    }
-    aml_begin_method(a, "_OST", 3, true);
-    call_with_uid(a, "COST", uid);
-    aml_op(a, AML_ARG0);
-    aml_op(a, AML_ARG1);
-    aml_end(a);
+    acpi_hotplug_slot_requests(&cpus, a, uid, uid != 0);        /* the boot CPU stays */
 }
 
 static void processor(const AcpiInfo *info, Aml *a, unsigned uid)
@@ -218,7 +98,7 @@ static void processor(const AcpiInfo *info, Aml *a, unsigned uid)
     const Machine *m = &info->x86->m;
     char name[5];
 
-    cpu_name(name, uid);
+    acpi_hotplug_slot_name(&cpus, name, uid);
     aml_begin_device(a, name);
     aml_name_string(a, "_HID", "ACPI0007");
     aml_name_int(a, "_UID", uid);
@@ -245,18 +125,13 @@ void acpi_dsdt_cpus(const AcpiInfo *info, Aml *a)
     }
     aml_begin_device(a, "CPUS");
     registers(info, a);
-    method_sta(a);
-    method_eject(a);
+    acpi_hotplug_method_sta(&cpus, a);
+    acpi_hotplug_method_eject(&cpus, a);
     method_ost(a);
     for (unsigned i = 0; i < m->smp.max_cpus; i++) {
         processor(info, a, i);
     }
-    method_notify(m, a);
-    method_scan(m, a);
+    acpi_hotplug_methods_scan(&cpus, a, m->smp.max_cpus);
     aml_end(a);
-    aml_begin_scope(a, "\\_GPE");
-    aml_begin_method(a, "_E02", 0, false);
-    aml_path(a, "\\_SB.CPUS.CSCN");
-    aml_end(a);
-    aml_end(a);
+    acpi_hotplug_event(&cpus, a);
 }

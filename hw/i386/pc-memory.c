@@ -19,7 +19,7 @@ static bool dimm_pre_plug(void *opaque, Device *dev, Error **errp)
 static bool dimm_plug(void *opaque, Device *dev, Error **errp)
 {
     if (dev->hotplugged) {
-        acpi_memory_hotplug_inserted(PC_MACHINE(opaque)->memory_hotplug, (unsigned)PC_DIMM(dev)->slot);
+        acpi_hotplug_inserted(PC_MACHINE(opaque)->memory_hotplug, (unsigned)PC_DIMM(dev)->slot);
     }
     return true;
 }
@@ -32,7 +32,7 @@ static bool dimm_unplug_request(void *opaque, Device *dev, Error **errp)
         error_setg(errp, "memory hot unplug is not supported without ACPI");
         return false;
     }
-    acpi_memory_hotplug_request_removal(pc->memory_hotplug, (unsigned)PC_DIMM(dev)->slot);
+    acpi_hotplug_request_removal(pc->memory_hotplug, (unsigned)PC_DIMM(dev)->slot);
     dev->unplug_retry_ns = clock_get_ns(CLOCK_TYPE_VIRTUAL) + UNPLUG_RETRY_NS;
     return true;
 }

@@ -212,7 +212,7 @@ static bool cpu_plug(void *opaque, Device *dev, Error **errp)
     x86_cpu_set_a20(cpu, x->a20_drivers != 0);
     count_boot_cpus(x);
     if (dev->hotplugged) {
-        acpi_cpu_hotplug_inserted(x->cpu_hotplug, cpu->index);
+        acpi_hotplug_inserted(x->cpu_hotplug, cpu->index);
         if (runstate_is_running()) {
             cpu_resume(cpu);
         }
@@ -233,7 +233,7 @@ static bool cpu_unplug_request(void *opaque, Device *dev, Error **errp)
         error_setg(errp, "Boot CPU is unpluggable");
         return false;
     }
-    acpi_cpu_hotplug_request_removal(x->cpu_hotplug, cpu->index);
+    acpi_hotplug_request_removal(x->cpu_hotplug, cpu->index);
     dev->unplug_retry_ns = clock_get_ns(CLOCK_TYPE_VIRTUAL) + UNPLUG_RETRY_NS;
     return true;
 }

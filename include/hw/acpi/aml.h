@@ -38,6 +38,10 @@ void aml_int(Aml *a, uint64_t v);
 uint32_t aml_dword(Aml *a, uint32_t v);
 void aml_string(Aml *a, const char *s);
 void aml_path(Aml *a, const char *path);
+/* Store(@value, @path) */
+void aml_store_int(Aml *a, uint64_t value, const char *path);
+void aml_store_op(Aml *a, AmlOp value, const char *path);
+void aml_store_path(Aml *a, const char *value, const char *path);
 void aml_eisaid(Aml *a, const char *id);                /* "PNP0A08" as its packed integer */
 void aml_buffer(Aml *a, const void *data, size_t len);
 void aml_uuid(Aml *a, const char *uuid);                /* ToUUID's mixed-endian buffer */

@@ -17,7 +17,7 @@ typedef struct PcMachine {
     PCIHost *host;
     AcpiPm *pm;                         /* of the south bridge; NULL = there is none */
     AcpiPciHotplug *pci_hotplug;        /* of the south bridge; NULL = not by ACPI */
-    struct AcpiMemoryHotplug *memory_hotplug;   /* NULL: DIMMs cannot come and go */
+    struct AcpiHotplug *memory_hotplug;   /* NULL: DIMMs cannot come and go */
 } PcMachine;
 
 OBJECT_DECLARE(PcMachine, PC_MACHINE, pc_machine)       /* "generic-pc-machine", abstract */

@@ -40,7 +40,7 @@ typedef struct X86Machine {
     uint64_t ecam_size;
 
     /* devices; borrowed */
-    struct AcpiCpuHotplug *cpu_hotplug; /* NULL: CPUs cannot come and go */
+    struct AcpiHotplug *cpu_hotplug;    /* NULL: CPUs cannot come and go */
     bool cpus_created;                  /* those of the start: later ones are plugged */
     bool cpus_changed;                  /* since the ACPI tables were made */
     ApicBus *apic_bus;
