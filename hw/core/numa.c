@@ -45,23 +45,36 @@ bool numa_add_node(Machine *m, int nodeid, Object *memdev, Error **errp)
 
 /* --- CPUs --- */
 
-static bool slot_set_node(CpuSlot *slot, unsigned node, Error **errp)
+static bool slot_may_have_node(const CpuSlot *slot, unsigned node, Error **errp)
 {
     if (slot->node >= 0 && (unsigned)slot->node != node) {
         error_setg(errp, "CPU is already assigned to node-id: %d", slot->node);
+        return false;
+    }
+    return true;
+}
+
+static bool slot_set_node(CpuSlot *slot, unsigned node, Error **errp)
+{
+    if (!slot_may_have_node(slot, node, errp)) {
         return false;
     }
     slot->node = (int)node;
     return true;
 }
 
-bool numa_set_cpu_index(Machine *m, unsigned node, uint64_t index, Error **errp)
+bool numa_may_set_cpu_index(const Machine *m, unsigned node, uint64_t index, Error **errp)
 {
     if (index >= m->smp.max_cpus) {
         error_setg(errp, "CPU index (%" PRIu64 ") should be smaller than maxcpus (%u)", index, m->smp.max_cpus);
         return false;
     }
-    return slot_set_node(&m->cpu_slots[index], node, errp);
+    return slot_may_have_node(&m->cpu_slots[index], node, errp);
+}
+
+bool numa_set_cpu_index(Machine *m, unsigned node, uint64_t index, Error **errp)
+{
+    return numa_may_set_cpu_index(m, node, index, errp) && slot_set_node(&m->cpu_slots[index], node, errp);
 }
 
 static bool matches(const CpuPlace *p, const NumaCpuMatch *want)

@@ -444,21 +444,41 @@ static bool make_backend(Options *o, Machine *m, Error **errp)
 
 /* --- NUMA --- */
 
-/* "3" or "0-7" */
-static bool numa_cpu_range(Machine *m, unsigned node, const char *text, Error **errp)
+/* "3" or "0-7", each index as text of its own into @list. */
+static bool expand_range(const char *text, Value *list, Error **errp)
 {
     g_auto(GStrv) ends = g_strsplit(text, "-", 2);
     guint64 first, last;
 
-    if (!g_ascii_string_to_unsigned(ends[0] ? ends[0] : "", 10, 0, UINT32_MAX, &first, NULL)
-        || !g_ascii_string_to_unsigned(ends[0] && ends[1] ? ends[1] : ends[0] ? ends[0] : "", 10, first, UINT32_MAX, &last, NULL)) {
+    if (!g_ascii_string_to_unsigned(ends[0] ? ends[0] : "", 10, 0, UINT16_MAX, &first, NULL)
+        || !g_ascii_string_to_unsigned(ends[0] && ends[1] ? ends[1] : ends[0] ? ends[0] : "", 10, first, UINT16_MAX, &last, NULL)) {
         error_setg(errp, "Parameter 'cpus' expects a uint64 value or range");
         return false;
     }
     for (; first <= last; first++) {
-        if (!numa_set_cpu_index(m, node, first, errp)) {
+        value_list_append(list, value_string_printf("%" PRIu64, (uint64_t)first));
+    }
+    return true;
+}
+
+/* Ranges are the command line's way: QMP has numbers. */
+static bool expand_cpus(Value *dict, Error **errp)
+{
+    Value *given = value_dict_get(dict, "cpus");
+    g_autoptr(Value) list = value_list();
+    bool is_list = given && value_type(given) == VALUE_LIST;
+
+    for (size_t i = 0; given && i < (is_list ? value_list_len(given) : 1); i++) {
+        Value *v = is_list ? value_list_at(given, i) : given;
+
+        if (value_type(v) != VALUE_STRING) {
+            value_list_append(list, value_ref(v));
+        } else if (!expand_range(value_get_string(v), list, errp)) {
             return false;
         }
+    }
+    if (given) {
+        value_dict_set(dict, "cpus", value_ref(list));
     }
     return true;
 }
@@ -487,11 +507,16 @@ static bool numa_node(Machine *m, const QapiNumaNodeOptions *n, Error **errp)
         error_setg(errp, "ACPI Heterogeneous Memory Attribute Table (HMAT) is not available: 'initiator' does not apply");
         return false;
     }
+    for (size_t i = 0; n->cpus && i < n->cpus->len; i++) {
+        if (!numa_may_set_cpu_index(m, id, n->cpus->at[i], errp)) {
+            return false;
+        }
+    }
     if (!numa_find_memdev(n->memdev, &memdev, errp) || !numa_add_node(m, (int)id, memdev, errp)) {
         return false;
     }
     for (size_t i = 0; n->cpus && i < n->cpus->len; i++) {
-        if (!numa_cpu_range(m, id, n->cpus->at[i], errp)) {
+        if (!numa_set_cpu_index(m, id, n->cpus->at[i], errp)) {
             return false;
         }
     }
@@ -531,7 +556,7 @@ static bool apply_numa(Machine *m, const QapiNumaOptions *n, Error **errp)
 
 static bool add_numa(Options *o, CliItem *item, Error **errp)
 {
-    g_autoptr(QapiNumaOptions) n = qapi_parse_numa_options(item->dict, QAPI_FROM_TEXT, errp);
+    g_autoptr(QapiNumaOptions) n = expand_cpus(item->dict, errp) ? qapi_parse_numa_options(item->dict, QAPI_FROM_TEXT, errp) : NULL;
 
     return n && apply_numa(current_machine(), n, errp);
 }

@@ -50,6 +50,7 @@ class Preconfig(unittest.TestCase):
             self.assertEqual(q.error('set-numa-node', {'type': 'cpu', 'node-id': 0, 'socket-id': 7})[1], 'no match found')
             for place in places:
                 q.command('set-numa-node', {'type': 'cpu', 'node-id': 1 - place['socket-id'], **place})
+            self.assertIn('CPU index (5)', q.error('set-numa-node', {'type': 'node', 'nodeid': 2, 'cpus': [5]})[1])
             q.command('set-numa-node', {'type': 'dist', 'src': 0, 'dst': 1, 'val': 20})
             q.command('x-exit-preconfig')
             self.assertEqual(sorted((c['cpu-index'], c['props']['node-id']) for c in q.command('query-cpus-fast')), [(0, 1), (1, 0)])

@@ -11,6 +11,7 @@ enum { NUMA_DISTANCE_LOCAL = 10, NUMA_DISTANCE_REMOTE = 20, NUMA_DISTANCE_UNREAC
 /* -numa node: @nodeid -1 = the next; @memdev (a memory backend, a reference is taken) may be NULL. */
 bool numa_add_node(Machine *m, int nodeid, Object *memdev, Error **errp) MUST_USE;
 /* -numa node,cpus=: by index, below maxcpus. */
+bool numa_may_set_cpu_index(const Machine *m, unsigned node, uint64_t index, Error **errp) MUST_USE;
 bool numa_set_cpu_index(Machine *m, unsigned node, uint64_t index, Error **errp) MUST_USE;
 
 /* -numa cpu: every CPU whose place has the numbers that are stated. */
