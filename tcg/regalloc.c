@@ -95,6 +95,16 @@ static Mem home_mem(TcgContext *c, unsigned g)
     return ra_env_mem(c->target->globals[g].offset);
 }
 
+/* A byte that was just stored cannot be forwarded to a load of four. */
+static void load_home(TcgContext *c, unsigned reg, unsigned g)
+{
+    if (c->target->globals[g].byte) {
+        op_rm(&c->a, X_MOVZX8, reg, home_mem(c, g));
+    } else {
+        load(c, reg, home_mem(c, g), c->target->globals[g].type);
+    }
+}
+
 /* The pinned register that holds @v as its global's home; -1 if none. */
 static int pinned_home(const TcgContext *c, IrId v)
 {
@@ -149,7 +159,7 @@ void ra_load_into(TcgContext *c, IrId v, unsigned reg, bool flags_free)
     } else if (r->stored) {
         load(c, reg, ra_slot_mem(r->slot), IR_I64);
     } else if (r->home != RA_NONE) {
-        load(c, reg, home_mem(c, r->home), c->target->globals[r->home].type);
+        load_home(c, reg, r->home);
     } else {
         c->refused = true;                      /* R1 is broken: a bug here, but no reason to fall over */
     }
@@ -552,7 +562,8 @@ bool ra_mem(TcgContext *c, IrOp *op, unsigned i, IrType t, Mem *m)
         *m = ra_slot_mem(r->slot);
         return true;
     }
-    if (r->home != RA_NONE && (t == IR_I32 || c->target->globals[r->home].type != IR_I32)) {
+    if (r->home != RA_NONE && !c->target->globals[r->home].byte &&
+        (t == IR_I32 || c->target->globals[r->home].type != IR_I32)) {
         *m = home_mem(c, r->home);
         return true;
     }
@@ -711,8 +722,15 @@ static bool is_immediate(TcgContext *c, unsigned g, const IrValue *o)
 
 static void sync_immediate(TcgContext *c, unsigned g, uint64_t k)
 {
-    op_rm(&c->a, X_MOV_I32 | (c->target->globals[g].type == IR_I64 ? X_W : 0), 0, home_mem(c, g));
-    emit32(&c->a, k);
+    const IrGlobal *global = &c->target->globals[g];
+
+    if (global->byte) {
+        op_rm(&c->a, X_MOV8_I8, 0, home_mem(c, g));
+        emit8(&c->a, k);
+    } else {
+        op_rm(&c->a, X_MOV_I32 | (global->type == IR_I64 ? X_W : 0), 0, home_mem(c, g));
+        emit32(&c->a, k);
+    }
     set_in_env(c, g, 0);
     clear_dirty(c, g);
 }

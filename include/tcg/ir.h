@@ -63,7 +63,8 @@ typedef struct IrGlobal {
     const char *name;
     uint16_t offset;                /* in env */
     uint8_t type;                   /* IrType; I32 globals are 4 bytes wide in env */
-    uint8_t heat;                   /* 0..15: how much it deserves a host register of its own */
+    uint8_t heat : 4;               /* 0..15: how much it deserves a host register of its own */
+    uint8_t byte : 1;               /* I32, always below 256: constants are stored as one byte */
 } IrGlobal;
 
 /* Helper properties.  None set = the careful default: reads and writes globals, may fault. */

@@ -115,14 +115,14 @@ typedef struct TcgEnv {
     uint64_t pc;                            /* architectural pc: valid outside translated code and at exits */
     _Alignas(32) uint64_t scratch[8];       /* free for the target between two IR ops; not used by tcg */
     uint64_t block_pc;                      /* pc of the running block's start, during helpers and slow paths that may fault */
-    uint64_t pad[2];                        /* so that none comes at the end */
+    uint64_t pad[1];                        /* so that none comes at the end */
 
     TcgTlbFast tlb_reversed[TCG_MMU_IDX_MAX];   /* through tcg_env_tlb(): index 0 is the closest to the end */
     uint64_t mode_tag;                      /* see TcgJumpCacheEntry; set by the run loop with the mode */
     TcgJumpCacheEntry *jump_cache;          /* 2^TCG_JUMP_CACHE_BITS entries */
     /* written by any thread, polled by translated code: 0, or TCG_EXIT_REQUESTED = leave to the run loop */
     uint64_t exit_request;
-    void *stub_slow, *stub_leave;           /* of stub[], where they are near */
+    void *stub_slow, *stub_leave, *stub_probe;  /* of stub[], where they are near */
 } TcgEnv;
 
 _Static_assert(sizeof(TcgEnv) - offsetof(TcgEnv, tlb_reversed[TCG_MMU_IDX_MAX - 3]) <= 96 && sizeof(TcgEnv) % 32 == 0,

@@ -5,7 +5,8 @@
  * four bytes are aligned, so that linking replaces them at once; unlinked it goes to the words
  * behind it, which leave.  Exits under a condition
  * in the middle of a block jump to code behind it, where the globals that were dirty there are
- * written home (ra_keep).  Indirect exits probe the jump cache:
+ * written home (ra_keep).  Indirect exits probe the jump cache (those to a known pc by the
+ * prologue's copy of the probe):
  *
  *      entry = jump_cache + (low half of pc * factor, its top bits) * 16
  *      entry.tag == ((pc ^ mode_tag) | exit_request): jmp [entry.code]
@@ -54,7 +55,7 @@ static uint8_t *poll(Asm *a)
 /* By the prologue's probe of the jump cache. */
 static void probe_elsewhere(TcgContext *c)
 {
-    op_rm(&c->a, X_GROUP5, 4, ra_env_mem(offsetof(TcgEnv, stub[TCG_STUB_PROBE])));
+    op_rm(&c->a, X_GROUP5, 4, ra_env_mem(offsetof(TcgEnv, stub_probe)));
 }
 
 /* On to block start + @delta; everything is at home. */
@@ -168,6 +169,10 @@ void out_exit_indirect(TcgContext *c, IrOp *op)
 
     ra_go_home(c);
     ra_load_into(c, op->in[0], HR_PC, true);
+    if (c->ir.values[op->in[0]].kind == IR_KIND_PC) {
+        probe_elsewhere(c);                     /* it goes one way only, which the host learns there too */
+        return;
+    }
     miss = emit_probe(a);
     land_short(a, miss);
     leave(c, LEAVE_LOOKUP);

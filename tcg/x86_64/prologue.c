@@ -263,6 +263,7 @@ void tcg_env_set_prologue(TcgEnv *env, const TcgPrologue *p, const uint8_t *rx)
     }
     env->stub_slow = env->stub[TCG_STUB_SLOW];
     env->stub_leave = env->stub[TCG_STUB_LEAVE];
+    env->stub_probe = env->stub[TCG_STUB_PROBE];
 }
 
 void tcg_fp_leave(TcgEnv *env)

@@ -19,7 +19,7 @@ static const IrGlobal x86_ir_globals[X86_N_GLOBALS] = {
     GLOBAL_REG(10, "r10", 5), GLOBAL_REG(11, "r11", 5), GLOBAL_REG(12, "r12", 8), GLOBAL_REG(13, "r13", 7),
     GLOBAL_REG(14, "r14", 7), GLOBAL_REG(15, "r15", 6),
     GLOBAL64(G_CC_DST, cc_dst, 4), GLOBAL64(G_CC_SRC, cc_src, 3), GLOBAL64(G_CC_SRC2, cc_src2, 0),
-    [G_CC_OP] = { "cc_op", offsetof(CPUX86State, cc_op), IR_I32, 2 },
+    [G_CC_OP] = { "cc_op", offsetof(CPUX86State, cc_op), IR_I32, 2, .byte = true },
     GLOBAL64(G_ES_BASE, segs[R_ES].base, 0), GLOBAL64(G_CS_BASE, segs[R_CS].base, 0),
     GLOBAL64(G_SS_BASE, segs[R_SS].base, 0), GLOBAL64(G_DS_BASE, segs[R_DS].base, 0),
     GLOBAL64(G_FS_BASE, segs[R_FS].base, 1), GLOBAL64(G_GS_BASE, segs[R_GS].base, 2),

@@ -23,7 +23,7 @@ static void check(Shape *shape, const char *hex)
     shape(b);
     ir_exit_state_set(b);
     g_assert_true(tcg_block_compile(ctx, b, buf + 16, sizeof(buf) - 16, &out));
-    for (n = 0; n < out.unwind_offset && memcmp(code + n, "\xff\x55\xd8", 3); n++) {
+    for (n = 0; n < out.unwind_offset && memcmp(code + n, "\xff\x55\xd0", 3); n++) {
         g_string_append_printf(s, "%s%02x", n ? " " : "", code[n]);
     }
     g_assert_cmpstr(s->str, ==, hex);
@@ -77,7 +77,7 @@ static void test_shapes(void)
      * lea eax, [r15 + 16] ; shr eax, 7 ; and eax, [mask] ; add rax, [table] ; lea rcx, [r15 + 23] ;
      * and rcx, -4096 ; cmp rcx, [rax] ; jne miss ; mov rax, [rax + 24] ; mov r14, [r15 + rax + 16]
      */
-    check(load, "41 8d 47 10 c1 e8 07 23 45 98 48 03 45 a0 49 8d 4f 17 48 81 e1 00 f0 ff ff 48 3b 08 0f 85 0d 00 00 00 "
+    check(load, "41 8d 47 10 c1 e8 07 23 45 90 48 03 45 98 49 8d 4f 17 48 81 e1 00 f0 ff ff 48 3b 08 0f 85 0d 00 00 00 "
                 "48 8b 40 18 4d 8b 74 07 10");
     tcg_context_free(ctx);
 }
