@@ -66,6 +66,8 @@ typedef struct KvmAccel {
     bool shadow_paging;         /* the estimate's assumption */
     bool started;
     uint64_t starts;            /* of the machine; BQL */
+    bool clock_kept;            /* while it is stopped: .clock is what its clock read */
+    struct kvm_clock_data clock;
 
     GArray *parked;             /* of ParkedVcpu: of CPUs that were unplugged; BQL */
     MemoryAccount slots_account;

@@ -174,6 +174,30 @@ static void on_kick(int sig)
     }
 }
 
+/* The kernel's clock for guests stands still with the machine; they are told, lest a watchdog take it for a hang. */
+static void clock_keep(KvmAccel *a, bool is_running)
+{
+    Vcpu *cpu;
+
+    if (!is_running) {
+        a->clock_kept = ioctl(a->vm_fd, KVM_GET_CLOCK, &a->clock) == 0;
+        return;
+    }
+    if (a->clock_kept) {
+        struct kvm_clock_data k = { .clock = a->clock.clock };
+
+        a->clock_kept = false;
+        if (ioctl(a->vm_fd, KVM_SET_CLOCK, &k) < 0) {
+            warn_report("KVM does not take back the guest's clock: %s", g_strerror(errno));
+        }
+        CPU_FOREACH(cpu) {
+            if (cpu->kvm) {
+                kvm_vcpu_ioctl(cpu, KVM_KVMCLOCK_CTRL, NULL);   /* fails where the guest does not use the clock */
+            }
+        }
+    }
+}
+
 /* Guest time stood still while the machine was stopped. */
 static void state_changed(void *opaque, bool is_running, RunState state)
 {
@@ -181,6 +205,9 @@ static void state_changed(void *opaque, bool is_running, RunState state)
     Vcpu *cpu;
 
     a->starts += is_running;
+    if (!a->native && ioctl(a->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_ADJUST_CLOCK) > 0) {
+        clock_keep(a, is_running);
+    }
     CPU_FOREACH(cpu) {
         if (is_running && cpu->kvm && cpu->kvm->native) {
             vcpu_info(cpu)->kvm->native_resumed(cpu, a->starts);

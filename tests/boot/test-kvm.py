@@ -38,6 +38,11 @@ TIMER_ROM = bytes.fromhex(
 TIMER_HANDLER = bytes.fromhex('ff060005' 'b020e620' 'cf')      # inc word [0x500]; EOI; iret
 
 
+# A ROM in real mode: KVM's clock page at 0x600, the TSC at 0x700 over and over.
+CLOCK_ROM = bytes.fromhex('fa' '31c0' '8ed8' '66b9014d564b' '66b801060000' '6631d2' '0f30'
+                          '0f31' '66a30007' '6689160407' 'ebf3')
+
+
 def rom(folder, code, handler):
     image = bytearray(65536)
     image[:len(code)] = code
@@ -111,6 +116,30 @@ def test_interrupts_halt_and_stop_in_kvm_alone(folder):
 
 class Skip(Exception):
     pass
+
+
+def test_kvms_clock_stands_still(folder):
+    """Where KVM runs all of the guest: its clock page, before and after the machine was stopped for three seconds."""
+    with quern.Quern('-machine', 'pc', '-accel', 'kvm,assist=insn', '-cpu', 'host', '-m', '16', '-bios', rom(folder, CLOCK_ROM, b'')) as q:
+        def words(address, n):
+            return [int(w, 16) for line in q.hmp(f'xp/{n}xw {address:#x}').splitlines() if ':' in line for w in line.split(':')[1].split()]
+
+        def guest_ns():
+            q.command('stop')
+            page, tsc = words(0x600, 8), words(0x700, 2)
+            mul, shift = page[6], (page[7] & 0xff) - (page[7] << 1 & 0x100)
+            since = (tsc[0] | tsc[1] << 32) - (page[2] | page[3] << 32)
+            since = since << shift if shift >= 0 else since >> -shift
+            return (page[4] | page[5] << 32) + (since * mul >> 32), mul
+        wait_for(lambda: words(0x700, 2) != [0, 0])
+        before, mul = guest_ns()
+        if not mul:
+            raise Skip('this KVM has no clock for guests')
+        time.sleep(3)
+        q.command('cont')
+        time.sleep(0.5)
+        passed = guest_ns()[0] - before
+        assert 100000000 < passed < 2500000000, passed
 
 
 def assist_kernel(folder):
@@ -271,7 +300,7 @@ def test_the_guests_clock_stands_still(folder):
     assert stopped and int(re.search(r'longest (\d+) ms', b.output)[1]) < 4000, b.output[-300:]
 
 
-TESTS = [test_query, test_firmware_boots_a_disk, test_interrupts_halt_and_stop, test_interrupts_halt_and_stop_in_kvm_alone,
+TESTS = [test_query, test_firmware_boots_a_disk, test_kvms_clock_stands_still, test_interrupts_halt_and_stop, test_interrupts_halt_and_stop_in_kvm_alone,
          test_assist_results, test_assist_is_counted, test_assist_off_stops, test_debian_boots, test_debian_boots_with_two_cpus,
          test_user_programs, test_user_programs_with_two_cpus, test_the_guests_clock_stands_still,
          test_wrong_properties]
