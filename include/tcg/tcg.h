@@ -52,9 +52,11 @@ typedef struct TcgJumpCacheEntry {
     void *code;
 } TcgJumpCacheEntry;
 #define TCG_JUMP_CACHE_BITS 15
-/* Index of @pc in the jump cache, by its low half: functions begin at multiples of 16.  The emitter does the same. */
-#define TCG_JUMP_CACHE_FACTOR 0x9e3779b1u
-#define TCG_JUMP_CACHE_HASH(pc) ((uint32_t)(pc) * TCG_JUMP_CACHE_FACTOR >> (32 - TCG_JUMP_CACHE_BITS))
+/*
+ * Index of @pc in the jump cache; the emitter does the same.  Near code has near entries: spread by a
+ * product, they would take a page of the host each.
+ */
+#define TCG_JUMP_CACHE_HASH(pc) (((pc) ^ ((pc) >> TCG_JUMP_CACHE_BITS)) & ((1u << TCG_JUMP_CACHE_BITS) - 1))
 
 /*
  * Slow paths of guest memory accesses: TLB misses, MMIO, page crossings, dirty tracking.

@@ -8,7 +8,7 @@
  * written home (ra_keep).  Indirect exits probe the jump cache (those to a known pc by the
  * prologue's copy of the probe):
  *
- *      entry = jump_cache + (low half of pc * factor, its top bits) * 16
+ *      eax = (pc ^ pc >> 15) & 0x7fff ; entry = jump_cache + eax * 16
  *      entry.tag == ((pc ^ mode_tag) | exit_request): jmp [entry.code]
  *
  * Leaving is a call of env.stub_leave, which does not return; behind it lies a LEAVE_ code, as a
@@ -148,10 +148,11 @@ static uint8_t *emit_probe(Asm *a)
 {
     uint8_t *miss;
 
-    op_rr(a, X_IMUL_I32, HR_RAX, HR_PC);
-    emit32(a, TCG_JUMP_CACHE_FACTOR);
-    op_shift_i(a, SHIFT_SHR, false, HR_RAX, 32 - TCG_JUMP_CACHE_BITS - 4);
-    op_alu_ri(a, ALU_AND, false, HR_RAX, ((1 << TCG_JUMP_CACHE_BITS) - 1) << 4);
+    op_rr(a, X_MOV_LOAD, HR_RAX, HR_PC);
+    op_shift_i(a, SHIFT_SHR, false, HR_RAX, TCG_JUMP_CACHE_BITS);
+    op_alu_rr(a, ALU_XOR, false, HR_RAX, HR_PC);
+    op_alu_ri(a, ALU_AND, false, HR_RAX, (1 << TCG_JUMP_CACHE_BITS) - 1);
+    op_shift_i(a, SHIFT_SHL, false, HR_RAX, 4);
     op_alu_rm(a, ALU_ADD, true, HR_RAX, env_mem(offsetof(TcgEnv, jump_cache)));
     op_rm(a, X_MOV_LOAD | X_W, HR_RCX, env_mem(offsetof(TcgEnv, mode_tag)));
     op_alu_rr(a, ALU_XOR, true, HR_RCX, HR_PC);
