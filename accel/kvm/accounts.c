@@ -8,6 +8,8 @@
  */
 #include "kvm-internal.h"
 
+#include "hw/core/machine.h"
+
 #define PAGE_BITS       12
 #define RMAP_BYTES      8ull
 #define TRACK_BYTES     2ull
@@ -54,9 +56,52 @@ static uint64_t sum_slots(const KvmAccel *a, bool log_all)
     return sum;
 }
 
+/* CPUs that took what user mode in KVM takes. */
+static unsigned native_cpus(const KvmAccel *a)
+{
+    unsigned n = 0;
+    Vcpu *cpu;
+
+    CPU_FOREACH(cpu) {
+        n += a->native && cpu->kvm && a->ops->native_present(cpu);
+    }
+    return n;
+}
+
+/* All that there may be. */
+static unsigned native_cpus_max(const KvmAccel *a)
+{
+    const Machine *m = current_machine();
+
+    return a->native && m ? m->smp.max_cpus : 0;
+}
+
+/* Slots that will be made. */
+static uint64_t slots_to_come(const KvmAccel *a)
+{
+    unsigned n = native_cpus_max(a) - MIN(native_cpus(a), native_cpus_max(a));
+    const KvmSlot slot = { .size = n ? a->ops->native_slot_bytes : 0 };
+
+    return n ? n * slot_bytes(a, &slot, false) : 0;
+}
+
 static uint64_t slots_bound(void *opaque)
 {
-    return sum_slots(opaque, true);
+    return sum_slots(opaque, true) + slots_to_come(opaque);
+}
+
+static uint64_t tables_bound(void *opaque)
+{
+    const KvmAccel *a = opaque;
+
+    return a->native ? native_cpus_max(a) * a->ops->native_bytes : 0;
+}
+
+static uint64_t tables_present(void *opaque)
+{
+    const KvmAccel *a = opaque;
+
+    return a->native ? native_cpus(a) * a->ops->native_bytes : 0;
 }
 
 static uint64_t slots_present(void *opaque)
@@ -69,9 +114,12 @@ void kvm_accounts_add(KvmAccel *a)
     a->shadow_paging = kvm_shadow_paging();
     a->slots_account = (MemoryAccount){ "kernel/memslots", slots_bound, slots_present, a };
     memory_account_add(&a->slots_account);
+    a->tables_account = (MemoryAccount){ "kvm/page-tables", tables_bound, tables_present, a };
+    memory_account_add(&a->tables_account);
 }
 
 void kvm_accounts_remove(KvmAccel *a)
 {
     memory_account_remove(&a->slots_account);
+    memory_account_remove(&a->tables_account);
 }

@@ -70,9 +70,10 @@ typedef struct KvmAccel {
     struct kvm_clock_data clock;
 
     GArray *parked;             /* of ParkedVcpu: of CPUs that were unplugged; BQL */
-    MemoryAccount slots_account;
+    MemoryAccount slots_account, tables_account;
     KvmAssist assist;           /* BQL */
-    bool native;                /* the translator runs the guest, KVM its user mode (native.c) */
+    const KvmCpuOps *ops;       /* if .native */
+    bool native;                /* constant after start: the translator runs the guest, KVM its user mode (native.c) */
 
     /* atomic */
     uint64_t exits[KVM_EXIT_COUNTS];

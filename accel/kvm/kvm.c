@@ -66,11 +66,6 @@ int kvm_vcpu_ioctl(Vcpu *cpu, unsigned long request, void *arg)
     return checked(ioctl(cpu->kvm->fd, request, arg));
 }
 
-int kvm_device_fd(void)
-{
-    return the_kvm()->fd;
-}
-
 int kvm_vcpu_fd(Vcpu *cpu)
 {
     return cpu->kvm->fd;
@@ -81,11 +76,9 @@ GBytes **kvm_vcpu_fixed(Vcpu *cpu)
     return &cpu->kvm->fixed;
 }
 
-bool kvm_native_allowed(void)
+bool kvm_native(void)
 {
-    const KvmAccel *a = the_kvm();
-
-    return a && a->assist_mode == KVM_ASSIST_ON && a->shadow_paging;
+    return the_kvm() && the_kvm()->native;
 }
 
 hwaddr kvm_private_memory_add(void *host, uint64_t size, hwaddr limit, Error **errp)
@@ -174,6 +167,31 @@ static void on_kick(int sig)
     }
 }
 
+static bool has_ops(const TypeInfo *type, void *opaque)
+{
+    const KvmCpuOps **ops = opaque;
+
+    *ops = ((const VcpuInfo *)type->info)->kvm;
+    return !*ops;
+}
+
+/* How the translator is to help. */
+static void start_assist(KvmAccel *a)
+{
+    const KvmCpuOps *ops = NULL;
+
+    if (a->assist_mode == KVM_ASSIST_OFF) {
+        return;
+    }
+    fail_by_exits(a);
+    if (a->assist_mode == KVM_ASSIST_ON && a->shadow_paging) {
+        type_foreach(&vcpu_type, false, has_ops, &ops);         /* the host has one architecture */
+        a->native = ops && ops->native_possible && ops->native_possible(a->fd);
+    }
+    a->ops = ops;
+    a->native &= kvm_assist_start(a, a->native ? 0 : TCG_ASSIST_MIN_CACHE);
+}
+
 /* The kernel's clock for guests stands still with the machine; they are told, lest a watchdog take it for a hang. */
 static void clock_keep(KvmAccel *a, bool is_running)
 {
@@ -236,9 +254,7 @@ static bool kvm_start(Accel *accel, Error **errp)
     a->started = true;
     vm_state_notify_add(state_changed, a);
     kvm_accounts_add(a);
-    if (a->assist_mode != KVM_ASSIST_OFF) {
-        fail_by_exits(a);
-    }
+    start_assist(a);
     return true;
 }
 
@@ -277,16 +293,6 @@ static void vcpu_park(KvmAccel *a, KvmVcpu *k)
     g_free(k);
 }
 
-/* Before the first CPU: how the translator is to help. */
-static void choose_assist(KvmAccel *a, const KvmCpuOps *ops)
-{
-    if (a->assist_mode == KVM_ASSIST_OFF || a->assist.translator || a->assist.refusal) {
-        return;
-    }
-    a->native = ops->native_possible && ops->native_possible();
-    a->native &= kvm_assist_start(a, a->native ? 0 : TCG_ASSIST_MIN_CACHE);
-}
-
 static void kvm_cpu_unrealize(Accel *accel, Vcpu *cpu)
 {
     KvmAccel *a = KVM_ACCEL(accel);
@@ -311,7 +317,6 @@ static bool kvm_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
         error_setg(errp, "%s cannot run under KVM", cpu->dev.obj.type->name);
         return false;
     }
-    choose_assist(a, vcpu_info(cpu)->kvm);
     k = g_new0(KvmVcpu, 1);
     k->cpu = cpu;
     if (!vcpu_open(a, k)) {

@@ -233,7 +233,7 @@ uint64_t x86_supported_features(FeatureWord w)
     if (!kvm_enabled()) {
         return tcg_features(w);
     }
-    return x86_kvm_features(w) & (x86_kvm_native() ? tcg_features(w) : ~0ULL);      /* both run it there */
+    return x86_kvm_features(w) & (kvm_native() ? tcg_features(w) : ~0ULL);      /* both run it there */
 }
 
 void x86_features_parse(const char *names, uint64_t *bits)

@@ -49,17 +49,7 @@ typedef struct X86KvmNative {
     uint8_t xsave[X86_KVM_XSAVE_SIZE];
 } X86KvmNative;
 
-/* --- where it is done --- */
-
-bool x86_kvm_native(void)
-{
-    static int known;           /* -1 no, 1 yes: a fact of the host and of the accelerator, which are the process's */
-
-    if (!known) {
-        known = kvm_native_allowed() && x86_kvm_probe(kvm_device_fd()) ? 1 : -1;
-    }
-    return known > 0;
-}
+/* --- when it is done --- */
 
 uint64_t x86_kvm_native_epoch(Vcpu *cpu)
 {
@@ -82,6 +72,11 @@ bool x86_kvm_native_ready(Vcpu *cpu)
     }
     return env->cr[0] & CR0_PG && !(env->cr[4] & CR4_TSD) && !(env->dr[7] & 0xff) && !env->tsc_offset && env->a20_mask == ~0ull &&
         !cpu->singlestep && !cpu->breakpoints->len && !(X86_CPU(cpu)->kvm_native && X86_CPU(cpu)->kvm_native->broken);
+}
+
+bool x86_kvm_native_present(Vcpu *cpu)
+{
+    return X86_CPU(cpu)->kvm_native && X86_CPU(cpu)->kvm_native->tables;
 }
 
 /* --- clock --- */

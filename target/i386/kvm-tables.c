@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define TABLE_SIZE      4096u
-#define WINDOW_SIZE     (1 * MiB)
+#define WINDOW_SIZE     KVM_TABLES_BYTES
 #define TABLES          (unsigned)(WINDOW_SIZE / TABLE_SIZE)
 #define WINDOWS         (unsigned)(KVM_TABLES_SPAN / WINDOW_SIZE)
 #define TABLES_LEFT_MIN 16u             /* of a window, to begin with a new root in it */

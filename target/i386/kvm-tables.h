@@ -10,6 +10,8 @@ typedef struct KvmTables KvmTables;
 
 /* In guest physical memory at @gpa..@gpa + KVM_TABLES_SPAN - 1, which is to be a memory slot of what kvm_tables_memory() says. */
 #define KVM_TABLES_SPAN (64 * MiB)
+/* What it takes of the host's memory. */
+#define KVM_TABLES_BYTES (1 * MiB)
 KvmTables *kvm_tables_new(Error **errp);
 void kvm_tables_free(KvmTables *t);
 void *kvm_tables_memory(KvmTables *t);

@@ -10,6 +10,7 @@
 
 #include "accel/kvm/cpu-ops.h"
 #include "target/i386/features.h"
+#include "target/i386/kvm-tables.h"
 #include "target/i386/segment.h"
 
 #define MAX_CPUID       128
@@ -642,7 +643,7 @@ uint64_t x86_kvm_read_tsc(Vcpu *cpu)
 {
     MsrList l = { .head.nmsrs = 1, .entry[0].index = MSR_TSC };
 
-    if (x86_kvm_native()) {
+    if (kvm_native()) {
         return __builtin_ia32_rdtsc() + ((CPUX86State *)cpu->env)->tsc_offset;      /* as user mode has it */
     }
     return kvm_vcpu_ioctl(cpu, KVM_GET_MSRS, &l) == 1 ? l.entry[0].data : 0;
@@ -724,10 +725,13 @@ const KvmCpuOps x86_kvm_ops = {
     .debug_fits = x86_kvm_debug_fits,
     .debug_put = x86_kvm_debug_put,
     .debug_exit = x86_kvm_debug_exit,
-    .native_possible = x86_kvm_native,
+    .native_possible = x86_kvm_probe,
     .native_ready = x86_kvm_native_ready,
     .native_epoch = x86_kvm_native_epoch,
     .native_eager = x86_kvm_native_eager,
+    .native_bytes = KVM_TABLES_BYTES,
+    .native_slot_bytes = KVM_TABLES_SPAN,
+    .native_present = x86_kvm_native_present,
     .native_resumed = x86_kvm_native_resumed,
     .native_run = x86_kvm_native_run,
 };

@@ -37,12 +37,11 @@ bool x86_kvm_debug_exit(Vcpu *cpu, const struct kvm_run *run, const CpuWatchpoin
 
 /* --- user mode in KVM, all else in the translator (kvm-native.c) --- */
 
-/* Is it done so here: allowed, and found useful and possible on this host (kvm-probe.c)?  Only under KVM. */
-bool x86_kvm_native(void);
 bool x86_kvm_native_ready(Vcpu *cpu);
 uint64_t x86_kvm_native_epoch(Vcpu *cpu);
 void x86_kvm_native_eager(Vcpu *cpu, bool eager);
 bool x86_kvm_native_run(Vcpu *cpu, struct kvm_run *run, KvmNativeCounts *counts);
+bool x86_kvm_native_present(Vcpu *cpu);
 void x86_kvm_native_resumed(Vcpu *cpu, uint64_t nth);
 void x86_kvm_native_free(X86CPU *x);
 /* What the TSC read at guest time @ns; the same pair for all CPUs, since the machine was last started. */

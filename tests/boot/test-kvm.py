@@ -271,8 +271,14 @@ def guest_with_program(folder):
 
 
 def user_programs(folder, cpus):
-    b = Booted(guest_with_program(folder), '/native-user 2', cpus)
+    ledger = {}
+
+    def look(q, _):
+        ledger.update((a['name'], (a['present'], a['bound'])) for a in q.command('query-memory-ledger')['accounts'])
+    b = Booted(guest_with_program(folder), '/native-user 2', cpus, look)
     b.check()
+    assert all(present <= bound for present, bound in ledger.values()), ledger
+    assert b.stays() is None or ledger['kvm/page-tables'][1] == cpus << 20, ledger
     assert 'native-user: 0 failed' in b.output, b.output[-1500:]
     assert b.stays() is None or b.stays() > 20, b.info
 

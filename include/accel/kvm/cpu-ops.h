@@ -47,10 +47,13 @@ struct KvmCpuOps {
      * Where the kernel runs the guest's user mode well and its kernel mode badly, the translator runs the guest and hands
      * over its user mode (native.c).  The state is in the object all the time then, but for .native_run.
      */
-    bool (*native_possible)(void);      /* on this host; NULL: nowhere */
+    bool (*native_possible)(int kvm_fd);        /* is this host's KVM one to do so with?  NULL: nowhere */
     bool (*native_ready)(Vcpu *cpu);    /* in user mode, with nothing special going on; no BQL */
     uint64_t (*native_epoch)(Vcpu *cpu);        /* changes whenever user mode is left */
     void (*native_eager)(Vcpu *cpu, bool eager);        /* leave translated code whenever user mode is entered */
+    /* What that takes for a CPU, at most and now: bytes of memory, and of the memory slot in which they are seen. */
+    uint64_t native_bytes, native_slot_bytes;
+    bool (*native_present)(Vcpu *cpu);  /* it takes it; else it takes nothing yet */
     /* The machine is about to run, for the @nth time: guest time goes on from here, the host's counters did all the while. */
     void (*native_resumed)(Vcpu *cpu, uint64_t nth);
     /* Run user mode in the kernel until it ends.  False: the machine was told to stop.  BQL, dropped meanwhile. */
@@ -62,8 +65,7 @@ int kvm_vcpu_ioctl(Vcpu *cpu, unsigned long request, void *arg);
 /* The same on the VM and on /dev/kvm; only while the accelerator is KVM. */
 int kvm_vm_ioctl(unsigned long request, void *arg);
 int kvm_ioctl(unsigned long request, void *arg);
-/* /dev/kvm and a vCPU: borrowed descriptors. */
-int kvm_device_fd(void);
+/* A borrowed descriptor. */
 int kvm_vcpu_fd(Vcpu *cpu);
 /*
  * What the kernel lets nobody change once the vCPU ran, as the architecture gave it; NULL at first.  It outlives the CPU, as
@@ -74,8 +76,8 @@ GBytes **kvm_vcpu_fixed(Vcpu *cpu);
 int kvm_check_extension(int cap);
 bool kvm_enabled(void);
 
-/* Does the accelerator's property allow the translator to run the guest where the kernel interprets it? */
-bool kvm_native_allowed(void);
+/* Does the translator run the guest, and the kernel its user mode? */
+bool kvm_native(void);
 /*
  * A memory slot for @host, @size bytes, that belongs to no guest memory: at an address below @limit where nothing lies.
  * 0 and an error if there is none.  BQL.
