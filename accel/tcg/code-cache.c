@@ -297,10 +297,9 @@ static void retire_unit_locked(CodeCache *c, TcgCpuState *self, unsigned n, bool
         }
         if (!tb_is_dead(tb)) {
             c->stats.evicted_blocks++;
-            tb_remove_locked(c, tb);
+            tb_remove_locked(c, tb);    /* which drops it from the jump caches */
         }
     }
-    tb_purge_jump_caches_of_unit_locked(c, n);
     c->stats.evicted_units++;
     u->state = UNIT_RETIRED;
     u->probation = false;
