@@ -22,18 +22,19 @@ from memory_guest import COMMON, MIB, Guest     # noqa: E402
 from cgroup import Cgroup   # noqa: E402
 
 LIMIT_SCRIPT = COMMON + r'''
-mkdir /tmp/big; echo READY
+mkdir /tmp/big; exec 3< /dev/ttyS1; echo READY
 fill() {
   mount -t tmpfs -o size=100% big /tmp/big; dd if=/dev/urandom of=/tmp/big/seed bs=1M count=8 2>/dev/null; i=0
   while [ $(awk '/MemAvailable/ {print int($2/1024)}' /proc/meminfo) -gt 56 ]; do cp /tmp/big/seed /tmp/big/$i; i=$((i+1)); done
 }
-while read word < /dev/ttyS1; do
+while read word <&3; do
   case $word in
     fill) fill; echo FILLED;;
     empty) umount /tmp/big; echo 3 > /proc/sys/vm/drop_caches; echo EMPTIED;;
-    *) dmesg | grep -i 'Out of memory\|BUG:\|Oops' && exit 1; exit 0;;
+    end) dmesg | grep -i 'Out of memory\|BUG:\|Oops' && exit 1; exit 0;;
   esac
 done
+exit 1
 '''
 
 MACHINE = ['-accel', 'tcg,tb-size=16', '-object', 'memory-backend-ram,id=m0,size=1G,reserve=off', '-device',
