@@ -50,7 +50,7 @@ typedef struct IsaState {
 #define ISA_MEM_VA      0x40010000u
 #define ISA_AREA_VA     0x60000000u     /* what the stub works with, where no code under test gets by mistake */
 
-/* IsaState.vector of a run that did not end, or ended in the stub. */
+/* IsaState.vector of a run that did not end, or ended in the stub or in a system call. */
 #define ISA_HANG        1000
 
 /*

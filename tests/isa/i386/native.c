@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -186,7 +187,7 @@ static void on_signal(int sig, siginfo_t *info, void *opaque)
     area->out.flags = uc->uc_mcontext.gregs[REG_EFL];
     memcpy(&area->out.fx, uc->uc_mcontext.fpregs, sizeof(IsaFx));
     take_ymmh((const uint8_t *)uc->uc_mcontext.fpregs);
-    area->out.vector = sig == SIGVTALRM || astray ? ISA_HANG : (int32_t)uc->uc_mcontext.gregs[REG_TRAPNO];
+    area->out.vector = sig == SIGVTALRM || sig == SIGSYS || astray ? ISA_HANG : (int32_t)uc->uc_mcontext.gregs[REG_TRAPNO];
     area->out.error_code = (uint32_t)uc->uc_mcontext.gregs[REG_ERR];
     area->out.cr2 = uc->uc_mcontext.gregs[REG_CR2];
     area->out.rip = rip;
@@ -233,6 +234,14 @@ void native_watch(void (*outside)(void))
     tick_outside = outside;
 }
 
+/* To code below 4 GiB, which is all that is under test: SYSCALL and INT 80H there become SIGSYS (Linux 5.11). */
+static void forbid_system_calls(void)
+{
+#ifdef PR_SET_SYSCALL_USER_DISPATCH
+    (void)prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 1ul << 32, (1ul << 47) - (1ul << 32), NULL);
+#endif
+}
+
 static void *map(uint64_t va, size_t size)
 {
     void *p = mmap((void *)(uintptr_t)va, size, PROT_READ | PROT_WRITE | PROT_EXEC,
@@ -244,7 +253,7 @@ static void *map(uint64_t va, size_t size)
 
 void native_init(void)
 {
-    static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGVTALRM };
+    static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGVTALRM };
     static uint8_t signal_stack[1 << 16];
     stack_t ss = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
     struct sigaction sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
@@ -257,6 +266,7 @@ void native_init(void)
     has_avx = __builtin_cpu_supports("avx");
     make_stub();
     sigaltstack(&ss, NULL);
+    forbid_system_calls();
     for (unsigned n = 0; n < ARRAY_SIZE(signals); n++) {
         sigaction(signals[n], &sa, NULL);
     }

@@ -37,6 +37,11 @@ static void take_exception(Vcpu *c)
     taken.vector = c->exception_index;
     taken.error_code = (uint32_t)env->error_code;
     taken.rip = env->exception_is_int ? env->exception_next_eip : env->tcg.pc;
+    if (env->exception_is_int && taken.vector != 3 && taken.vector != 4) {     /* INT n: no gate for user mode */
+        taken.error_code = (uint32_t)taken.vector * 8 + 2;
+        taken.vector = 13;
+        taken.rip = env->tcg.pc;
+    }
     c->stop = true;
 }
 
@@ -85,6 +90,7 @@ static void set_segments(CPUX86State *env)
     }
     x86_load_seg_cache(env, R_CS, ISA_SEL_CODE64, 0, ~0u,
                        DESC_G | DESC_L | DESC_P | 3 << DESC_DPL_SHIFT | DESC_S | DESC_CS | DESC_R | DESC_A);
+    env->gdt.limit = env->ldt.limit = env->idt.limit = 0;
     env->tr = (SegmentCache){ .selector = 0x40, .flags = DESC_P | 11 << DESC_TYPE_SHIFT };    /* a TSS without I/O bitmap */
 }
 
@@ -121,15 +127,12 @@ void machine_up(unsigned tb_size)
 /* What isa_set_env() does not. */
 static void set_system(CPUX86State *env, const IsaState *in)
 {
-    static bool done;
-
     isa_set_env(env, in);
-    if (!done) {
+    if (env->cr[3] != PML4) {
         env->cr[3] = PML4;
-        set_segments(env);
         tcg_tlb_flush(&cpu->parent);
-        done = true;
     }
+    set_segments(env);                  /* code astray may have been in the kernel, by SYSCALL */
     env->hflags = 3 | HF_PE | HF_LMA | HF_CS64;
     x86_update_hflags(env);
     env->old_exception = -1;
