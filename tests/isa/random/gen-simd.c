@@ -24,7 +24,7 @@ enum {
     L0 = 64, L1 = 128,                  /* VEX.L is 0, 1 */
     W0 = 256, W1 = 512,
     FLAGS = 1024,                       /* defines all flags */
-    APPROX = 2048,                      /* not the same from the C fallbacks */
+    APPROX = 2048,                      /* not the same from the C fallbacks, or in the order of its exceptions */
     IMM3 = 4096,                        /* immediate below 8 */
     IS4 = 8192,                         /* a register in the immediate's upper half */
     ALWAYS_AL = 16384,                  /* aligned; else processors differ */
@@ -102,7 +102,7 @@ static const Group *pick(Gen *g, bool vex)
         const Group *p = &groups[rnd(ARRAY_SIZE(groups))];
         bool is_mmx = p->flags & ONLY_LEGACY && !p->pp && p->map == 1;
 
-        if (p->flags & (vex ? ONLY_LEGACY : ONLY_VEX) || (p->flags & APPROX && g->fallbacks) || (is_mmx && !one_in(8))) {
+        if (p->flags & (vex ? ONLY_LEGACY : ONLY_VEX) || (p->flags & APPROX && (g->fallbacks || g->faults)) || (is_mmx && !one_in(8))) {
             continue;
         }
         return p;
