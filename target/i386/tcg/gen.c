@@ -5,6 +5,7 @@
  * bases, privilege and presence are: bases here, the rest when a segment register is loaded.
  */
 #include "target/i386/tcg/gen.h"
+#include "target/i386/tcg/x87-native.h"
 #include "util/log.h"
 
 /* --- exceptions --- */
@@ -524,8 +525,21 @@ static bool check_privilege(Gen *g, const Insn *i)
     return true;
 }
 
+/* A pending x87 exception comes before the faults of a waiting instruction's operand. */
+static void check_x87_pending(Gen *g)
+{
+    IrLabel none = ir_label_new(g->b);
+
+    ir_brcondi(g->b, IR_TSTEQ, ir_env_ld(g->b, IR_I32, offsetof(CPUX86State, fpus), IR_MO_16), FPUS_ES, none);
+    IR_CALL(g->b, H_fwait);
+    ir_label(g->b, none);
+}
+
 static void load_operands(Gen *g, Insn *i)
 {
+    if (i->is_mem && i->e->unit == UNIT_X87 && i->op[0].kind == OPD_E && !i->e->write) {
+        check_x87_pending(g);
+    }
     if (i->is_mem) {
         i->ea = gen_ea(g, i, 0);
         i->addr = gen_linear(g, i->seg, i->ea, i->asize);

@@ -123,6 +123,11 @@ void gen_mov_imm(Gen *g, unsigned reg, uint32_t imm);
 void machine_up(unsigned tb_size);
 /* In @in->flags etc.; @code: the whole hole, @mem: all pages (also out). */
 void machine_run(const IsaState *in, const uint8_t *code, uint8_t *mem, IsaState *out, uint8_t *code_out);
+/*
+ * Does the program, run an instruction at a time, ever go where no node begins, or return elsewhere than behind a call?
+ * Then the flags that program.c takes for defined may be none.
+ */
+bool machine_strays(const Program *p, const IsaState *in, const uint8_t *code, const uint8_t *mem);
 /* Now and then: empty TLBs, other ways to translate. */
 void machine_vary(void);
 
