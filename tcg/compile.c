@@ -24,6 +24,26 @@ TcgContext *tcg_context_new(const IrTarget *target)
     return c;
 }
 
+void tcg_context_count_calls(TcgContext *c, bool on)
+{
+    c->count_calls = on;
+}
+
+uint64_t tcg_context_op_count(const TcgContext *c, unsigned opcode)
+{
+    return __atomic_load_n(&c->op_count[opcode], __ATOMIC_RELAXED);
+}
+
+unsigned tcg_n_opcodes(void)
+{
+    return IR_N_OPS;
+}
+
+const char *tcg_opcode_name(unsigned opcode)
+{
+    return ir_op_info[opcode].name;
+}
+
 void tcg_context_free(TcgContext *c)
 {
     g_free(c);
@@ -72,6 +92,7 @@ static bool emit_ops(TcgContext *c, FILE *log)
         if (op->opc == IR_OP_nop) {
             continue;
         }
+        __atomic_store_n(&c->op_count[op->opc], c->op_count[op->opc] + 1, __ATOMIC_RELAXED);
         out_op(c, op);
         if (op->opc != IR_OP_insn_start) {
             ra_end_op(c, op);

@@ -133,6 +133,9 @@ struct TcgContext {
     uint8_t fault_state[STATE_MAX];
     uint8_t code[CODE_MAX];
 
+    uint64_t op_count[IR_N_OPS];            /* ops emitted; read by others */
+    bool count_calls;                           /* see tcg_context_count_calls() */
+
     IrBlock ir;
 };
 

@@ -18,6 +18,11 @@ static const char *const vop_name[] = {
 #undef VOP
 };
 
+const char *tcg_vop_name(unsigned vop)
+{
+    return vop_name[vop];
+}
+
 static void dump_operand(IrBlock *b, IrId id, FILE *f)
 {
     const IrValue *v = &b->values[id];
@@ -32,7 +37,7 @@ static void dump_operand(IrBlock *b, IrId id, FILE *f)
 static void dump_memop(unsigned mop, FILE *f)
 {
     fprintf(f, ", %s%u%s%s", mop & IR_MO_SIGN ? "s" : "u", 8 << (mop & IR_MO_SIZE), mop & IR_MO_BE ? "be" : "",
-            mop & IR_MO_ALIGN ? " aligned" : "");
+            mop & IR_MO_ALIGN ? " aligned" : mop & IR_MO_RMW ? " rmw" : "");
 }
 
 /* What comes after the operands. */

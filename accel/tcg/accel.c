@@ -113,7 +113,7 @@ static void flush_all_cpus(void)
 
     CPU_FOREACH(cpu) {
         if (cpu->tcg) {
-            tcg_tlb_flush(cpu);
+            tcg_tlb_flush(cpu, TLB_FLUSH_MEMORY);
         }
     }
 }
@@ -175,6 +175,15 @@ static bool tcg_start(Accel *accel, Error **errp)
     return true;
 }
 
+/* Memory for the counts, before code that counts is made; it stays for who runs such code still. */
+static void make_call_counts(TcgCpuState *t)
+{
+    if (t->accel->count_helpers && !t->call_counts) {
+        t->env->call_counts = g_new0(uint64_t, TCG_N_CALL_COUNTS);
+        __atomic_store_n(&t->call_counts, t->env->call_counts, __ATOMIC_RELEASE);
+    }
+}
+
 static bool tcg_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
 {
     TcgAccel *a = TCG_ACCEL(accel);
@@ -204,6 +213,7 @@ static bool tcg_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
     t->env->slow = &tcg_slow_ops;
     tcg_env_init(t->env, ops->ir);
     tcg_env_set_prologue(t->env, &a->cache.prologue, a->cache.rx);
+    make_call_counts(t);
     tlb_init(t);
     cpu->tcg = t;
     g_mutex_lock(&a->cache.lock);
@@ -226,6 +236,7 @@ static void tcg_cpu_unrealize(Accel *accel, Vcpu *cpu)
     cpu->tcg = NULL;
     tlb_fini(t);
     tcg_context_free(t->ctx);
+    g_free(t->call_counts);
     g_aligned_free(t->scratch);
     g_free(t);
 }
@@ -245,7 +256,7 @@ static void tcg_cpu_kick(Accel *accel, Vcpu *cpu)
 static void tcg_cpu_state_changed(Accel *accel, Vcpu *cpu)
 {
     if (cpu->tcg) {
-        tcg_tlb_flush(cpu);
+        tcg_tlb_flush(cpu, TLB_FLUSH_STATE);
     }
 }
 
@@ -256,12 +267,17 @@ static void tcg_cpu_state_changed(Accel *accel, Vcpu *cpu)
 static void tcg_cpu_debug_changed(Accel *accel, Vcpu *cpu, const CpuWatchpoint *watch, unsigned n_watch)
 {
     tcg_watch_set_debugger(tcg_state(cpu), watch, n_watch);
-    tcg_tlb_flush(cpu);
+    tcg_tlb_flush(cpu, TLB_FLUSH_DEBUG);
 }
 
 static void tcg_info(Accel *accel, FILE *f)
 {
     tcg_print_info(TCG_ACCEL(accel), f);
+}
+
+static void tcg_op_info(Accel *accel, FILE *f)
+{
+    tcg_print_op_counts(TCG_ACCEL(accel), f);
 }
 
 static void tcg_accel_init(Object *obj)
@@ -295,6 +311,20 @@ static bool one_insn_changed(Object *obj, const Property *p, Error **errp)
         code_cache_flush(&a->cache, NULL);
     }
     return true;
+}
+
+static bool count_helpers_changed(Object *obj, const Property *p, Error **errp)
+{
+    TcgAccel *a = TCG_ACCEL(obj);
+
+    if (a->cache_ready) {
+        g_mutex_lock(&a->cache.lock);
+        for (unsigned i = 0; i < a->cache.cpus->len; i++) {
+            make_call_counts(g_ptr_array_index(a->cache.cpus, i));
+        }
+        g_mutex_unlock(&a->cache.lock);
+    }
+    return one_insn_changed(obj, p, errp);
 }
 
 static Value *get_tb_size(Object *obj, const Property *p)
@@ -337,6 +367,9 @@ static const Property tcg_properties[] = {
     PROP_BOOL("one-insn-per-tb", TcgAccel, one_insn_per_tb, false, .settable_live = true,
               .changed = one_insn_changed,
               .help = "translate one guest instruction per block"),
+    PROP_BOOL("count-helpers", TcgAccel, count_helpers, false, .settable_live = true,
+              .changed = count_helpers_changed,
+              .help = "count the calls of each helper, for x-query-jit and info jit; makes code slower"),
 };
 
 ACCEL_DEFINE(TcgAccel, tcg_accel, "tcg-accel",
@@ -353,6 +386,7 @@ ACCEL_DEFINE(TcgAccel, tcg_accel, "tcg-accel",
     .cpu_state_changed = tcg_cpu_state_changed,
     .cpu_debug_changed = tcg_cpu_debug_changed,
     .info              = tcg_info,
+    .op_info           = tcg_op_info,
     .counters          = tcg_counters,
     .count             = tcg_count,
 );

@@ -34,7 +34,7 @@ void tcg_assist_detach(Accel *translator, Vcpu *cpu)
 
 void tcg_assist_run(Vcpu *cpu)
 {
-    tcg_tlb_flush(cpu);
+    tcg_tlb_flush(cpu, TLB_FLUSH_STATE);
     tcg_exec_one(tcg_state(cpu));
 }
 

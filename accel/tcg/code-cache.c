@@ -61,7 +61,7 @@ static void plan_sizes(CodeCache *c)
     c->n_buckets = (uint32_t)pow2_floor(c->size / BYTES_PER_HASH_HEAD);
     c->n_pages = (uint32_t)MAX(c->size / BYTES_PER_CODE_PAGE, MIN_CODE_PAGES);
     c->n_page_buckets = (uint32_t)pow2_floor(c->n_pages);
-    c->tables_size = c->n_buckets * sizeof(TbId) + c->n_pages * sizeof(CodePage) + c->n_page_buckets * sizeof(uint32_t);
+    c->tables_size = c->n_buckets * (sizeof(TbId) + sizeof(uint16_t)) + c->n_pages * sizeof(CodePage) + c->n_page_buckets * sizeof(uint32_t);
     c->tables_size += (c->size / c->unit_size) * (sizeof(CodeUnit) + sizeof(unsigned));
     c->tables_size = ROUND_UP(c->tables_size, page);
     rest = c->size - c->tables_size - c->prologue_size;
@@ -88,6 +88,8 @@ static bool map_tables(CodeCache *c, Error **errp)
     c->page_buckets = (uint32_t *)p;
     p += c->n_page_buckets * sizeof(uint32_t);
     c->waiting = (unsigned *)p;
+    p += (c->size / c->unit_size) * sizeof(unsigned);
+    c->gone = (uint16_t *)p;
     return true;
 }
 
@@ -483,6 +485,7 @@ Tb *code_cache_place_locked(CodeCache *c, const TbDraft *d)
 void code_cache_flush(CodeCache *c, TcgCpuState *self)
 {
     g_mutex_lock(&c->lock);
+    c->stats.flushes++;
     while (code_cache_retire_oldest_locked(c, self)) {
     }
     for (unsigned i = 0, n = c->units[c->cur].n_tb; i < n; i++) {

@@ -112,9 +112,11 @@ typedef struct CodePage {
 typedef struct CodeCacheStats {
     uint64_t blocks, code_bytes, guest_bytes, insns;    /* ever translated */
     uint64_t live_blocks;
+    uint64_t retranslations;    /* of blocks that were there before and are remembered */
     uint64_t evicted_units, evicted_blocks, moved_blocks, evict_waits;
     uint64_t smc_writes, smc_blocks, page_protects;
     uint64_t links, unlinks, duplicates, stale_drafts;
+    uint64_t flushes;           /* of everything, on request */
 } CodeCacheStats;
 
 typedef struct TcgCpuState TcgCpuState;
@@ -135,6 +137,7 @@ typedef struct CodeCache {
     uint32_t n_pages;
     uint32_t *page_buckets;     /* atomic heads */
     uint32_t n_page_buckets;
+    uint16_t *gone;             /* n_buckets marks of blocks that were removed: tb_was_here_locked() */
     void *tables;               /* what the arrays above lie in */
     size_t tables_size;
 
@@ -245,6 +248,11 @@ static inline bool tb_is_dead(const Tb *tb) { return __atomic_load_n(&tb->dead, 
 typedef uint64_t TbPage2Fn(void *opaque);
 Tb *tb_lookup(const CodeCache *c, const TbKey *key, TbPage2Fn *page2_of, void *opaque);
 void tb_hash_insert_locked(CodeCache *c, Tb *tb);
+/*
+ * Was a block of @key removed before?  One mark is kept for each hash bucket, of the last block that went: a block may be
+ * forgotten, seldom taken for another.
+ */
+bool tb_was_here_locked(const CodeCache *c, const TbKey *key);
 /* Out of the hash, page lists, links and jump caches; its code stays until its unit is recycled. */
 void tb_remove_locked(CodeCache *c, Tb *tb);
 /* Let @from's direct exit @slot jump straight to @to, unless one of them is gone. */
@@ -349,7 +357,9 @@ typedef struct TcgStats {
     uint64_t lookups_jc, lookups_hash, translations;
     uint64_t exits_direct, exits_lookup, exits_loop, exits_poll, exits_fault;
     uint64_t interrupts, exceptions;
-    uint64_t tlb_fills, tlb_flush_all, tlb_flush_context, tlb_flush_page, tlb_switches, tlb_switch_miss, tlb_resizes;
+    uint64_t tlb_fills[MMU_INST_FETCH + 1];     /* by MmuAccess */
+    uint64_t tlb_flush_cause[TLB_FLUSH_CAUSES]; /* of tlb_flush_all */
+    uint64_t tlb_flush_all, tlb_flush_context, tlb_flush_page, tlb_switches, tlb_switch_miss, tlb_resizes;
     uint64_t slow_loads, slow_stores, slow_atomics, mmio, notdirty;
     uint64_t smc_restarts, translate_ns;
 } TcgStats;
@@ -382,6 +392,7 @@ struct TcgCpuState {
     bool afresh;                /* translate each block anew, to run once */
     bool no_chain;              /* mode_tag is such that no jump cache entry matches */
     TcgContext *ctx;
+    uint64_t *call_counts;      /* owned; NULL until they were asked for.  Read by others */
     uint8_t *scratch;           /* where blocks are compiled */
     size_t scratch_size;
     TbId last_tb;               /* left by its direct exit last_slot just now */
@@ -485,6 +496,7 @@ struct TcgAccel {
     int thread_mode;            /* index in tcg_thread_names */
     bool split_wx;
     bool one_insn_per_tb;
+    bool count_helpers;
     CodeCache cache;
     bool cache_ready;
     MemoryAccount code_account, vcpu_account;
@@ -506,6 +518,7 @@ size_t tcg_default_cache_size(void);    /* cache-size.c */
 void tcg_accounts_add(TcgAccel *a);     /* accounts.c */
 void tcg_accounts_remove(TcgAccel *a);
 void tcg_print_info(TcgAccel *a, FILE *f);
+void tcg_print_op_counts(TcgAccel *a, FILE *f);
 extern const AccelCounter tcg_counters[];
 uint64_t tcg_count(Accel *accel, Vcpu *cpu, const AccelCounter *c);
 

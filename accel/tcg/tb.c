@@ -17,13 +17,28 @@
  */
 #include "accel/tcg/internal.h"
 
-static uint32_t key_hash(const CodeCache *c, const TbKey *k)
+static uint64_t key_hash_all(const TbKey *k)
 {
     uint64_t h = (k->phys_pc ^ k->flags << 32 ^ k->flags >> 32) * 0x9e3779b97f4a7c15ULL;
 
     h ^= (uint64_t)k->cs_off << 17 ^ k->cflags;
-    h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9ULL;
-    return (uint32_t)(h >> 32) & (c->n_buckets - 1);
+    return (h ^ h >> 29) * 0xbf58476d1ce4e5b9ULL;
+}
+
+static uint32_t key_hash(const CodeCache *c, const TbKey *k)
+{
+    return (uint32_t)(key_hash_all(k) >> 32) & (c->n_buckets - 1);
+}
+
+/* Of the hash's bits those that choose no bucket; 0 marks none. */
+static uint16_t key_mark(const TbKey *k)
+{
+    return (uint16_t)(key_hash_all(k) >> 16) | 1;
+}
+
+bool tb_was_here_locked(const CodeCache *c, const TbKey *key)
+{
+    return c->gone[key_hash(c, key)] == key_mark(key);
 }
 
 static bool key_equal(const TbKey *a, const TbKey *b)
@@ -208,6 +223,7 @@ void tb_remove_locked(CodeCache *c, Tb *tb)
     unlink_outgoing(c, tb);
     if (tb->key.phys_pc != PHYS_NONE) {
         hash_remove_locked(c, tb);
+        c->gone[key_hash(c, &tb->key)] = key_mark(&tb->key);
         code_page_remove_tb_locked(c, tb);
         purge_jump_caches(c, tb);
     }

@@ -516,18 +516,19 @@ static bool on_owner(Vcpu *cpu)
 
 static void flush_work(Vcpu *cpu, void *opaque)
 {
-    tcg_tlb_flush(cpu);
+    tcg_tlb_flush(cpu, (TlbFlushCause)GPOINTER_TO_UINT(opaque));
 }
 
-void tcg_tlb_flush(Vcpu *cpu)
+void tcg_tlb_flush(Vcpu *cpu, TlbFlushCause why)
 {
     TcgCpuState *t = tcg_state(cpu);
 
     if (!on_owner(cpu)) {
-        async_run_on_cpu(cpu, flush_work, NULL);
+        async_run_on_cpu(cpu, flush_work, GUINT_TO_POINTER(why));
         return;
     }
     STAT_INC(t, tlb_flush_all);
+    STAT_INC(t, tlb_flush_cause[why]);
     for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
         if (&t->context[i] != t->current && t->context[i].valid) {
             t->context[i].valid = false;    /* emptied when it is used again */
@@ -852,7 +853,7 @@ bool tlb_find(TcgCpuState *t, vaddr va, unsigned size, MmuAccess access, unsigne
         if (filled) {
             g_error("tlb_fill installed no entry for %" PRIx64 " access %d", va, access);
         }
-        STAT_INC(t, tlb_fills);
+        STAT_INC(t, tlb_fills[access]);
         if (!t->ops->tlb_fill(t->cpu, va, size, access, mmu_idx, probe, ra)) {
             return false;
         }

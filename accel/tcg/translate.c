@@ -157,6 +157,7 @@ static void compile(Build *b, unsigned max_insns)
         b->req.max_insns = max_insns;
         b->req.n_insns = 0;
         b->req.size = 0;
+        tcg_context_count_calls(t->ctx, t->accel->count_helpers && t->call_counts);
         b->req.ir = tcg_block_begin(t->ctx);
         t->ops->translate(&b->req);
         if (tcg_block_compile(t->ctx, b->req.ir, buf, max, &code)) {
@@ -216,6 +217,7 @@ static Tb *insert(Build *b)
         if (findable) {
             code_page_add_tb_locked(c, tb);
             tb_hash_insert_locked(c, tb);
+            c->stats.retranslations += tb_was_here_locked(c, &b->draft.key);
         }
         c->stats.blocks++;
         c->stats.code_bytes += b->draft.code_size;

@@ -117,7 +117,7 @@ typedef struct TcgEnv {
     uint64_t pc;                            /* architectural pc: valid outside translated code and at exits */
     _Alignas(32) uint64_t scratch[8];       /* free for the target between two IR ops; not used by tcg */
     uint64_t block_pc;                      /* pc of the running block's start, during helpers and slow paths that may fault */
-    uint64_t pad[1];                        /* so that none comes at the end */
+    uint64_t *call_counts;                  /* with tcg_context_count_calls(): TCG_N_CALL_COUNTS of them */
 
     TcgTlbFast tlb_reversed[TCG_MMU_IDX_MAX];   /* through tcg_env_tlb(): index 0 is the closest to the end */
     uint64_t mode_tag;                      /* see TcgJumpCacheEntry; set by the run loop with the mode */
@@ -152,6 +152,17 @@ typedef struct TcgCode {
 
 TcgContext *tcg_context_new(const IrTarget *target);
 void tcg_context_free(TcgContext *ctx);
+/*
+ * From the next block on, code counts its calls of helpers and of vector operations' fallbacks in TcgEnv.call_counts:
+ * first helpers by number, then at TCG_MAX_HELPERS fallbacks by IrVop.
+ */
+void tcg_context_count_calls(TcgContext *ctx, bool on);
+#define TCG_N_CALL_COUNTS (TCG_MAX_HELPERS + IR_VOP_COUNT)
+const char *tcg_vop_name(unsigned vop);
+/* IR ops that @ctx has emitted, by kind: 0..tcg_n_opcodes() - 1.  From any thread. */
+uint64_t tcg_context_op_count(const TcgContext *ctx, unsigned opcode);
+unsigned tcg_n_opcodes(void);
+const char *tcg_opcode_name(unsigned opcode);
 /* Start a fresh block; the IrBlock belongs to @ctx. */
 IrBlock *tcg_block_begin(TcgContext *ctx);
 /* Number of ops so far; front ends end a block before TCG_MAX_OPS is near. */

@@ -139,10 +139,21 @@ static void info_jit(FILE *out, const char *args, int cpu_index)
 {
     Accel *a = current_accel();
 
-    if (a && accel_info(a)->info) {
+    if (a && accel_info(a)->op_info) {
         accel_info(a)->info(a, out);
     } else {
-        fprintf(out, "The accelerator has nothing to tell\n");
+        fprintf(out, "JIT information is only available with accel=tcg\n");
+    }
+}
+
+static void info_opcount(FILE *out, const char *args, int cpu_index)
+{
+    Accel *a = current_accel();
+
+    if (a && accel_info(a)->op_info) {
+        accel_info(a)->op_info(a, out);
+    } else {
+        fprintf(out, "Opcode count information is only available with accel=tcg\n");
     }
 }
 
@@ -472,6 +483,7 @@ static const InfoSubject subjects[] = {
     { "memory-devices", "devices that bring memory", info_memory_devices },
     { "memory_size_summary", "how much memory the guest has", info_memory_size_summary },
     { "mice", "pointing devices", hmp_info_mice },
+    { "opcount", "operations that the translator made into code", info_opcount },
     { "pci", "PCI devices as the guest has set them up", hmp_info_pci },
     { "migrate", "the last or present migration", info_migrate },
     { "migrate_capabilities", "ways of migrating", info_migrate_capabilities },

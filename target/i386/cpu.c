@@ -209,7 +209,7 @@ static void reset_common(X86CPU *cpu)
     __atomic_store_n(&vcpu->halted, !bsp, __ATOMIC_SEQ_CST);
     x86_debug_regs_update(env);
     if (vcpu->tcg) {
-        tcg_tlb_flush(vcpu);
+        tcg_tlb_flush(vcpu, TLB_FLUSH_STATE);
         tcg_tlb_switch(vcpu, 0, false);
     }
     x86_update_hflags(env);
@@ -362,7 +362,7 @@ static void set_a20_here(Vcpu *vcpu, void *opaque)
     if (env->a20_mask != mask) {
         env->a20_mask = mask;
         if (vcpu->tcg) {
-            tcg_tlb_flush(vcpu);
+            tcg_tlb_flush(vcpu, TLB_FLUSH_MODE);
         }
     }
 }

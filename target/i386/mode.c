@@ -16,7 +16,7 @@ static void flush_all(CPUX86State *env)
     Vcpu *cpu = x86_env_vcpu(env);
 
     if (cpu->tcg) {
-        tcg_tlb_flush(cpu);
+        tcg_tlb_flush(cpu, TLB_FLUSH_MODE);
     }
 }
 

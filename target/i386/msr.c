@@ -253,7 +253,7 @@ static bool write_efer(CPUX86State *env, uint32_t msr, uint64_t v)
     }
     env->efer = v;
     if ((changed & EFER_NXE) && cpu->tcg) {
-        tcg_tlb_flush(cpu);
+        tcg_tlb_flush(cpu, TLB_FLUSH_MODE);
     }
     x86_update_hflags(env);
     return true;

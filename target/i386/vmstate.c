@@ -45,7 +45,7 @@ static bool x86_post_load(void *opaque, unsigned version, Error **errp)
     }
     cpu->parent.exception_index = -1;
     if (cpu->parent.tcg) {
-        tcg_tlb_flush(&cpu->parent);
+        tcg_tlb_flush(&cpu->parent, TLB_FLUSH_STATE);
         tcg_tlb_switch(&cpu->parent, env->cr[4] & CR4_PCIDE ? env->cr[3] & 0xfff : 0, false);
     }
     x86_set_mxcsr(env, env->mxcsr);

@@ -124,6 +124,13 @@ static void pass_in_registers(TcgContext *c, const IrId *in, unsigned n, bool ve
     }
 }
 
+/* inc qword [env.call_counts + 8 * number]: rax holds no argument. */
+void out_count_call(TcgContext *c, unsigned number)
+{
+    op_rm(&c->a, X_MOV_LOAD | X_W, HR_RAX, ra_env_mem(offsetof(TcgEnv, call_counts)));
+    op_rm(&c->a, X_GROUP5 | X_W, 0, mem(HR_RAX, (int32_t)(number * sizeof(uint64_t))));
+}
+
 void out_call(TcgContext *c, IrOp *op)
 {
     const unsigned blind = IR_HELPER_NO_READ | IR_HELPER_NO_WRITE | IR_HELPER_NO_FAULT;
@@ -144,6 +151,9 @@ void out_call(TcgContext *c, IrOp *op)
     pass_in_memory(c, in, op->n_in);
     pass_in_registers(c, in, op->n_in, h->ret == IR_V128);
     op_rm(a, X_LEA | X_W, HR_RDI, mem(HR_ENV, -TCG_ENV_BIAS));
+    if (c->count_calls) {
+        out_count_call(c, helper);
+    }
     if (faults) {
         row = fault_row(c, false);
     }

@@ -26,6 +26,7 @@ GenFn out_vop;
 /* Does this host have the row as an instruction? */
 bool vop_is_native(IrVop row);
 /* abi.c */
+void out_count_call(TcgContext *c, unsigned number);
 GenFn out_call;
 /* exits.c */
 /* exit_if: @cc holds in the flags when the block is to be left. */

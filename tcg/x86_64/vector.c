@@ -197,6 +197,9 @@ static void call_fallback(TcgContext *c, IrOp *op)
     op_rm(a, X_LEA | X_W, HR_R9, copy_mem(3));
     op_mov_k(a, HR_RSI, VOP_FALLBACK_OP(op->k, op->cond), true);
     op_rm(a, X_LEA | X_W, HR_RDI, mem(HR_ENV, -TCG_ENV_BIAS));
+    if (c->count_calls) {
+        out_count_call(c, TCG_MAX_HELPERS + (unsigned)op->k);
+    }
     op_rm(a, X_GROUP5, 2, ra_env_mem(offsetof(TcgEnv, vop_fallback)));
     ra_drop(c, HOST_CALL_CLOBBERS);
     c->locked = 0;

@@ -118,6 +118,16 @@ void tcg_cpu_relax(Vcpu *cpu);
 /* GLOBAL: the same translation under every tag; stays over a flush that keeps global pages. */
 enum { PAGE_PROT_READ = 1, PAGE_PROT_WRITE = 2, PAGE_PROT_EXEC = 4, PAGE_PROT_GLOBAL = 8 };
 
+/* Why all contexts are flushed: counted. */
+typedef enum TlbFlushCause {
+    TLB_FLUSH_MODE,             /* the guest changed paging: control registers, EFER, A20 */
+    TLB_FLUSH_GUEST,            /* the guest asked: INVPCID */
+    TLB_FLUSH_STATE,            /* reset, state loaded or set from outside */
+    TLB_FLUSH_MEMORY,           /* the memory map, a dirty log */
+    TLB_FLUSH_DEBUG,            /* breakpoints, watchpoints */
+    TLB_FLUSH_CAUSES,
+} TlbFlushCause;
+
 /*
  * Install va -> pa.  @size: of the guest page (4 KiB, 2 MiB, 1 GiB, ...); the entry covers one
  * smallest page, the size is remembered so that INVLPG of any part drops all of it.
@@ -132,7 +142,7 @@ void tcg_tlb_set_page(Vcpu *cpu, vaddr va, hwaddr pa, MemTxAttrs attrs, unsigned
  */
 /* @flush_new_context drops the context's non-global entries (a root load that invalidates). */
 void tcg_tlb_switch(Vcpu *cpu, uint64_t tag, bool flush_new_context);
-void tcg_tlb_flush(Vcpu *cpu);                          /* all contexts */
+void tcg_tlb_flush(Vcpu *cpu, TlbFlushCause why);       /* all contexts */
 void tcg_tlb_flush_current(Vcpu *cpu, bool keep_global);/* this context (global pages may stay) */
 void tcg_tlb_flush_tag(Vcpu *cpu, uint64_t tag);
 void tcg_tlb_flush_page(Vcpu *cpu, vaddr va);           /* current context, and global entries in all */

@@ -224,6 +224,7 @@ typedef struct AccelInfo {
     /* Can it have these, beyond what the limits of all accelerators allow?  NULL = yes. */
     bool (*debug_fits)(Accel *accel, const vaddr *breakpoints, unsigned n_breakpoints, const CpuWatchpoint *watch, unsigned n_watch);
     void (*info)(Accel *accel, FILE *f);        /* `info jit`, `info kvm` */
+    void (*op_info)(Accel *accel, FILE *f);     /* `info opcount`; NULL = translates nothing */
     /* Memory slots there are, and of them in use.  NULL: memory is not mapped in slots. */
     void (*memory_slots)(Accel *accel, unsigned *max, unsigned *used);
     const AccelCounter *counters;               /* ends with a nameless one; NULL = none */

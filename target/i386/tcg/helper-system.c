@@ -423,7 +423,7 @@ void helper_invpcid(CPUX86State *env, uint64_t type, uint64_t desc_va)
     switch (type) {
     case INVPCID_ADDRESS: tcg_tlb_flush_page_tag(cpu, pcid, va); break;
     case INVPCID_SINGLE:  tcg_tlb_flush_tag(cpu, pcid); break;
-    default:              tcg_tlb_flush(cpu); break;
+    default:              tcg_tlb_flush(cpu, TLB_FLUSH_GUEST); break;
     }
 }
 

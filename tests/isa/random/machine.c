@@ -130,7 +130,7 @@ static void set_system(CPUX86State *env, const IsaState *in)
     isa_set_env(env, in);
     if (env->cr[3] != PML4) {
         env->cr[3] = PML4;
-        tcg_tlb_flush(&cpu->parent);
+        tcg_tlb_flush(&cpu->parent, TLB_FLUSH_STATE);
     }
     set_segments(env);                  /* code astray may have been in the kernel, by SYSCALL */
     env->hflags = 3 | HF_PE | HF_LMA | HF_CS64;
@@ -170,11 +170,75 @@ void machine_run(const IsaState *in, const uint8_t *code, uint8_t *memory, IsaSt
     memcpy(code_out, mem + CODE_PA, ISA_HOLE_SIZE);
 }
 
+static const Node *node_at(const Program *p, uint64_t rip)
+{
+    for (unsigned i = 0; i < p->nodes->len; i++) {
+        const Node *n = PROGRAM_NODE(p, i);
+
+        if (n->size && rip - ISA_CODE_VA - ISA_HOLE >= n->at && rip - ISA_CODE_VA - ISA_HOLE < n->at + n->size) {
+            return n;
+        }
+    }
+    return NULL;
+}
+
+/* May @to follow @from?  Within a form or a LOOP that is near anything may. */
+static bool may_follow(const Program *p, const Node *from, uint64_t to)
+{
+    const Node *n = node_at(p, to);
+    uint32_t at = (uint32_t)(to - ISA_CODE_VA - ISA_HOLE);
+
+    if (!n) {
+        return at == 0;                 /* the jump to the start */
+    }
+    if (n->many || n->kind == N_LOOP) {
+        return true;
+    }
+    if (from && from->kind == N_RET) {
+        for (unsigned i = 0; i < p->nodes->len; i++) {
+            const Node *call = PROGRAM_NODE(p, i);
+            if ((call->kind == N_CALL || call->kind == N_CALL_TO) && call->at + call->size == at) {
+                return true;
+            }
+        }
+        return false;
+    }
+    return n->at == at;
+}
+
+bool machine_strays(const Program *p, const IsaState *in, const uint8_t *code, const uint8_t *memory)
+{
+    CPUX86State *env = &cpu->env;
+    const Node *from = NULL;
+    bool strays = false;
+
+    put_code(code);
+    memcpy(mem + MEM_PA, memory, ISA_MEM_SIZE);
+    set_system(env, in);
+    env->tcg.pc = ISA_CODE_VA + ISA_HOLE;
+    taken.vector = -1;
+    cpu->parent.singlestep = SSTEP_ENABLE;
+    for (unsigned steps = 0; steps < 100000 && !strays; steps++) {
+        from = node_at(p, env->tcg.pc);
+        cpu->parent.exception_index = -1;
+        cpu->parent.stop = false;
+        n_runs++;
+        tcg_exec(cpu->parent.tcg);
+        if (taken.vector >= 0) {
+            break;
+        }
+        strays = !may_follow(p, from, env->tcg.pc);
+    }
+    cpu->parent.singlestep = 0;
+    cpu->parent.exception_index = -1;
+    return strays;
+}
+
 void machine_vary(void)
 {
     switch (rnd(40)) {
     case 0:
-        tcg_tlb_flush(&cpu->parent);
+        tcg_tlb_flush(&cpu->parent, TLB_FLUSH_STATE);
         break;
     case 1:
         TCG_ACCEL(current_accel())->one_insn_per_tb ^= true;

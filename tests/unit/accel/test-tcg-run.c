@@ -146,7 +146,7 @@ static void reset(void)
         cpus[i]->env.tag = 0;
         cpus[i]->env.fault_vector = 0;
         cpus[i]->tlb_large = 0;
-        tcg_tlb_flush(&cpus[i]->parent);
+        tcg_tlb_flush(&cpus[i]->parent, TLB_FLUSH_STATE);
         tcg_tlb_switch(&cpus[i]->parent, 0, false);
     }
 }
@@ -517,10 +517,10 @@ static void test_contexts_keep_their_translations(void)
              toy_insn(TOY_ADDI, 3, 3, 1),
              toy_insn(TOY_BNE, 3, 5, -7),
              toy_insn(TOY_HALT, 0, 0, 0));
-    fills = ((TcgCpuState *)cpus[0]->parent.tcg)->stats.tlb_fills;
+    fills = ((TcgCpuState *)cpus[0]->parent.tcg)->stats.tlb_fills[MMU_DATA_LOAD];
     run(CODE);
     g_assert_cmpuint(env0()->r[0], ==, 200 * (101 + 102));
-    g_assert_cmpuint(((TcgCpuState *)cpus[0]->parent.tcg)->stats.tlb_fills - fills, <, 20);
+    g_assert_cmpuint(((TcgCpuState *)cpus[0]->parent.tcg)->stats.tlb_fills[MMU_DATA_LOAD] - fills, <, 20);
 }
 
 static void test_flush_page_drops_large_page(void)
