@@ -26,6 +26,13 @@ Accel *current_accel(void)
     return the_accel;
 }
 
+void accel_finish(void)
+{
+    if (the_accel && accel_info(the_accel)->finish) {
+        accel_info(the_accel)->finish(the_accel);
+    }
+}
+
 bool accel_select(const char *name, const Value *props, Error **errp)
 {
     static const char *const skip[] = { "accel", NULL };

@@ -79,6 +79,7 @@ static void clean_up(int status)
     if (runstate_is_running()) {
         cpus_pause_all();               /* no STOP event: the process ends */
     }
+    accel_finish();
     gdbstub_exit(status);
     job_cancel_all();
     block_close_all();

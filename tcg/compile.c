@@ -29,6 +29,21 @@ void tcg_context_count_calls(TcgContext *c, bool on)
     c->count_calls = on;
 }
 
+bool tcg_context_data_bytes(const TcgContext *c, unsigned i, uint32_t *offset, uint32_t *n)
+{
+    if (i >= c->n_data) {
+        return false;
+    }
+    *offset = c->data[i].offset;
+    *n = c->data[i].n;
+    return true;
+}
+
+void tcg_context_keep_pc(TcgContext *c, bool on)
+{
+    c->keep_pc = on;
+}
+
 uint64_t tcg_context_op_count(const TcgContext *c, unsigned opcode)
 {
     return __atomic_load_n(&c->op_count[opcode], __ATOMIC_RELAXED);

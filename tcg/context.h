@@ -134,6 +134,7 @@ struct TcgContext {
     uint8_t code[CODE_MAX];
 
     uint64_t op_count[IR_N_OPS];            /* ops emitted; read by others */
+    bool keep_pc;                               /* see tcg_context_keep_pc() */
     bool count_calls;                           /* see tcg_context_count_calls() */
 
     IrBlock ir;

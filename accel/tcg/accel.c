@@ -163,8 +163,15 @@ static bool tcg_start(Accel *accel, Error **errp)
         error_setg(errp, "this host CPU cannot run translated code: it lacks %s", missing);
         return false;
     }
+    if (!tcg_profile_start(a, errp)) {
+        return false;
+    }
     if (!code_cache_init(&a->cache, size, a->split_wx, 12, errp)) {
         error_prepend(errp, "tcg: ");
+        return false;
+    }
+    if (a->perfmap && !tcg_perfmap_start(&a->cache, errp)) {
+        code_cache_fini(&a->cache);
         return false;
     }
     a->cache_ready = true;
@@ -236,13 +243,24 @@ static void tcg_cpu_unrealize(Accel *accel, Vcpu *cpu)
     cpu->tcg = NULL;
     tlb_fini(t);
     tcg_context_free(t->ctx);
+    tcg_profile_end_cpu(t);
+    g_free(t->profile);
     g_free(t->call_counts);
     g_aligned_free(t->scratch);
     g_free(t);
 }
 
+static void tcg_finish(Accel *accel)
+{
+    tcg_profile_finish(TCG_ACCEL(accel));
+    tcg_perfmap_finish(&TCG_ACCEL(accel)->cache);
+}
+
 static void tcg_cpu_exec(Accel *accel, Vcpu *cpu)
 {
+    if (unlikely(TCG_ACCEL(accel)->profile_out && !tcg_state(cpu)->profile)) {
+        tcg_profile_begin(tcg_state(cpu));
+    }
     tcg_exec(tcg_state(cpu));
 }
 
@@ -359,6 +377,11 @@ static bool set_tb_size(Object *obj, const Property *p, const Value *v, Error **
 }
 
 static const Property tcg_properties[] = {
+    PROP_BOOL("perfmap", TcgAccel, perfmap, false, .help = "write /tmp/perf-PID.map, names of translated code for perf"),
+    PROP_STRING("profile", TcgAccel, profile,
+                .help = "file for samples of guest PCs, as stacks for flame graphs; written when the emulator ends"),
+    PROP_STRING("profile-symbols", TcgAccel, profile_symbols,
+                .help = "names of the guest kernel's functions for the profile: System.map, or what nm prints"),
     PROP_CUSTOM(any, "tb-size", get_tb_size, set_tb_size, .shown = "int", .unit = "MiB",
                 .help = "bound of all translator memory, in MiB or with K, M or G; 0 = by the memory this process may use"),
     PROP_ENUM("thread", TcgAccel, thread_mode, tcg_thread_names, TCG_THREAD_MULTI, .shown = "string",
@@ -387,6 +410,7 @@ ACCEL_DEFINE(TcgAccel, tcg_accel, "tcg-accel",
     .cpu_debug_changed = tcg_cpu_debug_changed,
     .info              = tcg_info,
     .op_info           = tcg_op_info,
+    .finish            = tcg_finish,
     .counters          = tcg_counters,
     .count             = tcg_count,
 );

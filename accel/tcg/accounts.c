@@ -31,7 +31,7 @@ static uint64_t vcpu_bound(void *opaque)
 {
     const Machine *m = current_machine();
 
-    return (m ? m->smp.max_cpus : 1) * (fixed_per_cpu(&((TcgAccel *)opaque)->cache) + TLB_CONTEXTS * (uint64_t)CONTEXT_BYTES
+    return (m ? m->smp.max_cpus : 1) * (tcg_profile_bytes(opaque) + fixed_per_cpu(&((TcgAccel *)opaque)->cache) + TLB_CONTEXTS * (uint64_t)CONTEXT_BYTES
                                         + ENTRIES_BYTES((uint64_t)TLB_BUDGET_ENTRIES));
 }
 

@@ -151,6 +151,7 @@ typedef struct CodeCache {
     uint32_t random;
     uint32_t free_page;         /* list of CodePages given back */
     uint32_t fresh_page;        /* from here on none was ever used: their memory is not committed */
+    FILE *perf_map;             /* NULL: not wanted */
     GPtrArray *cpus;            /* of TcgCpuState: whose jump caches hold addresses of ours */
     CodeCacheStats stats;
 
@@ -372,6 +373,8 @@ typedef struct TcgStats {
 typedef struct TcgAccel TcgAccel;
 #define LEND_FILTER_WORDS 8
 
+typedef struct TcgProfile TcgProfile;
+
 struct TcgCpuState {
     /* constant */
     Vcpu *cpu;
@@ -392,6 +395,8 @@ struct TcgCpuState {
     bool afresh;                /* translate each block anew, to run once */
     bool no_chain;              /* mode_tag is such that no jump cache entry matches */
     TcgContext *ctx;
+    TcgProfile *profile;        /* owned; NULL without */
+    bool translating;           /* read by the profile's signal handler */
     uint64_t *call_counts;      /* owned; NULL until they were asked for.  Read by others */
     uint8_t *scratch;           /* where blocks are compiled */
     size_t scratch_size;
@@ -497,6 +502,11 @@ struct TcgAccel {
     bool split_wx;
     bool one_insn_per_tb;
     bool count_helpers;
+    bool perfmap;
+    char *profile, *profile_symbols;        /* file names; profile.c */
+    FILE *profile_out;                      /* until it is written */
+    GHashTable *profile_sums;               /* stack -> count, of CPUs that ended */
+    GArray *profile_names;
     CodeCache cache;
     bool cache_ready;
     MemoryAccount code_account, vcpu_account;
@@ -518,6 +528,16 @@ size_t tcg_default_cache_size(void);    /* cache-size.c */
 void tcg_accounts_add(TcgAccel *a);     /* accounts.c */
 void tcg_accounts_remove(TcgAccel *a);
 void tcg_print_info(TcgAccel *a, FILE *f);
+/* perfmap.c; @kind: what @pc is an address of */
+bool tcg_perfmap_start(CodeCache *c, Error **errp) MUST_USE;
+void tcg_perfmap_add_locked(CodeCache *c, const Tb *tb, const char *kind, uint64_t pc);
+void tcg_perfmap_finish(CodeCache *c);
+/* profile.c: start before CPUs are made; begin on the CPU's thread, end when that stands still; finish writes the file. */
+bool tcg_profile_start(TcgAccel *a, Error **errp) MUST_USE;
+void tcg_profile_begin(TcgCpuState *t);
+void tcg_profile_end_cpu(TcgCpuState *t);
+void tcg_profile_finish(TcgAccel *a);
+size_t tcg_profile_bytes(const TcgAccel *a);    /* of one vCPU */
 void tcg_print_op_counts(TcgAccel *a, FILE *f);
 extern const AccelCounter tcg_counters[];
 uint64_t tcg_count(Accel *accel, Vcpu *cpu, const AccelCounter *c);

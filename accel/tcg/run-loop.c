@@ -158,6 +158,7 @@ static void after_fault(TcgCpuState *t)
         tcg_fp_leave(t->env);
         t->in_code = false;
     }
+    t->translating = false;
     for (unsigned i = 0; i < 2; i++) {
         if (t->pinned[i] != PHYS_NONE) {
             code_page_unpin(t->cache, t->pinned[i]);

@@ -261,6 +261,7 @@ bool tb_move_locked(CodeCache *c, Tb *tb)
     code_page_add_tb_locked(c, copy);   /* before the removal: the page's entry stays */
     tb_remove_locked(c, tb);
     tb_hash_insert_locked(c, copy);
+    tcg_perfmap_add_locked(c, copy, "tb-ram", copy->key.phys_pc);
     c->stats.moved_blocks++;
     return true;
 }

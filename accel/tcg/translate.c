@@ -158,6 +158,7 @@ static void compile(Build *b, unsigned max_insns)
         b->req.n_insns = 0;
         b->req.size = 0;
         tcg_context_count_calls(t->ctx, t->accel->count_helpers && t->call_counts);
+        tcg_context_keep_pc(t->ctx, t->accel->profile_out);
         b->req.ir = tcg_block_begin(t->ctx);
         t->ops->translate(&b->req);
         if (tcg_block_compile(t->ctx, b->req.ir, buf, max, &code)) {
@@ -217,6 +218,7 @@ static Tb *insert(Build *b)
         if (findable) {
             code_page_add_tb_locked(c, tb);
             tb_hash_insert_locked(c, tb);
+            tcg_perfmap_add_locked(c, tb, "tb", b->req.pc);
             c->stats.retranslations += tb_was_here_locked(c, &b->draft.key);
         }
         c->stats.blocks++;
@@ -271,6 +273,7 @@ Tb *tcg_translate(TcgCpuState *t, const TbKey *key, uint64_t pc, const TbMode *m
     Tb *tb = NULL;
 
     assert(!(mode->flags >> TB_MODE_BITS));
+    t->translating = true;
     for (unsigned tries = 0; !tb; tries++) {
         Build b = {
             .req = {
@@ -300,6 +303,7 @@ Tb *tcg_translate(TcgCpuState *t, const TbKey *key, uint64_t pc, const TbMode *m
         tb = insert(&b);
         unpin_all(t);
     }
+    t->translating = false;
     STAT_INC(t, translations);
     STAT_ADD(t, translate_ns, (uint64_t)(now_ns() - start));
     return tb;

@@ -158,7 +158,11 @@ void tcg_context_free(TcgContext *ctx);
  */
 void tcg_context_count_calls(TcgContext *ctx, bool on);
 #define TCG_N_CALL_COUNTS (TCG_MAX_HELPERS + IR_VOP_COUNT)
+/* From the next block on, TcgEnv.block_pc is right in every helper, for profiles. */
+void tcg_context_keep_pc(TcgContext *ctx, bool on);
 const char *tcg_vop_name(unsigned vop);
+/* The @i-th range of bytes in the last compiled block's code that are no instructions.  False: there are no more. */
+bool tcg_context_data_bytes(const TcgContext *ctx, unsigned i, uint32_t *offset, uint32_t *n);
 /* IR ops that @ctx has emitted, by kind: 0..tcg_n_opcodes() - 1.  From any thread. */
 uint64_t tcg_context_op_count(const TcgContext *ctx, unsigned opcode);
 unsigned tcg_n_opcodes(void);
@@ -205,6 +209,11 @@ bool tcg_emit_prologue(uint8_t *buf, size_t max, TcgPrologue *out) MUST_USE;
 
 /* Fill what translated code needs of @env: helper table, C entry of the slow paths. */
 void tcg_env_init(TcgEnv *env, const IrTarget *target);
+/*
+ * Of a signal's ucontext_t: where the host was; and if that was in a block, the architectural pc of its start (unless it came
+ * just as one block went over to the next).
+ */
+void tcg_signal_context(const void *ucontext, uintptr_t *host_pc, uint64_t *block_pc);
 /* The prologue @p now executes at @rx. */
 void tcg_env_set_prologue(TcgEnv *env, const TcgPrologue *p, const uint8_t *rx);
 

@@ -444,6 +444,12 @@ static bool apply_enable_kvm(Options *o, const char *arg, Error **errp)
     return options_apply(o, "accel", "kvm", errp);
 }
 
+static bool apply_perfmap(Options *o, const char *arg, Error **errp)
+{
+    object_global_property_add("tcg-accel", "perfmap", "on");
+    return true;
+}
+
 static bool apply_usb(Options *o, const char *arg, Error **errp)
 {
     return options_apply(o, "machine", "usb=on", errp);
@@ -487,6 +493,7 @@ static const OptionDef options[] = {
     { "cpu", "MODEL[,+FEATURE][,-FEATURE][,PROP=VALUE]", "select the CPU model; 'help' lists them", apply_cpu },
     { "accel", "[accel=]NAME[,PROP=VALUE...]", "select the accelerator; 'help' lists them", AT(accels),
       .print_help = help_accels, .implied = "accel", .mode = KEYVAL_NESTED },
+    { "perfmap", NULL, "write /tmp/perf-PID.map, names of translated code for perf", apply_perfmap },
     { "enable-kvm", NULL, "the same as -accel kvm", apply_enable_kvm },
     { "smp", "[[cpus=]N][,maxcpus=N][,sockets=N][,dies=N][,clusters=N][,cores=N][,threads=N]",
       "number and topology of virtual CPUs", .keys = apply_smp, .implied = "cpus", .mode = KEYVAL_NESTED, .group = "smp-opts", .schema = &qapi_type_SMPConfiguration },

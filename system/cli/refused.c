@@ -26,7 +26,6 @@ static const RefusedOption refused[] = {
     { "loadvm",               true,  "saved states are not available" },
     { "mtdblock",             true,  "the machine has no parallel flash slot" },
     { "only-migratable",      false, "migration is not available" },
-    { "perfmap",              false, "maps for perf are not available" },
     { "pflash",               true,  "parallel flash is not available; -bios takes a firmware image" },
     { "plugin",               true,  "TCG plugins are not available" },
     { "qtest",                true,  "the qtest protocol is not available" },

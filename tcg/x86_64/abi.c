@@ -144,7 +144,7 @@ void out_call(TcgContext *c, IrOp *op)
         ra_sync(c);
         ra_show_pins(c);
     }
-    if (faults) {
+    if (faults || c->keep_pc) {
         store_block_pc(c);
     }
     ra_prepare_call(c, op, HOST_CALL_CLOBBERS, writes);

@@ -2,6 +2,8 @@
  * What this host CPU can do (CPUID, SDM Vol.2).
  */
 #include <cpuid.h>
+#include <ucontext.h>
+
 #include "tcg/x86_64/emit.h"
 #include "tcg/x86_64/vector.h"
 
@@ -94,6 +96,14 @@ const HostFeatures *host_features(void)
         g_once_init_leave(&done, 1);
     }
     return &f;
+}
+
+void tcg_signal_context(const void *ucontext, uintptr_t *host_pc, uint64_t *block_pc)
+{
+    const ucontext_t *uc = ucontext;
+
+    *host_pc = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
+    *block_pc = (uint64_t)uc->uc_mcontext.gregs[REG_RBX];       /* HR_PC: facts.h */
 }
 
 bool tcg_host_has_sse42(void)

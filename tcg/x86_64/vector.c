@@ -177,6 +177,9 @@ static void call_fallback(TcgContext *c, IrOp *op)
     Asm *a = &c->a;
     unsigned n_vec = 0;
 
+    if (c->keep_pc) {
+        store_block_pc(c);
+    }
     ra_prepare_call(c, op, HOST_CALL_CLOBBERS, false);
     for (unsigned i = 0; i < op->n_in; i++) {
         if (c->ir.values[op->in[i]].type == IR_V128) {

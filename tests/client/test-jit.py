@@ -88,6 +88,74 @@ class Jit(unittest.TestCase):
             self.halted(q)
             self.assertIn('cpuid', q.command('x-query-jit')['human-readable-text'])
 
+    def spinning(self, *args):
+        """A machine whose guest counts in a loop of a few instructions, some with helpers, at f000:3."""
+        folder = tempfile.TemporaryDirectory(prefix='quern-')
+        self.addCleanup(folder.cleanup)
+        image = bytearray(b'\xf4' * 65536)
+        image[:8] = b'\xbb\x00\x10\x43\x75\xfd\xeb\xfb'      # mov bx, 0x1000; again: inc bx; jnz again; jmp again
+        image[0xfff0:0xfff5] = b'\xea\x00\x00\x00\xf0'
+        for name, data in (('rom', image), ('map', b'0000000000000000 T start\n0000000000000003 t spin\n')):
+            with open(os.path.join(folder.name, name), 'wb') as f:
+                f.write(data)
+        self.folder = folder.name
+        return quern.Quern('-machine', 'pc', '-m', '16', '-bios', os.path.join(folder.name, 'rom'),
+                           *[a.replace('FOLDER', folder.name) for a in args])
+
+    def profile(self, *options):
+        with self.spinning('-accel', ','.join(('tcg,profile=FOLDER/profile', *options))) as q:
+            end = time.monotonic() + 20         # of the CPU's time: the machine may have little of it
+            while time.monotonic() < end and self.used(q) < 0.3:
+                time.sleep(0.05)
+            q.command('quit')
+            q.wait()
+        with open(os.path.join(self.folder, 'profile'), encoding='ascii') as f:
+            lines = [line.rsplit(' ', 1) for line in f.read().splitlines()]
+        return {stack: int(n) for stack, n in lines}
+
+    @staticmethod
+    def used(q):
+        with open('/proc/%d/stat' % q.process.pid, encoding='ascii') as f:
+            return int(f.read().split()[13]) / os.sysconf('SC_CLK_TCK')
+
+    def test_profile_shows_where_the_guest_is(self):
+        n = self.profile()
+        here = sum(n[stack] for stack in n if stack.startswith('guest;kernel;0x3') or stack.startswith('guest;kernel;0x6'))
+        self.assertGreater(here, 10)
+        self.assertGreater(here, sum(n.values()) * 3 / 4, n)
+        for stack in n:
+            self.assertRegex(stack, r'^(guest;(kernel|user);0x[0-9a-f]+(;\[helper\])?|\[[a-z ]+\])$')
+
+    def test_profile_with_names(self):
+        n = self.profile('profile-symbols=FOLDER/map')
+        self.assertGreater(sum(n[stack] for stack in n if stack.startswith('guest;kernel;spin')), sum(n.values()) * 3 / 4, n)
+
+    def test_profile_refusals(self):
+        for option, message in (('profile=/nonexistent/x', "cannot write the profile '/nonexistent/x'"),
+                                ('profile-symbols=/dev/null', 'profile-symbols needs profile'),
+                                ('profile=/dev/null,profile-symbols=/dev/null', "'/dev/null' has no lines 'ADDRESS T NAME'")):
+            status, _, stderr = quern.run('-machine', 'none', '-accel', 'tcg,' + option)
+            self.assertEqual(status, 1)
+            self.assertIn(message, stderr)
+
+    def test_map_for_perf(self):
+        with self.spinning('-perfmap') as q:
+            path = '/tmp/perf-%d.map' % q.process.pid
+            self.addCleanup(os.unlink, path)
+            end = time.monotonic() + 20
+            while ' tb:0x3\n' not in self.text_of(path) and time.monotonic() < end:
+                time.sleep(0.05)
+            text = self.text_of(path)
+        self.assertRegex(text, r'^[0-9a-f]+ [0-9a-f]+ tcg-prologue\n')
+        self.assertIn(' tb:0x3\n', text)
+        for line in text.splitlines():
+            self.assertRegex(line, r'^[0-9a-f]+ [0-9a-f]+ \S+$')
+
+    @staticmethod
+    def text_of(path):
+        with open(path, encoding='ascii') as f:
+            return f.read()
+
     def test_other_accelerators_have_none(self):
         with quern.Quern('-machine', 'none', '-accel', 'qtest') as q:
             for command, what in (('x-query-jit', 'JIT'), ('x-query-opcount', 'Opcode count')):

@@ -23,7 +23,7 @@ DONE = {
     'm': None, 'machine': 'none', 'mem-path': None, 'mem-prealloc': None, 'mon': None, 'monitor': 'none', 'msg': 'timestamp=off',
     'name': 'web-01,debug-threads=on', 'net': 'none', 'netdev': None, 'nic': 'none', 'no-fd-bootchk': None, 'no-reboot': '',
     'no-shutdown': '', 'no-user-config': '', 'nodefaults': '', 'nographic': None, 'numa': None, 'object': 'rng-builtin,id=r',
-    'option-rom': None, 'overcommit': 'mem-lock=off', 'parallel': 'none', 'pidfile': None, 'qmp': 'none', 'qmp-pretty': 'none',
+    'option-rom': None, 'overcommit': 'mem-lock=off', 'parallel': 'none', 'perfmap': None, 'pidfile': None, 'qmp': 'none', 'qmp-pretty': 'none',
     'readconfig': '/dev/null', 'rtc': 'base=utc,clock=vm', 'run-with': 'async-teardown=off', 'S': '', 'sandbox': 'on', 'seed': '42',
     'serial': 'null', 'set': None, 'smbios': None, 'smp': '1', 'snapshot': '', 'trace': 'runstate_set', 'usb': None, 'uuid': '00112233-4455-6677-8899-aabbccddeeff',
     'version': None, 'vga': 'none', 'watchdog-action': 'pause',
@@ -31,7 +31,7 @@ DONE = {
 # What another option's group is doing is in that group's tests.
 REFUSED = {
     'dump-vmstate': 'x', 'enable-sync-profile': '', 'fda': 'x', 'fdb': 'x', 'fsdev': 'x', 'full-screen': '', 'gdb': 'x', 'icount': 'x',
-    'iscsi': 'x', 'jitdump': '', 'k': 'fr', 'loadvm': 'x', 'mtdblock': 'x', 'only-migratable': '', 'perfmap': '', 'pflash': 'x',
+    'iscsi': 'x', 'jitdump': '', 'k': 'fr', 'loadvm': 'x', 'mtdblock': 'x', 'only-migratable': '', 'pflash': 'x',
     'plugin': 'x', 'preconfig': '', 's': '', 'sd': 'x', 'shim': 'x', 'spice': 'x', 'tpmdev': 'x', 'usbdevice': 'x',
     'virtfs': 'x', 'vnc': 'x', 'win2k-hack': '', 'xen-attach': '', 'xen-domid': 'x', 'xen-domid-restrict': '',
 }

@@ -73,6 +73,8 @@ struct TcgCpuOps {
      */
     bool (*tlb_fill)(Vcpu *cpu, vaddr va, unsigned size, MmuAccess access, unsigned mmu_idx,
                      bool probe, uintptr_t retaddr);
+    /* Unprivileged code runs: for profiles, from a signal handler.  NULL = it always is privileged. */
+    bool (*in_user_mode)(Vcpu *cpu);
     /* The mmu_idx for instruction fetch in the present state. */
     unsigned (*fetch_mmu_idx)(Vcpu *cpu);
     /* After a fault: pc and insn params as unwound (globals are already in env). */

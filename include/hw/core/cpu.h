@@ -225,6 +225,7 @@ typedef struct AccelInfo {
     bool (*debug_fits)(Accel *accel, const vaddr *breakpoints, unsigned n_breakpoints, const CpuWatchpoint *watch, unsigned n_watch);
     void (*info)(Accel *accel, FILE *f);        /* `info jit`, `info kvm` */
     void (*op_info)(Accel *accel, FILE *f);     /* `info opcount`; NULL = translates nothing */
+    void (*finish)(Accel *accel);               /* the emulator ends: write what is to be kept; NULL = nothing.  CPUs stand still */
     /* Memory slots there are, and of them in use.  NULL: memory is not mapped in slots. */
     void (*memory_slots)(Accel *accel, unsigned *max, unsigned *used);
     const AccelCounter *counters;               /* ends with a nameless one; NULL = none */
@@ -242,6 +243,8 @@ static inline const AccelInfo *accel_info(const Accel *a)
     return (const AccelInfo *)a->obj.type->info;
 }
 Accel *current_accel(void);
+/* The emulator ends; CPUs stand still. */
+void accel_finish(void);
 /* Choose by name with a dict of properties (borrowed, may be NULL). */
 bool accel_select(const char *name, const Value *props, Error **errp) MUST_USE;
 

@@ -200,6 +200,11 @@ void x86_get_mode(Vcpu *cpu, uint64_t *pc, TbMode *mode)
     mode->flags = env->hflags | (x86_has_code_breakpoint(env) ? HF_TB_CODE_BP : 0);
 }
 
+static bool in_user_mode(Vcpu *cpu)
+{
+    return x86_cpl(cpu->env) == 3;
+}
+
 unsigned x86_fetch_mmu_idx(Vcpu *cpu)
 {
     return x86_mmu_index(cpu->env);
@@ -221,6 +226,7 @@ const TcgCpuOps x86_tcg_ops = {
     .n_mmu_idx = X86_N_MMU_IDX,
     .get_mode = x86_get_mode,
     .translate = x86_translate,
+    .in_user_mode = in_user_mode,
     .fetch_mmu_idx = x86_fetch_mmu_idx,
     .restore_state = x86_restore_state,
     .tlb_fill = x86_tlb_fill,

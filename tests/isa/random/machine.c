@@ -191,9 +191,6 @@ static bool may_follow(const Program *p, const Node *from, uint64_t to)
     if (!n) {
         return at == 0;                 /* the jump to the start */
     }
-    if (n->many || n->kind == N_LOOP) {
-        return true;
-    }
     if (from && from->kind == N_RET) {
         for (unsigned i = 0; i < p->nodes->len; i++) {
             const Node *call = PROGRAM_NODE(p, i);
@@ -203,7 +200,7 @@ static bool may_follow(const Program *p, const Node *from, uint64_t to)
         }
         return false;
     }
-    return n->at == at;
+    return n->at == at || n->many || n->kind == N_LOOP;
 }
 
 bool machine_strays(const Program *p, const IsaState *in, const uint8_t *code, const uint8_t *memory)
