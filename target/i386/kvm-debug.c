@@ -93,7 +93,9 @@ bool x86_kvm_debug_put(Vcpu *cpu, const CpuWatchpoint *watch, unsigned n_watch, 
 
     k.control |= d.n ? KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP : 0;
     k.control |= cpu->singlestep ? KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP : 0;
-    k.control |= cpu->singlestep & SSTEP_NOIRQ ? (uint32_t)kvm_check_extension(KVM_CAP_SET_GUEST_DEBUG2) & KVM_GUESTDBG_BLOCKIRQ : 0;
+    if (cpu->singlestep & SSTEP_NOIRQ) {
+        k.control |= (uint32_t)kvm_check_extension(KVM_CAP_SET_GUEST_DEBUG2) & KVM_GUESTDBG_BLOCKIRQ;
+    }
     for (unsigned i = 0; i < d.n; i++) {
         k.arch.debugreg[i] = d.va[i];
     }
