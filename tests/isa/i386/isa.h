@@ -48,7 +48,7 @@ typedef struct IsaState {
 #define ISA_MAY_STRAY   0               /* the bytes under test may jump anywhere: into the stub, too */
 #endif
 #define ISA_MEM_VA      0x40010000u
-#define ISA_AREA_VA     0x60000000u     /* what the stub works with, where no code under test gets by mistake */
+#define ISA_AREA_VA     0x5c3a7000u     /* the stub and its data: no round number, that code under test may come upon */
 
 /* IsaState.vector of a run that did not end, or ended in the stub or in a system call. */
 #define ISA_HANG        1000

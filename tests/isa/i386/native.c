@@ -265,6 +265,7 @@ void native_init(void)
     has_ldt = make_ldt();
     has_avx = __builtin_cpu_supports("avx");
     make_stub();
+    mprotect(stub, STUB_SIZE, PROT_READ | PROT_EXEC);
     sigaltstack(&ss, NULL);
     forbid_system_calls();
     for (unsigned n = 0; n < ARRAY_SIZE(signals); n++) {

@@ -154,7 +154,7 @@ static void show_bytes(const char *name, uint64_t va, const uint8_t *a, const ui
     }
 }
 
-static void show(const Program *p, const Outcome *a, const Outcome *b)
+void case_show(const Program *p, const Outcome *a, const Outcome *b)
 {
     static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10",
                                          "r11", "r12", "r13", "r14", "r15" };
@@ -223,7 +223,7 @@ bool case_agrees(const Program *p, const uint8_t *code, const Case *c, Outcome *
         if (!same(p, host, guest)) {
             if (verbose) {
                 printf("  (run %u of %u)\n", k + 1, c->guest_runs);
-                show(p, host, guest);
+                case_show(p, host, guest);
             }
             return false;
         }

@@ -87,19 +87,20 @@ static GArray *usable_forms(void)
     return forms;
 }
 
-static void fail(const Options *o, uint64_t seed, Program *p, Case *c)
+/* @host, @guest: what was seen; it may not be seen again. */
+static void fail(const Options *o, uint64_t seed, Program *p, Case *c, Outcome *host, Outcome *guest)
 {
-    static Outcome host, guest;
     uint8_t code[ISA_HOLE_SIZE];
 
     printf("FAIL: isa-random -c 0x%" PRIx64 " -H %s -b %u\n", seed, o->host, o->tb_size);
-    g_assert(program_layout(p, code));
-    case_agrees(p, code, c, &host, &guest, true);
+    case_show(p, host, guest);
     minimize(p, c);
     printf(" made small:\n");
     g_assert(program_layout(p, code));
     program_print(p);
-    case_agrees(p, code, c, &host, &guest, true);
+    if (case_agrees(p, code, c, host, guest, true)) {
+        printf("  (not a second time: what ran before matters; run with the same -s, -H and -b)\n");
+    }
     for (unsigned n = 0; n < 16; n++) {
         printf("%s r%u %" PRIx64, n % 4 ? "" : "\n ", n, c->in.r[n]);
     }
@@ -123,7 +124,7 @@ static bool run_one(const Options *o, GArray *forms, uint64_t seed)
         machine_vary();
         g_assert(program_layout(p, code) && program_follow_flags(p, &where));
         if (!case_agrees(p, code, &c, &host, &guest, false)) {
-            fail(o, seed, p, &c);
+            fail(o, seed, p, &c, &host, &guest);
             return false;
         }
     }

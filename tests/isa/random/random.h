@@ -148,6 +148,8 @@ void compare_init(void);
 void case_random(Case *c);
 /* The program's hole was laid out.  Returns whether both agree; @show: print the differences. */
 bool case_agrees(const Program *p, const uint8_t *code, const Case *c, Outcome *host, Outcome *guest, bool show);
+/* Print what differs. */
+void case_show(const Program *p, const Outcome *host, const Outcome *guest);
 /* Remove what is not needed to disagree; prints the result. */
 void minimize(Program *p, Case *c);
 void program_print(const Program *p);
