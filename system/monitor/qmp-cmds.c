@@ -6,6 +6,7 @@
 #include "config-host.h"
 #include "hw/core/machine.h"
 #include "qapi/qapi-commands.h"
+#include "qapi/qapi-events.h"
 #include "system/balloon.h"
 #include "system/runstate.h"
 
@@ -31,6 +32,16 @@ QapiCommandInfoList *qmp_query_commands(Error **errp)
 
     for (unsigned i = 0; i < qapi_commands.n; i++) {
         QAPI_LIST_APPEND(list)->name = g_strdup(qapi_commands.commands[i].name);
+    }
+    return list;
+}
+
+QapiEventInfoList *qmp_query_events(Error **errp)
+{
+    QapiEventInfoList *list = g_new0(QapiEventInfoList, 1);
+
+    for (unsigned i = 0; i < QAPI_N_EVENTS; i++) {
+        QAPI_LIST_APPEND(list)->name = g_strdup(qapi_event_names[i]);
     }
     return list;
 }

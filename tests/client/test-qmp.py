@@ -220,6 +220,7 @@ class Commands(unittest.TestCase):
             schema = q.learn_schema()
             schema.check_itself()
             self.assertEqual(set(schema.of('command')), {c['name'] for c in q.command('query-commands')})
+            self.assertEqual(set(schema.of('event')), {e['name'] for e in q.command('query-events')})
 
     def test_stop_and_cont_send_events_first(self):
         with quern.Quern(*EMPTY, '-S') as q:
