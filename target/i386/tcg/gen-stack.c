@@ -118,6 +118,8 @@ void gen_ENTER(Gen *g, const Insn *i)
         v = i->osize == IR_MO_64 ? frame : ir_trunc(b, frame);
         gen_st(g, stack_at(g, -bytes * (int)(level + 1)), v, i->osize);
     }
+    /* SDM Vol.2 ENTER: faults if a write through the final stack pointer would */
+    IR_CALL(b, H_probe_store, stack_at(g, -bytes * (int)(level + 1) - (int)alloc), ir_i32(b, (uint32_t)bytes), ir_i32(b, g->mmu_idx));
     gen_st_gpr(g, R_EBP, i->osize, frame);
     move_sp(g, -bytes * (int)(level + 1) - (int)alloc);
 }

@@ -68,7 +68,7 @@ static const Row rows[] = {
     { 0x66, 2, 0xf6, 0, R_RM_WIDE, C, 0, C, NOT16 }, { 0xf3, 2, 0xf6, 0, R_RM_WIDE, O, 0, O, NOT16 },
     { 0xf2, 2, 0xf0, 0, R_RM_BYTE, 0, 0, 0, NOT16 }, { 0xf2, 2, 0xf1, 0, R_RM_WIDE, 0, 0, 0, NOT16 },
     { 0, 1, 0xb6, 0, R_RM_BYTE, 0, 0, 0, 0 }, { 0, 1, 0xbe, 0, R_RM_BYTE, 0, 0, 0, 0 }, { 0, 1, 0xb7, 0, R_RM_WORD, 0, 0, 0, 0 },
-    { 0, 1, 0xbf, 0, R_RM_WORD, 0, 0, 0, 0 }, { 0, 0, 0x63, 0, R_RM_WIDE, 0, 0, 0, 0 },
+    { 0, 1, 0xbf, 0, R_RM_WORD, 0, 0, 0, 0 }, { 0, 0, 0x63, 0, R_RM_WIDE, 0, 0, 0, NOT16 },
     { 0, 1, 0xb0, 0, RM_R, ALL, 0, 0, LOCKABLE }, { 0, 1, 0xc0, 0, RM_R, ALL, 0, 0, LOCKABLE | DEST_RM_AND_R },
     /* BMI */
     { 0, 2, 0xf2, 0, VEX_RVM, C | O | S | Z, A | P, 0, 0 }, { 0, 2, 0xf5, 0, VEX_RMV, C | O | S | Z, A | P, 0, 0 },
