@@ -178,6 +178,21 @@ uint32_t helper_sse_again(CPUX86State *env, uint32_t before)
 }
 
 /*
+ * VCVTPS2PH made these four half-precision numbers, each run: a denormal one is a tiny result, which the
+ * host does not tell where it is exact.
+ */
+void helper_sse_half_results(CPUX86State *env, uint64_t half)
+{
+    for (unsigned i = 0; i < 4 && underflow_unmasked(env); i++) {
+        uint32_t magnitude = half >> 16 * i & 0x7fff;
+
+        if (magnitude && magnitude < 0x0400) {
+            __builtin_ia32_ldmxcsr(host_mxcsr() | MXCSR_UE);
+        }
+    }
+}
+
+/*
  * SDM Vol.1 11.5.2: invalid, denormal and divide-by-zero are found before the computation; an
  * unmasked one keeps the others from being looked for.
  */

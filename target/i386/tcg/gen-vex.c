@@ -190,14 +190,36 @@ void gen_VNARROW(Gen *g, const Insn *i)
     g->lanes[0] = lo;
 }
 
+/* A row that ignores FTZ, by which fpu-state.c finds tiny results: it is told of this one's. */
+static IrVal to_half(Gen *g, IrVal v, uint8_t imm)
+{
+    IrVal half = ir_vop1i(g->b, IR_VOP_VCVTPS2PH, v, imm);
+
+    if (g->flags & HF_MXCSR_UNMASKED) {
+        IR_CALL(g->b, H_sse_half_results, sse_to_q(g, half));
+    }
+    return half;
+}
+
+static IrVal to_halves(Gen *g, const Insn *i)
+{
+    IrVal lo = to_half(g, i->src, i->imm);
+
+    return i->vex_l ? ir_vop2(g->b, IR_VOP_MOVLHPS, lo, to_half(g, i->hi[1], i->imm)) : lo;
+}
+
 void gen_VCVTPS2PH(Gen *g, const Insn *i)
 {
-    IrVal lo = sse_vop1i(g, IR_VOP_VCVTPS2PH, i->src, i->imm);
+    if (g->flags & HF_MXCSR_UNMASKED && !g->lanes_checked) {
+        IrVal state = IR_CALL(g->b, H_sse_begin);
 
-    if (i->vex_l) {
-        lo = ir_vop2(g->b, IR_VOP_MOVLHPS, lo, sse_vop1i(g, IR_VOP_VCVTPS2PH, i->hi[1], i->imm));
+        (void)to_halves(g, i);
+        state = IR_CALL(g->b, H_sse_again, state);
+        g->lanes[0] = to_halves(g, i);
+        IR_CALL(g->b, H_sse_end, state);
+    } else {
+        g->lanes[0] = to_halves(g, i);
     }
-    g->lanes[0] = lo;
 }
 
 void gen_VINSERT128(Gen *g, const Insn *i)
