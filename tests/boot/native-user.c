@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define PAGE 4096
-#define SPINS 4000000
+#define SPINS 15000000
 
 static int failures;
 
