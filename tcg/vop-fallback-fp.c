@@ -158,34 +158,6 @@ typedef union F64 { uint64_t u; double f; } F64;
         } \
         return P##_daz(P##_order(x, y) > 0 ? x : y); \
     } \
-    /* EQ LT LE UNORD NEQ NLT NLE ORD; the odd ones of each half-turn signal on quiet NaNs too. */ \
-    static bool P##_cmp(uint x, uint y, unsigned pred) \
-    { \
-        static const uint8_t signals = 0x66; \
-        bool unordered = P##_is_nan(x) || P##_is_nan(y), r; \
-        int order = 0; \
-        if (unordered) { \
-            if (signals >> pred & 1 || P##_is_snan(x) || P##_is_snan(y)) { \
-                raise_invalid(); \
-            } \
-        } else { \
-            order = P##_order(x, y); \
-        } \
-        switch (pred & 3) { \
-        case 0: \
-            r = !unordered && order == 0; \
-            break; \
-        case 1: \
-            r = !unordered && order < 0; \
-            break; \
-        case 2: \
-            r = !unordered && order <= 0; \
-            break; \
-        default: \
-            r = unordered; \
-        } \
-        return r ^ (pred >> 2); \
-    } \
     /* ZF, PF, CF of (U)COMIS. */ \
     static uint64_t P##_comi(uint x, uint y, bool signal_quiet) \
     { \
@@ -217,7 +189,7 @@ DEFINE_WIDTH(f32, F32, uint32_t, float, F32_NAN, F32_QUIET, 0x7f800000u, __built
 DEFINE_WIDTH(f64, F64, uint64_t, double, F64_NAN, F64_QUIET, 0x7ff0000000000000ull, __builtin_sqrt)
 
 /*
- * The 32 predicates of VEX: bit 4 exchanges signalling and not; bit 3 makes three of unordered what the first eight
+ * The 8 predicates of SSE, EQ LT LE UNORD NEQ NLT NLE ORD, are the first of VEX's 32: bit 4 exchanges signalling and not; bit 3 makes three of unordered what the first eight
  * make of ordered, and the other way round: EQ_UQ, NGE, NGT, FALSE, NEQ_OQ, GE, GT, TRUE.
  */
 #define DEFINE_CMP32(P, uint) \
@@ -443,10 +415,10 @@ VOP_LANES(SQRTPS, l, 4, f32_sqrt(X(l)))
 VOP_LANES(SQRTPD, q, 2, f64_sqrt(X(q)))
 VOP_LANES(SQRTSS, l, 4, k ? X(l) : f32_sqrt(Y(l)))
 VOP_LANES(SQRTSD, q, 2, k ? X(q) : f64_sqrt(Y(q)))
-VOP_LANES(CMPPS, l, 4, -(uint32_t)f32_cmp(X(l), Y(l), a->imm & 7))
-VOP_LANES(CMPPD, q, 2, -(uint64_t)f64_cmp(X(q), Y(q), a->imm & 7))
-VOP_LANES(CMPSS, l, 4, k ? X(l) : -(uint32_t)f32_cmp(X(l), Y(l), a->imm & 7))
-VOP_LANES(CMPSD, q, 2, k ? X(q) : -(uint64_t)f64_cmp(X(q), Y(q), a->imm & 7))
+VOP_LANES(CMPPS, l, 4, -(uint32_t)vop_f32_cmp(X(l), Y(l), a->imm & 7))
+VOP_LANES(CMPPD, q, 2, -(uint64_t)vop_f64_cmp(X(q), Y(q), a->imm & 7))
+VOP_LANES(CMPSS, l, 4, k ? X(l) : -(uint32_t)vop_f32_cmp(X(l), Y(l), a->imm & 7))
+VOP_LANES(CMPSD, q, 2, k ? X(q) : -(uint64_t)vop_f64_cmp(X(q), Y(q), a->imm & 7))
 VOP_LANES(ADDSUBPS, l, 4, k & 1 ? f32_add(X(l), Y(l)) : f32_sub(X(l), Y(l)))
 VOP_LANES(ADDSUBPD, q, 2, k & 1 ? f64_add(X(q), Y(q)) : f64_sub(X(q), Y(q)))
 #define PAIR(fn, f, half) fn((k < (half) ? &a->x : &a->y)->f[2 * (k % (half))], \
