@@ -1,7 +1,12 @@
 """A guest whose memory comes and goes: its console is in a file, and it waits for words on a second serial line."""
+import contextlib
+import os
 import socket
+import subprocess
 import sys
+import tempfile
 import time
+import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / 'client'))
@@ -63,3 +68,32 @@ class Guest(quern.Quern):
             if line.startswith('VmRSS'):
                 return int(line.split()[1]) // 1024
         return 0
+
+
+def run_cases(cases):
+    """Run @cases, (name, function, arguments...), of which argv[3] may name a part: argv[1] is the emulator, argv[2] the guest's folder.
+
+    A function gets emulator, folder, a folder to work in, check(what, ok) and its arguments; unittest.SkipTest skips it.
+    """
+    binary, guest = os.path.abspath(sys.argv[1]), Path(sys.argv[2])
+    only = sys.argv[3] if len(sys.argv) > 3 else ''
+    tap = g.Tap()
+    for name, run, *extra in (case for case in cases if only in case[0]):
+        if not g.have_guest(guest):
+            tap.skip(name, f'no guest in {guest} (scripts/make-guest)')
+            continue
+        failed, start, text = [], time.monotonic(), ''
+        with tempfile.TemporaryDirectory() as d:
+            try:
+                run(binary, guest, Path(d), lambda what, ok: print(f'# {what}: {"yes" if ok else "NO"}', flush=True)
+                    or ok or failed.append(what), *extra)
+            except unittest.SkipTest as e:
+                tap.skip(name, str(e))
+                continue
+            except (OSError, EOFError, AssertionError, subprocess.CalledProcessError) as e:
+                failed.append(f'{type(e).__name__}: {e}')
+            with contextlib.suppress(OSError):
+                text = (Path(d) / 'console').read_text(errors='replace')[-2500:] if failed else ''
+        tap.result(not failed, name, '\n'.join('# ' + line for line in failed + text.splitlines()))
+        print(f'# {time.monotonic() - start:.1f} s', flush=True)
+    tap.done()

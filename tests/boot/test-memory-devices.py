@@ -5,14 +5,12 @@ QUERN_TEST_FILL_MIB says how much the guest fills (default 384), QUERN_TEST_GROW
 """
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
-import guest as g   # noqa: E402
-from memory_guest import COMMON, GIB, MIB, Guest    # noqa: E402
+from memory_guest import COMMON, GIB, MIB, Guest, run_cases    # noqa: E402
 
 FILL_MIB = int(os.environ.get('QUERN_TEST_FILL_MIB', 384))
 GROW = int(os.environ.get('QUERN_TEST_GROW_GIB', 8)) * GIB
@@ -155,26 +153,4 @@ CASES = [
 ]
 
 
-def main():
-    binary, guest = sys.argv[1], Path(sys.argv[2])
-    only = sys.argv[3] if len(sys.argv) > 3 else ''
-    tap = g.Tap()
-    for name, run, extra in (case for case in CASES if only in case[0]):
-        if not g.have_guest(guest):
-            tap.skip(name, f'no guest in {guest} (scripts/make-guest)')
-            continue
-        failed, start, text = [], time.monotonic(), ''
-        with tempfile.TemporaryDirectory() as d:
-            try:
-                run(binary, guest, Path(d), lambda what, ok: print(f'# {what}: {"yes" if ok else "NO"}', flush=True)
-                    or ok or failed.append(what), extra)
-            except (OSError, EOFError, AssertionError) as e:
-                failed.append(f'{type(e).__name__}: {e}')
-            if failed and (Path(d) / 'console').exists():
-                text = (Path(d) / 'console').read_text(errors='replace')[-2500:]
-        tap.result(not failed, name, '\n'.join('# ' + line for line in failed + text.splitlines()))
-        print(f'# {time.monotonic() - start:.1f} s', flush=True)
-    tap.done()
-
-
-main()
+run_cases(CASES)

@@ -3,22 +3,18 @@
 
 The guest fills all the memory it has while the limit is reached; in a control group nothing of it is killed.
 """
-import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
 import unittest
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
-import guest as g   # noqa: E402
 import programs     # noqa: E402
-from memory_guest import COMMON, MIB, Guest     # noqa: E402
+from memory_guest import COMMON, MIB, Guest, run_cases     # noqa: E402
 from cgroup import Cgroup   # noqa: E402
 
 LIMIT_SCRIPT = COMMON + r'''
@@ -204,29 +200,4 @@ CASES = [
 ]
 
 
-def main():
-    binary, guest = os.path.abspath(sys.argv[1]), Path(sys.argv[2])
-    only = sys.argv[3] if len(sys.argv) > 3 else ''
-    tap = g.Tap()
-    for name, run in (case for case in CASES if only in case[0]):
-        if not g.have_guest(guest):
-            tap.skip(name, f'no guest in {guest} (scripts/make-guest)')
-            continue
-        failed, start, text = [], time.monotonic(), ''
-        with tempfile.TemporaryDirectory() as d:
-            try:
-                run(binary, guest, Path(d), lambda what, ok: print(f'# {what}: {"yes" if ok else "NO"}', flush=True)
-                    or ok or failed.append(what))
-            except unittest.SkipTest as e:
-                tap.skip(name, str(e))
-                continue
-            except (OSError, EOFError, AssertionError, subprocess.CalledProcessError) as e:
-                failed.append(f'{type(e).__name__}: {e}')
-            with contextlib.suppress(OSError):
-                text = (Path(d) / 'console').read_text(errors='replace')[-2500:] if failed else ''
-        tap.result(not failed, name, '\n'.join('# ' + line for line in failed + text.splitlines()))
-        print(f'# {time.monotonic() - start:.1f} s', flush=True)
-    tap.done()
-
-
-main()
+run_cases(CASES)
