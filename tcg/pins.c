@@ -39,13 +39,7 @@ void pins_of_target(const IrTarget *target, Pins *pins)
 
 /* --- loops --- */
 
-/*
- * Registers that a loop may have for globals of its own, in the order they are given out: none that an
- * instruction asks for by number.  What is left is enough for any op.
- */
-static const uint8_t loop_gprs[] = { HR_RDI, HR_R9, HR_R10, HR_R11 };
-static const uint8_t loop_xmms[] = { HR_XMM0 + 8, HR_XMM0 + 9, HR_XMM0 + 10, HR_XMM0 + 11, HR_XMM0 + 12, HR_XMM0 + 13,
-                                     HR_XMM0 + 14, HR_XMM15 };
+static const uint8_t loop_gprs[] = HOST_LOOP_GPRS, loop_xmms[] = HOST_LOOP_XMMS;
 
 typedef struct Uses { bool get, put; } Uses;
 

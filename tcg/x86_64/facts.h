@@ -28,6 +28,12 @@ enum {
  */
 #define HOST_PINS           { HR_R14, HR_R15, HR_R13, HR_R12 }
 #define N_HOST_PINS         4
+/*
+ * Registers that a loop inside a block may have for globals of its own, in the order they are given out: none that an
+ * instruction asks for by number.  What is left is enough for any op.
+ */
+#define HOST_LOOP_GPRS      { HR_RDI, HR_R9, HR_R10, HR_R11 }
+#define HOST_LOOP_XMMS      { HR_XMM0 + 8, HR_XMM0 + 9, HR_XMM0 + 10, HR_XMM0 + 11, HR_XMM0 + 12, HR_XMM0 + 13, HR_XMM0 + 14, HR_XMM15 }
 #define HOST_CALL_CLOBBERS  ((HOST_GPRS | HOST_XMMS) & ~HOST_CALLEE_SAVED)
 
 /*
