@@ -1,5 +1,5 @@
 /*
- * Sources of entropy: rng-random (a file), rng-builtin (getrandom).
+ * Sources of entropy: rng-random (a file), rng-builtin (getrandom), rng-egd (a daemon).
  */
 #ifndef SYSTEM_RNG_H
 #define SYSTEM_RNG_H
@@ -8,9 +8,15 @@
 
 typedef struct RngBackend {
     Object obj;
-    char *filename;     /* rng-random */
-    int fd;
 } RngBackend;
+
+typedef struct RngBackendClass {
+    struct ObjectInfo;
+    size_t (*fill)(RngBackend *b, void *buf, size_t len);   /* as rng_backend_fill() */
+} RngBackendClass;
+
+#define RNG_BACKEND_DEFINE(CType, snake, type_name, ...) \
+    TYPE_DEFINE_FAMILY(RngBackendClass, CType, snake, type_name, rng_backend, false, __VA_ARGS__)
 
 extern const TypeInfo rng_backend_type;         /* "rng-backend", abstract */
 extern const TypeInfo rng_builtin_type;

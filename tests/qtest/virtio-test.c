@@ -2,6 +2,8 @@
 #include "lib/virtio.h"
 
 #include <glib/gstdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { TYPE_BLOCK = 2, TYPE_CONSOLE = 3, TYPE_RNG = 4, TYPE_BALLOON = 5 };
@@ -35,6 +37,62 @@ static void test_rng_fills_the_buffer(void)
     }
     g_assert_cmpuint(zeroes, <, n / 4);
     qtest_stop(q);
+}
+
+static void answer_egd_request(int fd, unsigned count, uint8_t fill)
+{
+    uint8_t request[2], answer[255];
+
+    g_assert_cmpint(recv(fd, request, 2, MSG_WAITALL), ==, 2);
+    g_assert_cmpuint(request[0], ==, 2);
+    g_assert_cmpuint(request[1], ==, count);
+    memset(answer, fill, count);
+    g_assert_cmpint(send(fd, answer, count, 0), ==, count);
+}
+
+/* A daemon that speaks EGD's protocol: asked for what a request lacks, 255 bytes at most; nothing is waited for. */
+static void test_rng_asks_a_daemon(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("quern-egd-XXXXXX", NULL), *path = g_build_filename(folder, "egd", NULL);
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    uint8_t data[300];
+    QVirtQueue vq;
+    uint64_t buf;
+    uint32_t n;
+    QVirtio v;
+    QTest *q;
+    QPci p;
+
+    q = qtest_start("-machine q35 -chardev socket,id=egd,path=%s,server=on,wait=off -object rng-egd,id=r,chardev=egd "
+                    "-device virtio-rng-pci,rng=r", path);
+    g_strlcpy(un.sun_path, path, sizeof(un.sun_path));
+    g_assert_cmpint(connect(fd, (struct sockaddr *)&un, sizeof(un)), ==, 0);
+    qpci_init(&p, q, true);
+    qvirtio_open(&v, &p, TYPE_RNG, 0);
+    qvirtio_queue_init(&vq, &v, 0);
+    qvirtio_start(&v);
+    buf = qtest_alloc(q, sizeof(data), 16);
+    qvq_add(&vq, &(QSegment){ buf, sizeof(data), true }, 1);
+    qvq_kick(&vq);
+    g_assert_false(qvq_has_used(&vq));
+    while (recv(fd, data, 1, MSG_PEEK | MSG_DONTWAIT) != 1) {
+        qtest_clock_step(q, 10 * 1000 * 1000);          /* asks again once the connection is there */
+    }
+    answer_egd_request(fd, 255, 0xa5);
+    answer_egd_request(fd, 45, 0x5a);
+    for (unsigned i = 0; i < 100 && !qvq_has_used(&vq); i++) {
+        qtest_clock_step(q, 10 * 1000 * 1000);
+    }
+    qvq_wait(&vq, &n);
+    qtest_memread(q, buf, data, sizeof(data));
+    g_assert_cmpuint(n, >=, 255);
+    for (unsigned i = 0; i < n; i++) {
+        g_assert_cmphex(data[i], ==, i < 255 ? 0xa5 : 0x5a);
+    }
+    close(fd);
+    qtest_stop(q);
+    g_rmdir(folder);
 }
 
 /* The device's interrupt is a write of data to an address: here to RAM, where it is seen. */
@@ -370,6 +428,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/virtio-rng/data", test_rng_fills_the_buffer);
+    g_test_add_func("/virtio-rng/egd", test_rng_asks_a_daemon);
     g_test_add_func("/virtio-rng/msix", test_msix_message_is_written);
     g_test_add_func("/virtio/ring-in-registers", test_a_ring_in_registers_breaks_the_device);
     g_test_add_func("/virtio/message-to-registers", test_a_message_to_its_own_registers_is_refused);
