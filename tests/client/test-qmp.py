@@ -24,7 +24,7 @@ ON_A_MACHINE = {
     'migrate-incoming', 'object-add', 'object-del', 'qom-get', 'qom-list-properties', 'qom-set', 'query-acpi-ospm-status',
     'query-balloon', 'query-cpus-fast', 'query-hotpluggable-cpus', 'query-stats', 'query-stats-schemas', 'query-vm-generation-id', 'remove-fd', 'system_wakeup',
     'x-exit-preconfig'}
-OPEN_ENDED = {'device_add', 'object-add'}       # what else they take depends on a type
+OPEN_ENDED = {'device_add'}     # what else it takes depends on a type
 WITHOUT_EXAMPLE = {'quit', 'query-qmp-schema'}  # the one ends it all, the other's answer is long
 EMPTY = ('-machine', 'none')
 

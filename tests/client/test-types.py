@@ -97,6 +97,22 @@ class Types(unittest.TestCase):
                     self.assertEqual(q.error('qom-list', {'path': '/objects/o'})[0], 'DeviceNotFound')
             self.assertGreater(made, 6)
 
+    def test_objects_are_as_the_schema_says(self):
+        """object-add's union has every type that users may make, each with the properties that the type has."""
+        with quern.Quern('-machine', 'none') as q:
+            schema = {e['name']: e for e in q.command('query-qmp-schema')}
+            union = schema[schema['object-add']['arg-type']]
+            status, text, _ = quern.run('-object', 'help')
+            kinds = [m['name'] for m in schema[{m['name']: m for m in union['members']}['qom-type']['type']]['members']]
+            self.assertEqual(status, 0)
+            self.assertEqual(kinds, text.split()[-len(kinds):])
+            self.assertEqual(len(text.splitlines()), 1 + len(kinds))
+            self.assertEqual({v['case'] for v in union['variants']}, set(kinds))
+            for v in union['variants']:
+                with self.subTest(v['case']):
+                    told = {p['name'] for p in q.command('qom-list-properties', {'typename': v['case']})}
+                    self.assertEqual({m['name'] for m in schema[v['type']]['members']}, told - {'type', 'thread-id'})
+
     def test_every_type_is_told(self):
         with quern.Quern('-machine', 'none') as q:
             types = q.command('qom-list-types', {'abstract': True})
