@@ -64,6 +64,19 @@ void x86_ld_block(CPUX86State *env, vaddr va, void *buf, unsigned n, uintptr_t r
     }
 }
 
+void x86_probe_st_block(CPUX86State *env, vaddr va, unsigned n, uintptr_t ra)
+{
+    unsigned first, idx = x86_mmu_index(env);
+    Vcpu *cpu = x86_env_vcpu(env);
+
+    va = wrap_linear(env, va);
+    first = bytes_on_page(va, n);
+    (void)tcg_probe_access(cpu, va, first, MMU_DATA_STORE, idx, ra);
+    if (n > first) {
+        (void)tcg_probe_access(cpu, wrap_linear(env, va + first), n - first, MMU_DATA_STORE, idx, ra);
+    }
+}
+
 void x86_st_block(CPUX86State *env, vaddr va, const void *buf, unsigned n, uintptr_t ra)
 {
     unsigned first, idx = x86_mmu_index(env);

@@ -23,6 +23,8 @@ enum { XSTATE_X87 = 1, XSTATE_SSE = 2, XSTATE_AVX = 4 };
  * Linear addresses wrap at 4 GiB outside 64-bit mode, as the mode says.  Faults like the instruction would.
  */
 void x86_ld_block(CPUX86State *env, vaddr va, void *buf, unsigned n, uintptr_t ra);
+/* The faults of x86_st_block(), without its store. */
+void x86_probe_st_block(CPUX86State *env, vaddr va, unsigned n, uintptr_t ra);
 void x86_st_block(CPUX86State *env, vaddr va, const void *buf, unsigned n, uintptr_t ra);
 
 /* An unmasked x87 exception is pending: #MF, or FERR# to the chipset if CR0.NE is clear. */

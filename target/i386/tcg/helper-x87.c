@@ -184,9 +184,11 @@ static __attribute__((noinline, cold)) void store_native(CPUX86State *env, unsig
     uint8_t buf[16] = { 0 };
 
     x87_native_run(env, &img, esc, reg << 3, buf, NULL);
-    /* An unmasked exception other than precision suppresses the store. */
+    /* An unmasked exception other than precision suppresses the store, but not its page fault. */
     if (!(img.sw & ~env->fpuc & FPUS_EXC & ~FPUS_PE)) {
         x86_st_block(env, addr, buf, n, ra);
+    } else {
+        x86_probe_st_block(env, addr, n, ra);
     }
     x87_native_commit(env, &img);
 }

@@ -85,6 +85,11 @@ form F | FORM_XMM, "fninit; fldl (%rbx); fldl 8(%rbx); fdivp; fsqrt; fstpt (%rsi
 # a store that faults leaves the stack alone
 form F, "fstpl 0x100000(%rbx)"
 form F, "fldl 0x100000(%rbx)"
+# the page fault of a store that an unmasked exception suppresses
+.irp op, fstps, fstpl, fistps, fistpl, fistpll, fbstp
+form F, "movw $0x340, (%rbx); fninit; fldcw (%rbx); \op 0x100000(%rbx); fnstsw %ax"
+form F, "movw $0x340, (%rbx); fninit; fldcw (%rbx); \op (%rbx); fnstsw %ax"
+.endr
 
 # --- control ---
 
