@@ -386,7 +386,7 @@ static void check_store(TcgCpuState *t, vaddr va, unsigned size, unsigned mmu_id
     unsigned n = crosses_page(t, va, size) ? bytes_in_page(t, va) : size;
     TlbHit hit;
 
-    tlb_find(t, va, n, MMU_DATA_STORE, mmu_idx, false, ra, &hit);
+    tlb_find(t, va, size, MMU_DATA_STORE, mmu_idx, false, ra, &hit);
     if (n < size) {
         tlb_find(t, va + n, size - n, MMU_DATA_STORE, mmu_idx, false, ra, &hit);
     }

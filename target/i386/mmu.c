@@ -339,7 +339,8 @@ bool x86_tlb_fill(Vcpu *cpu, vaddr va, unsigned size, MmuAccess access, unsigned
     if (probe) {
         return false;
     }
-    if (error_code < 0) {
+    /* Where the access ends outside the canonical addresses that comes before a fault of its first page. */
+    if (error_code < 0 || (env->efer & EFER_LMA && access != MMU_INST_FETCH && !x86_is_canonical(va + size - 1))) {
         x86_raise_err(env, EXCP0D_GPF, 0, ra);
     }
     log_mask_write(LOG_MMU, "page fault: va=%016" PRIx64 " code=%02x\n", va, error_code);
