@@ -44,6 +44,23 @@ static void random_memory(uint8_t *m)
     memset(m + 4096 * MEM_NONE, 0, 4096);
 }
 
+/* Some pointers to where rights change: into or out of the pages that are read-only or not there. */
+static void put_at_edges(IsaState *st)
+{
+    static const uint8_t edges[] = { MEM_READ_ONLY, MEM_READ_ONLY, MEM_NONE, MEM_STACK, MEM_END };
+    static const uint8_t regs[] = { 3, 4, 5, 6, 7 };
+
+    if (!one_in(4)) {
+        return;
+    }
+    for (unsigned n = 0; n < ARRAY_SIZE(regs); n++) {
+        if (one_in(4)) {
+            uint64_t edge = ISA_MEM_VA + 4096 * (uint64_t)edges[rnd(ARRAY_SIZE(edges))];
+            st->r[regs[n]] = edge - 128 + (rnd(256) & (regs[n] == 5 ? ~63u : regs[n] == 4 && !one_in(4) ? ~7u : ~0u));
+        }
+    }
+}
+
 void case_random(Case *c)
 {
     static const uint8_t pointers[] = { 3, 5, 6, 7 };
@@ -58,6 +75,7 @@ void case_random(Case *c)
     }
     st->r[5] &= ~63ull;
     st->r[4] = ISA_MEM_VA + 4096 * (MEM_STACK + 1) - 64 + (rnd(128) & (one_in(4) ? ~0u : ~7u));
+    put_at_edges(st);
     st->r[12] = rnd(16);
     st->r[15] = rnd(10);
     st->flags = 0x202 | (isa_rng() & (FLAG_MASK & ~0x400));

@@ -262,10 +262,71 @@ static void gen_fldcw(Gen *g)
     put_op(n, 0, 0, 0, 0xd9, 5, &rm, false);
 }
 
+static void gen_x87_insn(Gen *g, uint8_t op, unsigned modrm)
+{
+    Node *n = gen_node(g, N_INSN);
+
+    PUT(n, op, modrm);
+}
+
+/* A deep stack: many values, arithmetic among all of them under changing control words, and back to memory. */
+static void gen_x87_deep(Gen *g)
+{
+    static const struct { uint8_t op, digit; } loads[] = { { 0xd9, 0 }, { 0xdd, 0 }, { 0xdd, 0 }, { 0xdf, 0 }, { 0xdb, 0 }, { 0xdf, 5 }, { 0xdb, 5 } };
+    static const struct { uint8_t op, digit; } stores[] = { { 0xd9, 3 }, { 0xdd, 3 }, { 0xdd, 3 }, { 0xdf, 3 }, { 0xdb, 3 }, { 0xdf, 7 }, { 0xdb, 7 }, { 0xdd, 1 } };
+    static const uint8_t ops[] = { 0xc0, 0xc8, 0xe0, 0xe8, 0xf0, 0xf8 };     /* add mul sub subr div divr */
+    static const uint8_t unary[] = { 0xe0, 0xe1, 0xfa, 0xfc, 0xe4, 0xe5, 0xf0, 0xf6, 0xf7, 0xfd, 0xf4, 0xf8 };
+    unsigned depth = 3 + rnd(6), k;
+    Node *n;
+
+    if (!one_in(4)) {
+        gen_x87_insn(g, 0xdb, 0xe3);                                        /* fninit: empty */
+    }
+    for (k = 0; k < depth; k++) {
+        unsigned i = rnd(ARRAY_SIZE(loads));
+        Operand rm = gen_mem(g, 1);
+        if (one_in(4)) {
+            gen_x87_insn(g, 0xd9, 0xe8 + rnd(7));                           /* a constant */
+        } else {
+            n = gen_node(g, N_INSN);
+            put_op(n, 0, 0, 0, loads[i].op, loads[i].digit, &rm, false);
+        }
+    }
+    for (k = rnd(12); k; k--) {
+        switch (rnd(8)) {
+        case 0:
+            gen_fldcw(g);
+            break;
+        case 1:
+            gen_x87_insn(g, 0xd9, 0xc8 + rnd(depth));                       /* fxch */
+            break;
+        case 2:
+            gen_x87_insn(g, 0xd9, unary[rnd(ARRAY_SIZE(unary))]);
+            break;
+        case 3:
+            gen_x87_insn(g, one_in(2) ? 0xd9 : 0xdd, one_in(2) ? 0xc0 + rnd(depth) : 0xd0 + rnd(depth));    /* fld, fnop.., ffree, fst */
+            break;
+        case 4:
+            gen_integer(g);
+            break;
+        default:
+            gen_x87_insn(g, rnd(3) == 0 ? 0xde : one_in(2) ? 0xd8 : 0xdc, ops[rnd(ARRAY_SIZE(ops))] + rnd(depth));
+        }
+    }
+    for (k = rnd(depth + 1); k; k--) {
+        unsigned i = rnd(ARRAY_SIZE(stores));
+        Operand rm = gen_mem(g, 1);
+        n = gen_node(g, N_INSN);
+        put_op(n, 0, 0, 0, stores[i].op, stores[i].digit, &rm, false);
+    }
+}
+
 void gen_x87(Gen *g)
 {
     if (one_in(30)) {
         gen_fldcw(g);
+    } else if (one_in(15)) {
+        gen_x87_deep(g);
     } else if (one_in(3)) {
         gen_x87_register(g);
     } else if (one_in(2)) {

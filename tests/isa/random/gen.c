@@ -8,21 +8,18 @@
 #include "random.h"
 
 enum { ALL = 0x8d5 };
-enum { W_INTEGER, W_SIMD, W_AVX, W_X87, W_STRING, W_FORM, W_STACK, W_SHAPE };
 
-static void body(Gen *g, unsigned n);
-
-static int32_t new_label(Gen *g)
+int32_t gen_new_label(Gen *g)
 {
     return g->p->n_labels++;
 }
 
-static void place(Gen *g, int32_t label)
+void gen_place(Gen *g, int32_t label)
 {
     gen_node(g, N_LABEL)->label = label;
 }
 
-static Node *jump(Gen *g, NodeKind kind, uint8_t op, int32_t label)
+Node *gen_branch(Gen *g, NodeKind kind, uint8_t op, int32_t label)
 {
     static const uint16_t cc_reads[8] = { 0x800, 1, 0x40, 0x41, 0x80, 4, 0x880, 0x8c0 };
     Node *n = gen_node(g, kind);
@@ -135,7 +132,7 @@ static void gen_stack(Gen *g)
     gen_push(g);
     if (g->depth < 5) {
         g->depth++;
-        body(g, rnd(4));
+        gen_body(g, rnd(4));
         g->depth--;
     }
     gen_pop(g);
@@ -159,26 +156,26 @@ static void gen_compare(Gen *g)
 
 static void gen_forward(Gen *g)
 {
-    int32_t skip = new_label(g), end = new_label(g);
+    int32_t skip = gen_new_label(g), end = gen_new_label(g);
     bool has_else = one_in(3);
 
     if (one_in(2)) {
         gen_compare(g);
     }
-    jump(g, N_JCC, (uint8_t)rnd(16), skip);
-    body(g, 1 + rnd(6));
+    gen_branch(g, N_JCC, (uint8_t)rnd(16), skip);
+    gen_body(g, 1 + rnd(6));
     if (has_else) {
-        jump(g, N_JMP, 0, end);
+        gen_branch(g, N_JMP, 0, end);
     }
-    place(g, skip);
+    gen_place(g, skip);
     if (has_else) {
-        body(g, 1 + rnd(6));
-        place(g, end);
+        gen_body(g, 1 + rnd(6));
+        gen_place(g, end);
     }
 }
 
 /* The end of a loop's round on the counter, in the ways compilers have. */
-static void gen_count_down(Gen *g, int32_t head)
+void gen_count_down(Gen *g, int32_t head)
 {
     Operand counter = op_reg(15);
     Node *n = gen_node(g, N_INSN);
@@ -197,12 +194,12 @@ static void gen_count_down(Gen *g, int32_t head)
         put_op(n, 0, 0, 0, 0x83, 0, &counter, false);      /* add -1 */
         put_imm(n, 0xff, 1);
     }
-    jump(g, N_JCC, 5, head);
+    gen_branch(g, N_JCC, 5, head);
 }
 
 static void gen_loop(Gen *g)
 {
-    int32_t head = new_label(g), out = new_label(g);
+    int32_t head = gen_new_label(g), out = gen_new_label(g);
     bool nested = g->reserved >> 16 & 1, leaves = one_in(4);
     uint32_t reserved = g->reserved;
     Node *n;
@@ -213,15 +210,15 @@ static void gen_loop(Gen *g)
     }
     gen_mov_imm(g, 15, one_in(5) && !nested ? 50 + rnd(400) : 1 + rnd(9));
     g->reserved |= 1u << 16;                /* no register: in a loop */
-    place(g, head);
-    body(g, 1 + rnd(8));
+    gen_place(g, head);
+    gen_body(g, 1 + rnd(8));
     if (leaves) {
         gen_compare(g);
-        jump(g, N_JCC, (uint8_t)rnd(16), out);
-        body(g, rnd(4));
+        gen_branch(g, N_JCC, (uint8_t)rnd(16), out);
+        gen_body(g, rnd(4));
     }
     gen_count_down(g, head);
-    place(g, out);
+    gen_place(g, out);
     g->reserved = reserved;
     if (nested) {
         n = gen_node(g, N_INSN);
@@ -232,21 +229,21 @@ static void gen_loop(Gen *g)
 /* LOOP.., JRCXZ: RCX counts. */
 static void gen_loop_rcx(Gen *g)
 {
-    int32_t head = new_label(g), out = new_label(g);
+    int32_t head = gen_new_label(g), out = gen_new_label(g);
     uint32_t reserved = g->reserved;
 
     gen_mov_imm(g, 1, 1 + rnd(6));
     g->reserved |= 2;
-    place(g, head);
+    gen_place(g, head);
     if (one_in(2)) {
-        jump(g, N_LOOP, 0xe3, out);
+        gen_branch(g, N_LOOP, 0xe3, out);
     }
     gen_integer(g);
     if (one_in(2)) {
         gen_compare(g);
     }
-    jump(g, N_LOOP, (uint8_t)(0xe0 + rnd(3)), head);
-    place(g, out);
+    gen_branch(g, N_LOOP, (uint8_t)(0xe0 + rnd(3)), head);
+    gen_place(g, out);
     g->reserved = reserved;
 }
 
@@ -275,14 +272,14 @@ static void gen_call(Gen *g)
         }
         PUT(n, 0xff, 0xd0 | (reg & 7));
     } else {
-        jump(g, N_CALL, 0, g->fn_label[first]);
+        gen_branch(g, N_CALL, 0, g->fn_label[first]);
     }
 }
 
 /* To an address from a register, memory, or by RET to one that was pushed. */
 static void gen_indirect(Gen *g)
 {
-    int32_t to = new_label(g);
+    int32_t to = gen_new_label(g);
     unsigned reg = gen_dest(g), what = rnd(3);
     Operand self = op_reg(reg), rm = { .is_mem = true, .reg = 0xff, .index = 0xff, .disp = MEM_COUNTERS };
     Node *n = gen_node(g, N_INSN);
@@ -306,15 +303,79 @@ static void gen_indirect(Gen *g)
         put_op(n, 0, 0, 0, 0xff, 4, what ? &rm : &self, false);
     }
     if (one_in(2)) {
-        body(g, rnd(3));                    /* jumped over */
+        gen_body(g, rnd(3));                    /* jumped over */
     }
-    place(g, to);
+    gen_place(g, to);
+}
+
+/* In a loop: each round writes over bytes that it or the next one runs, by a store, a read-modify-write or a vector. */
+static void gen_patch_in_loop(Gen *g)
+{
+    int32_t insn = gen_new_label(g), head = gen_new_label(g);
+    bool before = one_in(2), opcode = one_in(3);
+    unsigned reg = gen_dest(g), what = rnd(4), other = gen_any(g);
+    uint32_t reserved = g->reserved;
+    Node *n;
+
+    if (reserved >> 16 & 1) {
+        gen_integer(g);
+        return;
+    }
+    gen_mov_imm(g, 15, 2 + rnd(one_in(4) ? 60 : 8));
+    g->reserved |= 1u << 16;
+    gen_place(g, head);
+    for (unsigned k = 0; k < 2; k++) {
+        if ((k == 0) != before) {
+            gen_place(g, insn);
+            n = gen_node(g, N_INSN);        /* op reg, imm32; XOR has ADD's bytes but for the middle of ModRM */
+            n->defines = ALL & ~0x10;
+            n->undefines = 0x10;
+            PUT(n, 0x48 | reg >> 3, 0x81, 0xc0 | (rnd(2) * 6) << 3 | (reg & 7));
+            put_imm(n, isa_interesting(), 4);
+        } else {
+            n = gen_node(g, N_INSN);
+            n->label = insn;
+            if (opcode) {                   /* xor byte [ModRM], 30h: ADD or XOR by turns */
+                n->defines = ALL & ~0x10;
+                n->undefines = 0x10;
+                PUT(n, 0x80, 0x35);
+                n->label_add = 2;
+            } else if (what == 0) {         /* add dword [imm], imm8 */
+                n->defines = ALL;
+                PUT(n, 0x83, 0x05);
+                n->label_add = 3;
+            } else if (what == 1) {         /* mov [imm], r32 */
+                PUT(n, 0x40 | (other >> 3) << 2, 0x89, 0x05 | (other & 7) << 3);
+                n->label_add = 3;
+            } else if (what == 2) {         /* movd [imm], xmm */
+                PUT(n, 0x66, 0x0f, 0x7e, 0x05 | (other & 7) << 3);
+                n->label_add = 3;
+            } else {                        /* lock xadd [imm], r32 */
+                n->defines = ALL;
+                other = reg;
+                PUT(n, 0xf0, 0x40 | (other >> 3) << 2, 0x0f, 0xc1, 0x05 | (other & 7) << 3);
+                n->label_add = 3;
+            }
+            n->rip_at = n->len;
+            put_imm(n, 0, 4);
+            if (opcode) {
+                PUT(n, 0x30);
+            } else if (what == 0) {
+                PUT(n, rnd(256));
+            }
+        }
+        if (k == 0) {
+            gen_body(g, rnd(4));
+        }
+    }
+    gen_count_down(g, head);
+    g->reserved = reserved;
 }
 
 /* mov byte [immediate of an instruction], x, before or after it runs. */
 static void gen_self_modifying(Gen *g)
 {
-    int32_t insn = new_label(g);
+    int32_t insn = gen_new_label(g);
     unsigned reg = gen_dest(g);
     bool before = one_in(2);
     Node *n;
@@ -329,13 +390,13 @@ static void gen_self_modifying(Gen *g)
             put_imm(n, 0, 4);
             PUT(n, rnd(256));
         } else {
-            place(g, insn);
+            gen_place(g, insn);
             n = gen_node(g, N_INSN);        /* mov reg, imm32 */
             PUT(n, 0x48 | reg >> 3, 0xc7, 0xc0 | (reg & 7));
             put_imm(n, isa_interesting(), 4);
         }
         if (k == 0) {
-            body(g, rnd(5));
+            gen_body(g, rnd(5));
         }
     }
 }
@@ -364,19 +425,24 @@ static void gen_shape(Gen *g)
         gen_indirect(g);
         break;
     default:
-        if (one_in(3)) {
+        switch (rnd(4)) {
+        case 0:
             gen_self_modifying(g);
-        } else {
+            break;
+        case 1:
+            gen_patch_in_loop(g);
+            break;
+        default:
             gen_forward(g);
         }
     }
     g->depth--;
 }
 
-static void body(Gen *g, unsigned n)
+void gen_body(Gen *g, unsigned n)
 {
     static void (*const families[])(Gen *) = {
-        gen_integer, gen_simd, gen_avx, gen_x87, gen_string, gen_form, gen_stack, gen_shape,
+        gen_integer, gen_simd, gen_avx, gen_x87, gen_string, gen_form, gen_stack, gen_shape, gen_row_of_accesses,
     };
     unsigned sum = 0;
 
@@ -396,11 +462,11 @@ static void body(Gen *g, unsigned n)
 /* What the program is mostly made of. */
 static void choose_weights(Gen *g)
 {
-    static const uint8_t themes[][8] = {
-        /* int simd avx x87 str form stack shape */
-        { 40, 0, 0, 0, 1, 0, 6, 10 }, { 40, 0, 0, 0, 1, 10, 6, 12 }, { 20, 20, 0, 0, 0, 4, 2, 6 }, { 12, 4, 30, 0, 0, 4, 2, 6 },
-        { 12, 0, 0, 30, 0, 2, 2, 6 }, { 10, 6, 6, 10, 0, 0, 1, 4 }, { 20, 5, 5, 5, 3, 10, 5, 8 }, { 10, 0, 0, 0, 8, 2, 2, 4 }, { 10, 2, 2, 2, 1, 40, 2, 4 },
-        { 30, 2, 2, 1, 0, 0, 8, 30 },
+    static const uint8_t themes[][9] = {
+        /* int simd avx x87 str form stack shape accesses */
+        { 40, 0, 0, 0, 1, 0, 6, 10, 2 }, { 40, 0, 0, 0, 1, 10, 6, 12, 2 }, { 20, 20, 0, 0, 0, 4, 2, 6, 1 }, { 12, 4, 30, 0, 0, 4, 2, 6, 1 },
+        { 12, 0, 0, 30, 0, 2, 2, 6, 0 }, { 10, 6, 6, 10, 0, 0, 1, 4, 1 }, { 20, 5, 5, 5, 3, 10, 5, 8, 2 }, { 10, 0, 0, 0, 8, 2, 2, 4, 2 },
+        { 10, 2, 2, 2, 1, 40, 2, 4, 0 }, { 30, 2, 2, 1, 0, 0, 8, 30, 2 }, { 20, 2, 2, 2, 1, 2, 10, 6, 20 }, { 4, 2, 0, 40, 0, 0, 0, 4, 4 },
     };
     unsigned t = rnd(ARRAY_SIZE(themes));
 
@@ -414,9 +480,9 @@ static void gen_functions(Gen *g)
     for (g->fn = 0; g->fn < g->n_fn; g->fn++) {
         Node *n;
 
-        place(g, g->fn_label[g->fn]);
+        gen_place(g, g->fn_label[g->fn]);
         g->budget = 12;
-        body(g, 1 + rnd(5));
+        gen_body(g, 1 + rnd(5));
         n = gen_node(g, N_RET);
         PUT(n, 0xc3);
     }
@@ -451,11 +517,11 @@ static Program *try_program(GArray *forms, bool fallbacks)
     g.fn = g.n_fn;
     choose_weights(&g);
     for (unsigned i = 0; i < g.n_fn; i++) {
-        g.fn_label[i] = new_label(&g);
+        g.fn_label[i] = gen_new_label(&g);
     }
     p->start = one_in(3) ? 0 : one_in(2) ? 4096 - 8 - rnd(200) : 5 + rnd(2000);
     g.budget = 5 + (int)rnd(one_in(4) ? 150 : 50);
-    body(&g, 1000);
+    gen_body(&g, 1000);
     PUT(gen_node(&g, N_INSN), 0xcc);
     gen_functions(&g);
     return define_flags(&g) && program_layout(p, code) ? g_steal_pointer(&p) : NULL;

@@ -68,7 +68,7 @@ typedef struct Gen {
     Program *p;
     GArray *forms;              /* of Form */
     uint32_t reserved;          /* registers that no result may go to */
-    unsigned weight[8];         /* of the families, see gen.c */
+    unsigned weight[9];         /* of the families, see gen.c */
     unsigned depth;
     int budget;                 /* nodes still to make */
     int32_t fn_label[3];
@@ -83,7 +83,16 @@ void gen_simd(Gen *g);
 void gen_avx(Gen *g);
 void gen_x87(Gen *g);
 void gen_string(Gen *g);
+void gen_row_of_accesses(Gen *g);                       /* several instructions */
 Program *gen_program(GArray *forms, bool fallbacks);
+
+/* gen.c, for the others */
+int32_t gen_new_label(Gen *g);
+void gen_place(Gen *g, int32_t label);
+Node *gen_branch(Gen *g, NodeKind kind, uint8_t op, int32_t label);
+/* The end of a loop's round: R15 counts. */
+void gen_count_down(Gen *g, int32_t head);
+void gen_body(Gen *g, unsigned n);
 
 /* encode.c */
 unsigned rnd(unsigned n);                               /* 0..n-1 */
