@@ -279,7 +279,63 @@ static bool usb_changed(Object *obj, const Property *p, Error **errp)
     return true;
 }
 
+/* --- -smp, -m and -boot as they turned out --- */
+
+static Value *get_smp(Object *obj, const Property *p)
+{
+    const SmpConfig *c = &MACHINE(obj)->smp;
+    const MachineInfo *mi = machine_info(MACHINE(obj));
+    Value *v = value_dict();
+
+    value_dict_set(v, "cpus", value_uint(c->cpus));
+    value_dict_set(v, "sockets", value_uint(c->sockets));
+    if (mi->has_dies) {
+        value_dict_set(v, "dies", value_uint(c->dies));
+    }
+    if (mi->has_clusters) {
+        value_dict_set(v, "clusters", value_uint(c->clusters));
+    }
+    if (mi->has_modules) {
+        value_dict_set(v, "modules", value_uint(c->modules));
+    }
+    value_dict_set(v, "cores", value_uint(c->cores));
+    value_dict_set(v, "threads", value_uint(c->threads));
+    value_dict_set(v, "maxcpus", value_uint(c->max_cpus));
+    return v;
+}
+
+static Value *get_memory(Object *obj, const Property *p)
+{
+    const Machine *m = MACHINE(obj);
+    Value *v = value_dict();
+
+    value_dict_set(v, "size", value_uint(m->ram_size));
+    value_dict_set(v, "max-size", value_uint(MAX(m->maxram_size, m->ram_size)));
+    value_dict_set(v, "slots", value_uint(m->ram_slots));
+    return v;
+}
+
+static Value *get_boot(Object *obj, const Property *p)
+{
+    const Machine *m = MACHINE(obj);
+    Value *v = value_dict();
+
+    if (m->boot_order) {
+        value_dict_set_str(v, "order", m->boot_order);
+    }
+    if (m->boot_once) {
+        value_dict_set_str(v, "once", m->boot_once);
+    }
+    value_dict_set_bool(v, "menu", m->boot_menu);
+    value_dict_set_bool(v, "strict", m->boot_strict);
+    return v;
+}
+
 static const Property machine_properties[] = {
+    PROP_CUSTOM(any, "smp", get_smp, NULL, .read_only = true, .shown = "SMPConfiguration", .help = "how many CPUs (-smp)"),
+    PROP_CUSTOM(any, "memory", get_memory, NULL, .read_only = true, .shown = "MemorySizeConfiguration",
+                .help = "how much memory (-m), bytes"),
+    PROP_CUSTOM(any, "boot", get_boot, NULL, .read_only = true, .shown = "BootConfiguration", .help = "from what to start (-boot)"),
     PROP_STRING("kernel", Machine, kernel, .help = "kernel image booted without firmware (-kernel)"),
     PROP_STRING("initrd", Machine, initrd, .help = "initial RAM disk, or multiboot modules (-initrd)"),
     PROP_STRING("append", Machine, append, .help = "kernel command line (-append)"),

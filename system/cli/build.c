@@ -772,6 +772,19 @@ static bool set_machine_options(Options *o, Machine *m, Error **errp)
         && (o->preconfig || set_cpus(o, m, errp)) && named(o->boot_where, set_boot(m, o->boot, errp), errp);
 }
 
+/* A machine's memory.max-size is maxmem to -m. */
+static Value *memory_group(const Value *dict)
+{
+    Value *out = value_dict();
+
+    for (size_t i = 0; i < value_dict_len(dict); i++) {
+        const char *key = value_dict_key_at(dict, i);
+
+        value_dict_set(out, strcmp(key, "max-size") ? key : "maxmem", value_ref(value_dict_value_at(dict, i)));
+    }
+    return out;
+}
+
 /* -machine smp.cpus=4,memory.size=1G,boot.menu=on are other spellings of -smp, -m, -boot. */
 static bool apply_machine_groups(Options *o, Error **errp)
 {
@@ -787,7 +800,7 @@ static bool apply_machine_groups(Options *o, Error **errp)
             error_setg(errp, "%s: '%s' takes keys, as in %s.KEY=VALUE", o->machine.where, groups[i][0], groups[i][0]);
             return false;
         }
-        if (!options_apply_dict(o, groups[i][1], value_ref(v), errp)) {
+        if (!options_apply_dict(o, groups[i][1], strcmp(groups[i][0], "memory") ? value_ref(v) : memory_group(v), errp)) {
             error_prepend(errp, "%s: %s: ", o->machine.where, groups[i][0]);
             return false;
         }
