@@ -13,8 +13,16 @@ enum { HEADER_SIZE = 36, HEADER_LENGTH = 4, HEADER_CHECKSUM = 9, FACS_ALIGN = 64
 #define FILE_TABLES "etc/acpi/tables"
 #define FILE_RSDP   "etc/acpi/rsdp"
 
-void acpi_tables_init(AcpiTables *t)
+static void set_padded(uint8_t *field, size_t size, const char *text)
 {
+    memset(field, ' ', size);
+    memcpy(field, text, MIN(strlen(text), size));
+}
+
+void acpi_tables_init(AcpiTables *t, const char *oem_id, const char *oem_table_id)
+{
+    set_padded(t->oem_id, sizeof(t->oem_id), oem_id ? oem_id : "QUERN");
+    set_padded(t->oem_table_id, sizeof(t->oem_table_id), oem_table_id ? oem_table_id : "QUERNPC");
     t->tables = g_byte_array_new();
     memset(t->rsdp, 0, sizeof(t->rsdp));
     t->pointers = g_array_new(false, false, sizeof(AcpiPointer));
@@ -79,7 +87,7 @@ void acpi_put_gas(AcpiTables *t, uint8_t space, uint8_t width, uint8_t access, u
     acpi_put(t, address, 8);
 }
 
-uint32_t acpi_table_begin(AcpiTables *t, const char *signature, uint8_t revision, const char *oem_table_id)
+uint32_t acpi_table_begin(AcpiTables *t, const char *signature, uint8_t revision)
 {
     unsigned align = strcmp(signature, "FACS") == 0 ? FACS_ALIGN : 16;
     uint32_t start;
@@ -95,8 +103,8 @@ uint32_t acpi_table_begin(AcpiTables *t, const char *signature, uint8_t revision
     }
     acpi_put(t, revision, 1);
     acpi_put(t, 0, 1);
-    g_byte_array_append(t->tables, (const uint8_t *)"QUERN ", 6);
-    g_byte_array_append(t->tables, (const uint8_t *)oem_table_id, 8);
+    g_byte_array_append(t->tables, t->oem_id, sizeof(t->oem_id));
+    g_byte_array_append(t->tables, t->oem_table_id, sizeof(t->oem_table_id));
     acpi_put(t, 1, 4);
     g_byte_array_append(t->tables, (const uint8_t *)"QURN", 4);
     acpi_put(t, 1, 4);
@@ -121,7 +129,7 @@ static void finish_rsdp(AcpiTables *t, uint32_t rsdt, uint32_t xsdt)
     const AcpiChecksum c[] = { { true, 0, 20, 8 }, { true, 0, ACPI_RSDP_SIZE, 32 } };
 
     memcpy(t->rsdp, "RSD PTR ", 8);
-    memcpy(t->rsdp + 9, "QUERN ", 6);
+    memcpy(t->rsdp + 9, t->oem_id, sizeof(t->oem_id));
     t->rsdp[15] = 2;
     st32_le(t->rsdp + 16, rsdt);
     st32_le(t->rsdp + 20, ACPI_RSDP_SIZE);
@@ -132,13 +140,13 @@ static void finish_rsdp(AcpiTables *t, uint32_t rsdt, uint32_t xsdt)
 
 void acpi_finish(AcpiTables *t, const uint32_t *offsets, unsigned n)
 {
-    uint32_t rsdt = acpi_table_begin(t, "RSDT", 1, "QUERNPC "), xsdt;
+    uint32_t rsdt = acpi_table_begin(t, "RSDT", 1), xsdt;
 
     for (unsigned i = 0; i < n; i++) {
         acpi_put_pointer(t, offsets[i], 4);
     }
     acpi_table_end(t, rsdt);
-    xsdt = acpi_table_begin(t, "XSDT", 1, "QUERNPC ");
+    xsdt = acpi_table_begin(t, "XSDT", 1);
     for (unsigned i = 0; i < n; i++) {
         acpi_put_pointer(t, offsets[i], 8);
     }

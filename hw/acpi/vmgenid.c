@@ -119,9 +119,9 @@ static void method_addr(Aml *a)
     aml_end(a);
 }
 
-uint32_t vmgenid_build_ssdt(AcpiTables *t, const char *oem_table_id, hwaddr placed_at)
+uint32_t vmgenid_build_ssdt(AcpiTables *t, hwaddr placed_at)
 {
-    uint32_t start = acpi_table_begin(t, "SSDT", 1, oem_table_id), code_at = t->tables->len, vgia_at;
+    uint32_t start = acpi_table_begin(t, "SSDT", 1), code_at = t->tables->len, vgia_at;
     unsigned blob = acpi_add_blob(t, FILE_GUID, VMGENID_PAGE, placed_at);
     GByteArray *code;
     Aml a;

@@ -9,8 +9,6 @@
 #include "hw/intc/ioapic.h"
 #include "hw/mem/memory-device.h"
 
-#define OEM_ID "QUERNPC "
-
 enum {
     GAS_MEMORY = 0, GAS_IO = 1,
     FADT_WBINVD = 1 << 0, FADT_PROC_C1 = 1 << 2, FADT_SLP_BUTTON = 1 << 5, FADT_RTC_S4 = 1 << 7, FADT_RESET_REG_SUP = 1 << 10,
@@ -21,7 +19,7 @@ enum {
 /* 5.2.10 */
 static uint32_t build_facs(AcpiTables *t)
 {
-    uint32_t start = acpi_table_begin(t, "FACS", 1, OEM_ID);
+    uint32_t start = acpi_table_begin(t, "FACS", 1);
 
     for (unsigned i = 8; i < 64; i++) {
         acpi_put(t, i == 32, 1);        /* version 1 */
@@ -73,7 +71,7 @@ static uint32_t build_fadt(const AcpiInfo *info, AcpiTables *t, uint32_t facs, u
 {
     bool reduced = info->board == ACPI_BOARD_MICROVM;
     PmBlocks pm = reduced ? (PmBlocks){ 0 } : pm_blocks(info->board);
-    uint32_t start = acpi_table_begin(t, "FACP", 5, OEM_ID);
+    uint32_t start = acpi_table_begin(t, "FACP", 5);
     uint32_t flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_RESET_REG_SUP | (reduced ? FADT_HW_REDUCED : FADT_RTC_S4);
     uint16_t boot = (uint16_t)((reduced ? 0 : BOOT_LEGACY_DEVICES) | (info->kbd ? BOOT_8042 : 0) | (info->rtc ? 0 : BOOT_NO_RTC)
                                | (reduced ? BOOT_NO_VGA : 0));
@@ -158,7 +156,7 @@ static uint32_t build_madt(const AcpiInfo *info, AcpiTables *t)
 {
     static const uint8_t level_irqs[] = { 5, 9, 10, 11 };
     const Machine *m = &info->x86->m;
-    uint32_t start = acpi_table_begin(t, "APIC", 3, OEM_ID);
+    uint32_t start = acpi_table_begin(t, "APIC", 3);
 
     acpi_put(t, APIC_DEFAULT_BASE, 4);
     acpi_put(t, info->x86->i8259 != NULL, 4);   /* PC-AT compatible: the 8259 pair is there */
@@ -187,7 +185,7 @@ static uint32_t build_madt(const AcpiInfo *info, AcpiTables *t)
 
 static uint32_t build_hpet(const AcpiInfo *info, AcpiTables *t)
 {
-    uint32_t start = acpi_table_begin(t, "HPET", 1, OEM_ID);
+    uint32_t start = acpi_table_begin(t, "HPET", 1);
 
     acpi_put(t, info->hpet_id, 4);
     acpi_put_gas(t, GAS_MEMORY, 0, 0, HPET_BASE);
@@ -200,7 +198,7 @@ static uint32_t build_hpet(const AcpiInfo *info, AcpiTables *t)
 
 static uint32_t build_mcfg(const AcpiInfo *info, AcpiTables *t)
 {
-    uint32_t start = acpi_table_begin(t, "MCFG", 1, OEM_ID);
+    uint32_t start = acpi_table_begin(t, "MCFG", 1);
 
     acpi_put(t, 0, 8);
     acpi_put(t, info->x86->ecam_base, 8);
@@ -214,7 +212,7 @@ static uint32_t build_mcfg(const AcpiInfo *info, AcpiTables *t)
 
 static uint32_t build_waet(AcpiTables *t)
 {
-    uint32_t start = acpi_table_begin(t, "WAET", 1, OEM_ID);
+    uint32_t start = acpi_table_begin(t, "WAET", 1);
 
     acpi_put(t, 1 << 1, 4);             /* the PM timer is read right the first time */
     acpi_table_end(t, start);
@@ -252,7 +250,7 @@ static void srat_cpu(AcpiTables *t, uint32_t node, uint32_t apic_id)
 static uint32_t build_srat(const AcpiInfo *info, AcpiTables *t)
 {
     const X86Machine *x = info->x86;
-    uint32_t start = acpi_table_begin(t, "SRAT", 3, OEM_ID);
+    uint32_t start = acpi_table_begin(t, "SRAT", 3);
     unsigned n_nodes = MAX(x->m.n_numa, 1u);        /* memory devices without -numa: all is node 0 */
     uint64_t at = 0;
 
@@ -307,7 +305,7 @@ bool acpi_option_add(const Value *opts, Error **errp)
 /* 5.2.17 */
 static uint32_t build_slit(const Machine *m, AcpiTables *t)
 {
-    uint32_t start = acpi_table_begin(t, "SLIT", 1, OEM_ID);
+    uint32_t start = acpi_table_begin(t, "SLIT", 1);
 
     acpi_put(t, m->n_numa, 8);
     for (unsigned i = 0; i < m->n_numa; i++) {
@@ -326,12 +324,12 @@ void acpi_build(const AcpiInfo *info, AcpiTables *out)
     Aml aml;
     GByteArray *code;
 
-    acpi_tables_init(out);
+    acpi_tables_init(out, info->x86->oem_id, info->x86->oem_table_id);
     facs = build_facs(out);
     aml_init(&aml);
     acpi_build_dsdt(info, &aml);
     code = aml_finish(&aml);
-    dsdt = acpi_table_begin(out, "DSDT", 2, OEM_ID);
+    dsdt = acpi_table_begin(out, "DSDT", 2);
     g_byte_array_append(out->tables, code->data, code->len);
     g_byte_array_unref(code);
     acpi_table_end(out, dsdt);
@@ -354,7 +352,7 @@ void acpi_build(const AcpiInfo *info, AcpiTables *out)
         offsets[n++] = build_waet(out);
     }
     if (info->vmgenid) {
-        offsets[n++] = vmgenid_build_ssdt(out, OEM_ID, X86_VMGENID_ADDR);
+        offsets[n++] = vmgenid_build_ssdt(out, X86_VMGENID_ADDR);
     }
     for (unsigned i = 0; info->x86->acpi_user_tables && i < info->x86->acpi_user_tables->len; i++) {
         offsets[n++] = acpi_put_user_table(out, g_ptr_array_index(info->x86->acpi_user_tables, i));

@@ -432,7 +432,21 @@ static bool vmport_changed(Object *obj, const Property *p, Error **errp)
     return true;
 }
 
+static const char *const entry_points[] = { "auto", "32", "64", NULL };
+
+static bool entry_point_changed(Object *obj, const Property *p, Error **errp)
+{
+    if (PC_MACHINE(obj)->smbios_entry_point == 1) {
+        error_setg(errp, "cannot be 32: the tables have the 64-bit entry point of SMBIOS 3");
+        return false;
+    }
+    return true;
+}
+
 static const Property pc_machine_properties[] = {
+    PROP_ENUM("smbios-entry-point-type", PcMachine, smbios_entry_point, entry_points, 0, .changed = entry_point_changed,
+              .shown = "str", .help = "SMBIOS entry point: 64 (auto)"),
+    PROP_STRING("pcspk-audiodev", PcMachine, pcspk_audiodev, .help = "what the speaker is heard on; 'none' back ends are silent"),
     PROP_BOOL("hpet", PcMachine, hpet, true, .help = "high precision event timer"),
     PROP_ON_OFF_AUTO("vmport", PcMachine, vmport, ON_OFF_AUTO_AUTO, .changed = vmport_changed, .help = "VMware back door port"),
     PROP_BOOL("fd-bootchk", PcMachine, fd_bootchk, true, .help = "firmware checks that a floppy can be booted from"),

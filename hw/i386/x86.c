@@ -300,7 +300,22 @@ static bool smm_changed(Object *obj, const Property *p, Error **errp)
     return true;
 }
 
+static bool oem_changed(Object *obj, const Property *p, Error **errp)
+{
+    const char *text = *(char *const *)((const char *)obj + p->offset);
+    size_t max = strcmp(p->name, "x-oem-id") ? ACPI_OEM_TABLE_ID_MAX : ACPI_OEM_ID_MAX;
+
+    if (text && strlen(text) > max) {
+        error_setg(errp, "has %zu characters, '%s': at most %zu fit into an ACPI table", strlen(text), text, max);
+        return false;
+    }
+    return true;
+}
+
 static const Property x86_machine_properties[] = {
+    PROP_STRING("x-oem-id", X86Machine, oem_id, .changed = oem_changed, .help = "OEM id of ACPI tables, 6 characters at most"),
+    PROP_STRING("x-oem-table-id", X86Machine, oem_table_id, .changed = oem_changed,
+                .help = "OEM table id of ACPI tables, 8 characters at most"),
     PROP_ON_OFF_AUTO("acpi", X86Machine, acpi, ON_OFF_AUTO_AUTO, .help = "ACPI tables and hardware"),
     PROP_ON_OFF_AUTO("smm", X86Machine, smm, ON_OFF_AUTO_AUTO, .changed = smm_changed, .help = "system management mode"),
     PROP_ON_OFF_AUTO("pit", X86Machine, pit, ON_OFF_AUTO_AUTO, .help = "8254 interval timer"),

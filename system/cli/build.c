@@ -744,12 +744,28 @@ static bool set_cpus(Options *o, Machine *m, Error **errp)
     return set_smp(m, &o->smp, errp) && set_cpu(m, &o->cpu, errp) && for_items(o, o->numas, add_numa, errp);
 }
 
+static bool has_audiodev(const Options *o, const char *id)
+{
+    return o->audiodev_ids && g_ptr_array_find_with_equal_func(o->audiodev_ids, id, g_str_equal, NULL);
+}
+
+static bool check_speaker(const Options *o, Error **errp)
+{
+    const char *id = value_dict_get_str(o->machine.dict, "pcspk-audiodev");
+
+    if (id && !has_audiodev(o, id)) {
+        error_setg(errp, "pcspk-audiodev: there is no audiodev '%s'", id);
+        return false;
+    }
+    return true;
+}
+
 static bool set_machine_options(Options *o, Machine *m, Error **errp)
 {
     static const char *const skip[] = { "type", "accel", "smp", "memory", "boot", NULL };
     Error *err = NULL;
 
-    if (o->machine.dict && !object_set_properties_dict(m, o->machine.dict, skip, &err)) {
+    if (o->machine.dict && !(object_set_properties_dict(m, o->machine.dict, skip, &err) && check_speaker(o, &err))) {
         error_prepend(&err, "%s: ", o->machine.where);
         error_propagate(errp, err);
         return false;
@@ -845,11 +861,6 @@ static bool add_vga(const Options *o, Machine *m, Error **errp)
 }
 
 /* Audio back ends have no sound, so a server that names one has nothing to do but to name it rightly. */
-static bool has_audiodev(const Options *o, const char *id)
-{
-    return o->audiodev_ids && g_ptr_array_find_with_equal_func(o->audiodev_ids, id, g_str_equal, NULL);
-}
-
 static bool add_vnc(Options *o, CliItem *item, Error **errp)
 {
     g_autoptr(QapiVncOptions) vnc = qapi_parse_vnc_options(item->dict, QAPI_FROM_TEXT, errp);

@@ -34,6 +34,9 @@ BAD = [  # arguments, what the message must contain
     (NONE + ['-smp', '2'], "Invalid SMP CPUs 2. The max CPUs supported by machine 'none' is 1"),
     (NONE + ['-cpu', 'abacus'], "-cpu abacus: unable to find CPU model 'abacus'"),
     (NONE + ['-cpu', 'qemu64,+warp'], "-cpu qemu64,+warp: qemu64-x86_64-cpu has no property 'warp'"),
+    (['-machine', 'q35,x-oem-id=ABCDEFG'], "x-oem-id has 7 characters, 'ABCDEFG': at most 6"),
+    (['-machine', 'q35,smbios-entry-point-type=32'], 'smbios-entry-point-type cannot be 32'),
+    (['-machine', 'q35,pcspk-audiodev=a'], "there is no audiodev 'a'"),
     (['-cpu', 'max,tsc-frequency=5'], 'tsc-frequency must be 1000000000 Hz under TCG, got 5'),
     (['-cpu', 'max,vendor=abc'], "CPU vendor must be 12 characters, got 'abc'"),
     (['-cpu', 'max,phys-bits=99'], 'phys-bits must be 32..52 bits, got 99'),
@@ -145,6 +148,20 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn('flux-capacitor', err)
         self.assertEqual(os.listdir(self.folder.name), [], log)
+
+    def test_machine_tells_what_was_chosen(self):
+        """By its properties, however it was said."""
+        def machine(*args):
+            with quern.Quern(*args) as q:
+                return [q.command('qom-get', {'path': '/machine', 'property': p}) for p in ('smp', 'memory', 'boot')]
+
+        smp, memory, boot = machine('-machine', 'q35,smp.cpus=2,smp.maxcpus=8,smp.threads=2,memory.size=256M,memory.max-size=1G,'
+                                    'memory.slots=3,boot.order=dc,boot.strict=on')
+        self.assertEqual(smp, {'cpus': 2, 'maxcpus': 8, 'sockets': 1, 'dies': 1, 'modules': 1, 'cores': 4, 'threads': 2})
+        self.assertEqual(memory, {'size': 256 << 20, 'max-size': 1 << 30, 'slots': 3})
+        self.assertEqual(boot, {'order': 'dc', 'menu': False, 'strict': True})
+        self.assertEqual((smp, memory, boot), tuple(machine(
+            '-machine', 'q35', '-smp', '2,maxcpus=8,threads=2', '-m', '256,maxmem=1G,slots=3', '-boot', 'dc,strict=on')))
 
     def test_help_prints_and_exits_0(self):
         for args, text in HELP:

@@ -53,11 +53,34 @@ static void test_pvpanic_reports(void)
     qtest_stop(q);
 }
 
+/* Every table but FACS has the OEM's names, filled up with spaces. */
+static void test_acpi_tables_have_the_oem_given(void)
+{
+    QTest *q = qtest_start("-machine q35,x-oem-id=ABC,x-oem-table-id=DEFG");
+    g_autofree uint8_t *data = NULL;
+    unsigned n = 0;
+    uint32_t size;
+    uint16_t key;
+
+    g_assert_true(fw_cfg_find(q, "etc/acpi/tables", &key, &size));
+    data = g_malloc(size);
+    fw_cfg_read(q, key, data, size);
+    for (uint32_t at = 0; at + 36 <= size; at += 16) {
+        if (!memcmp(data + at, "DSDT", 4) || !memcmp(data + at, "APIC", 4) || !memcmp(data + at, "FACP", 4)) {
+            g_assert_cmpint(memcmp(data + at + 10, "ABC   DEFG    ", 14), ==, 0);
+            n++;
+        }
+    }
+    g_assert_cmpuint(n, ==, 3);
+    qtest_stop(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/fw-cfg/machine", test_fw_cfg_tells_of_the_machine);
     g_test_add_func("/fw-cfg/end", test_fw_cfg_reads_zero_past_the_end);
     g_test_add_func("/pvpanic/report", test_pvpanic_reports);
+    g_test_add_func("/acpi/oem", test_acpi_tables_have_the_oem_given);
     return g_test_run();
 }

@@ -36,8 +36,13 @@ typedef struct AcpiChecksum {
     uint32_t start, len, at;
 } AcpiChecksum;
 
+/* Characters in a header (5.2.6). */
+#define ACPI_OEM_ID_MAX 6
+#define ACPI_OEM_TABLE_ID_MAX 8
+
 typedef struct AcpiTables AcpiTables;
 struct AcpiTables {
+    uint8_t oem_id[ACPI_OEM_ID_MAX], oem_table_id[ACPI_OEM_TABLE_ID_MAX];       /* of every header; filled up with spaces */
     GByteArray *tables;
     uint8_t rsdp[36];
     GArray *pointers;           /* of AcpiPointer */
@@ -48,10 +53,11 @@ struct AcpiTables {
 
 #define ACPI_RSDP_SIZE 36
 
-void acpi_tables_init(AcpiTables *t);
+/* @oem_id: up to 6 characters, @oem_table_id: up to 8; NULL = ours. */
+void acpi_tables_init(AcpiTables *t, const char *oem_id, const char *oem_table_id);
 void acpi_tables_fini(AcpiTables *t);
 /* Start a table on a 16-byte boundary (FACS: 64): its header; returns its offset. */
-uint32_t acpi_table_begin(AcpiTables *t, const char *signature, uint8_t revision, const char *oem_table_id);
+uint32_t acpi_table_begin(AcpiTables *t, const char *signature, uint8_t revision);
 /* Length in place, checksum noted. */
 void acpi_table_end(AcpiTables *t, uint32_t start);
 void acpi_put(AcpiTables *t, uint64_t v, unsigned bytes);

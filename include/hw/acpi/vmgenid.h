@@ -18,6 +18,6 @@ void vmgenid_connect(VmGenId *s, AcpiPm *pm);
 /* At a reset, without firmware: write the page at @addr, page-aligned, and remember where it is. */
 void vmgenid_place(VmGenId *s, hwaddr addr);
 /* The SSDT; @placed_at: where a direct boot has the page.  Returns the table's offset. */
-uint32_t vmgenid_build_ssdt(AcpiTables *t, const char *oem_table_id, hwaddr placed_at);
+uint32_t vmgenid_build_ssdt(AcpiTables *t, hwaddr placed_at);
 
 #endif

@@ -12,6 +12,8 @@ typedef struct PcMachine {
     /* options */
     bool hpet, i8042, fd_bootchk;
     OnOffAuto vmport;
+    int smbios_entry_point;             /* 0 = auto, 1 = 32 bits, 2 = 64 */
+    char *pcspk_audiodev;               /* checked by who knows the back ends; all are silent */
     /* board's */
     bool q35;
     PCIHost *host;

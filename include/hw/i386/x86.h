@@ -29,6 +29,7 @@ typedef struct X86Machine {
 
     /* options */
     OnOffAuto acpi, smm, pit, pic;
+    char *oem_id, *oem_table_id;        /* of ACPI tables; NULL = ours */
     uint64_t max_ram_below_4g;          /* 0 = the board's own split */
 
     /* memory map: RAM [0, below_4g) and [4 GiB, 4 GiB + above_4g) */
