@@ -45,10 +45,6 @@ static bool setup_process(const Options *o, Error **errp)
         return false;
     }
     log_mask = mask;
-    if (o->preconfig && o->daemonize) {     /* the parent waits for a machine, which somebody is to ask for first */
-        error_setg(errp, "-preconfig and -daemonize exclude each other");
-        return false;
-    }
     options_misc_take_effect(o);
     return !o->daemonize || daemon_start(errp);
 }

@@ -92,10 +92,17 @@ class Preconfig(unittest.TestCase):
         self.assertIn('Error: The command is permitted only before machine initialization', out)
         self.assertIn('address-space: memory', out)
 
-    def test_not_into_the_background(self):
-        status, _, err = quern.run('-preconfig', '-daemonize', '-machine', 'none')
-        self.assertEqual(status, 1)
-        self.assertIn('-preconfig and -daemonize exclude each other', err)
+    def test_into_the_background_once_the_machine_is_there(self):
+        with quern.Quern('-preconfig', '-daemonize', '-machine', 'q35', '-m', '64') as q:
+            self.assertEqual(q.command('query-status')['status'], 'prelaunch')
+            self.assertIsNone(q.process.poll())
+            q.command('x-exit-preconfig')
+            self.assertEqual(q.wait(), 0)
+            q.command('quit')
+        with quern.Quern('-preconfig', '-daemonize', '-machine', 'none', '-device', 'nosuch') as q:
+            q.socket.sendall(b'{"execute":"x-exit-preconfig"}')
+            self.assertEqual(q.wait(), 1)
+            self.assertIn("'nosuch' is not a valid device model name", q.last_words())
 
 
 if __name__ == '__main__':
