@@ -35,7 +35,7 @@ static IrVal value_new(IrBlock *b, IrKind kind, IrType t, unsigned bits, uint64_
         b->overflow = true;
         return ir_handle(1, t);
     }
-    b->values[b->n_values] = (IrValue){ .kind = kind, .type = t, .bits = bits, .k = k, .def = IR_NO_POS };
+    b->values[b->n_values] = (IrValue){ .kind = kind, .type = t, .bits = bits, .k = k, .def = IR_NO_POS, .next = IR_NO_POS, .last = IR_NO_POS };
     return ir_handle(b->n_values++, t);
 }
 
@@ -74,7 +74,7 @@ IrOp *build_op(IrBlock *b, IrOpcode opc, IrType t)
         b->n_ops = TCG_MAX_OPS - 2;
     }
     op = &b->ops[b->n_ops];
-    *op = (IrOp){ .opc = opc, .type = t };
+    *op = (IrOp){ .opc = opc, .type = t, .epoch = b->epoch };
     if (!b->unreachable) {
         b->n_ops++;
     }
@@ -86,7 +86,7 @@ IrVal build_result(IrBlock *b, IrOp *op, IrType t, unsigned bits)
     IrVal v = value_new(b, IR_KIND_TEMP, t, bits, 0);
 
     op->out = ir_id(v);
-    b->values[op->out].def = op - b->ops;
+    b->values[op->out].def = b->values[op->out].last = op - b->ops;
     b->unrecorded |= b->unreachable;
     return v;
 }
@@ -151,7 +151,8 @@ void ir_block_reset(IrBlock *b)
     b->n_ops = b->n_args = b->n_calls = b->n_labels = b->n_vars = b->n_insns = 0;
     b->n_values = 1;
     b->pc_bits = 64;
-    b->unreachable = b->unrecorded = b->overflow = b->loops = false;
+    b->unreachable = b->unrecorded = b->overflow = b->loops = b->backward = false;
+    b->epoch = 0;
     b->generation++;
     b->forward_generation++;
     value_new(b, IR_KIND_CONST, IR_I64, 0, 0);      /* 1: stands in when tables are full */
@@ -182,15 +183,11 @@ void build_end_path(IrBlock *b)
 
 void ir_insn_start(IrBlock *b, uint32_t pc_delta, uint32_t p0, uint32_t p1)
 {
-    IrOp *op;
-
     if (b->n_insns >= TCG_MAX_OPS) {
         b->overflow = true;
         return;
     }
-    op = build_op(b, IR_OP_insn_start, IR_VOID);
-    op->k = b->n_insns;
-    b->insns[b->n_insns++] = (IrInsnMark){ pc_delta, { p0, p1 } };
+    b->insns[b->n_insns++] = (IrInsnMark){ pc_delta, { p0, p1 }, b->n_ops };
 }
 
 IrVal ir_get(IrBlock *b, unsigned global)
@@ -330,6 +327,7 @@ void ir_label(IrBlock *b, IrLabel l)
 {
     assert(b->labels[l.id].pos == IR_NO_POS || b->overflow);
     b->unreachable = false;
+    b->epoch++;
     b->labels[l.id].pos = b->n_ops;
     build_op(b, IR_OP_label, IR_VOID)->k = l.id;
     forget(b);
@@ -353,7 +351,9 @@ static void label_ref(IrBlock *b, IrLabel l)
 {
     if (!b->unreachable) {
         b->labels[l.id].refs++;
-        b->labels[l.id].backward |= b->labels[l.id].pos != IR_NO_POS;
+        if (b->labels[l.id].pos != IR_NO_POS) {
+            b->labels[l.id].backward = b->backward = true;
+        }
     }
 }
 
@@ -661,9 +661,33 @@ BINARY(sar)
 BINARY(rotl)
 BINARY(rotr)
 
+/* What binary() would do, in one go: most additions are of a constant to a register or to a sum of this kind. */
+IrVal ir_addi(IrBlock *b, IrVal x, int64_t by)
+{
+    IrType t = ir_type(b, x);
+    uint64_t k = by & ir_mask(t);
+
+    while (k) {
+        const IrValue *v = value_of(b, x);
+        const IrOp *d = maker_of(b, x);
+
+        if (v->kind == IR_KIND_CONST) {
+            return ir_const(b, t, v->k + k);
+        }
+        if (v->kind == IR_KIND_PC && t == IR_I64 && b->pc_bits == 64) {
+            return ir_pc(b, v->k + k);
+        }
+        if (!d || d->opc != IR_OP_add || d->type != t || b->values[d->in[1]].kind != IR_KIND_CONST) {
+            return emit2(b, IR_OP_add, t, x, ir_const(b, t, k), ir_width(t));
+        }
+        x = ir_handle(d->in[0], t);             /* (x + k2) + k ==> x + (k2 + k) */
+        k = (b->values[d->in[1]].k + k) & ir_mask(t);
+    }
+    return x;
+}
+
 #define BINARY_K(name, op, T) \
     IrVal ir_##name(IrBlock *b, IrVal x, T k) { return binary(b, IR_OP_##op, x, ir_const(b, ir_type(b, x), k)); }
-BINARY_K(addi, add, int64_t)
 BINARY_K(andi, and, uint64_t)
 BINARY_K(ori, or, uint64_t)
 BINARY_K(xori, xor, uint64_t)

@@ -19,6 +19,7 @@ TcgContext *tcg_context_new(const IrTarget *target)
     c->ir.ctx = c;
     c->ir.target = target;
     pins_of_target(target, &c->base_pins);
+    c->pins = c->base_pins;
     c->ir.pin_reg = c->pins.reg;
     c->ir.page_bits = target->page_bits ? target->page_bits : 12;
     return c;
@@ -84,13 +85,11 @@ static void dump(IrBlock *b, unsigned mask, const char *title)
 }
 
 /* For -d op_ra: an op, where its result is, and where its code begins. */
-static void dump_allocated(TcgContext *c, unsigned pos, uint32_t offset, FILE *f)
+static void dump_allocated(TcgContext *c, unsigned pos, uint32_t offset, unsigned *insn, FILE *f)
 {
     const IrOp *op = &c->ir.ops[pos];
 
-    if (op->opc == IR_OP_nop) {
-        return;
-    }
+    ir_dump_insns(&c->ir, insn, pos, f);
     ir_dump_op(&c->ir, pos, f);
     if (op->out && c->value[op->out].reg >= 0) {
         fprintf(f, "%*s; %04x: %%%u in r%d, occupied %08x\n", 8, "", offset, op->out, c->value[op->out].reg,
@@ -100,22 +99,24 @@ static void dump_allocated(TcgContext *c, unsigned pos, uint32_t offset, FILE *f
 
 static bool emit_ops(TcgContext *c, FILE *log)
 {
-    for (c->pos = 0; c->pos < c->ir.n_ops; c->pos++) {
-        IrOp *op = &c->ir.ops[c->pos];
+    const uint8_t *full = c->a.end - CODE_MARGIN;
+    IrOp *op = c->ir.ops;
+    unsigned insn = 0;
+
+    for (unsigned pos = 0; pos < c->ir.n_ops; pos++, op++) {
         uint32_t offset = asm_offset(&c->a);
 
         if (op->opc == IR_OP_nop) {
             continue;
         }
+        c->pos = pos;
         __atomic_store_n(&c->op_count[op->opc], c->op_count[op->opc] + 1, __ATOMIC_RELAXED);
         out_op(c, op);
-        if (op->opc != IR_OP_insn_start) {
-            ra_end_op(c, op);
-        }
+        ra_end_op(c, op);
         if (unlikely(log)) {
-            dump_allocated(c, c->pos, offset, log);
+            dump_allocated(c, pos, offset, &insn, log);
         }
-        if (unlikely(c->a.p + CODE_MARGIN > c->a.end || c->n_state + STATE_MARGIN > STATE_MAX || c->refused)) {
+        if (unlikely(c->a.p > full || c->n_state > STATE_MAX - STATE_MARGIN || c->refused)) {
             return false;
         }
     }
@@ -155,6 +156,7 @@ static bool emit(TcgContext *c, TcgCode *out)
     for (unsigned i = 0; i < IR_DIRECT_SLOTS; i++) {
         out->direct[i].jump_offset = -1;
     }
+    memset(c->told_dirty, 0, sizeof(c->told_dirty));
     c->out = out;
     c->short_jump = NULL;
     c->flags.end = NULL;

@@ -36,8 +36,14 @@ typedef struct FaultRow {
     uint16_t insn;
     bool pins_live;             /* a slow path: pinned globals are in the saved registers */
     uint16_t state_len;
-    uint32_t state;             /* in TcgContext.fault_state: the dirty globals */
+    uint32_t state;             /* in TcgContext.fault_state: where dirty globals are, if not as in the row before */
 } FaultRow;
+
+/* Where the last slow path's row said that a global is. */
+typedef struct FaultTold {
+    uint64_t k;
+    uint8_t kind;
+} FaultTold;
 
 /* Out-of-line part of a memory access. */
 typedef struct SlowStub {
@@ -104,6 +110,7 @@ struct TcgContext {
     IrId reg[N_HOST_REGS];
     uint64_t dirty[IR_MAX_GLOBALS / 64];
     RaGlobal global[IR_MAX_GLOBALS];
+    uint64_t known[IR_MAX_GLOBALS / 64];        /* globals with in_env set */
     uint8_t slot_used[N_SLOTS];
     uint8_t var_slot[IR_MAX_VARS];
     bool refused;                               /* cannot go on: too many slots wanted, or an invariant broken */
@@ -113,7 +120,7 @@ struct TcgContext {
     RaValue value[IR_MAX_VALUES];
 
     /* emitter */
-    unsigned insn;                              /* index in IrBlock.insns of the current instruction */
+    unsigned insn;                              /* index in IrBlock.insns of the last fault row's instruction */
     unsigned n_rows, n_stubs, n_side_exits, n_kept, n_fixes, n_data;
     uint32_t n_state;
     FaultRow rows[TCG_MAX_OPS];
@@ -130,6 +137,8 @@ struct TcgContext {
     uint8_t *label_at[IR_MAX_LABELS];
     uint8_t *loop_at;                           /* the loop's head */
     TcgCode *out;
+    uint64_t told_dirty[IR_MAX_GLOBALS / 64];   /* globals dirty at the last slow path's row */
+    FaultTold told[IR_MAX_GLOBALS];
     uint8_t fault_state[STATE_MAX];
     uint8_t code[CODE_MAX];
 

@@ -44,9 +44,6 @@ static void dump_memop(unsigned mop, FILE *f)
 static void dump_details(IrBlock *b, const IrOp *op, FILE *f)
 {
     switch (op->opc) {
-    case IR_OP_insn_start:
-        fprintf(f, " +0x%x, 0x%x, 0x%x", b->insns[op->k].pc_delta, b->insns[op->k].params[0], b->insns[op->k].params[1]);
-        break;
     case IR_OP_get: case IR_OP_put: case IR_OP_discard:
         fprintf(f, "%s%s", op->n_in ? ", " : " ", b->target->globals[op->k].name);
         break;
@@ -108,7 +105,7 @@ void ir_dump_op(IrBlock *b, unsigned pos, FILE *f)
     IrOp *op = &b->ops[pos];
     const IrId *in = ir_op_in(b, op);
 
-    fputs(op->opc == IR_OP_insn_start || op->opc == IR_OP_label ? " " : "    ", f);
+    fputs(op->opc == IR_OP_label ? " " : "    ", f);
     if (op->out) {
         fprintf(f, "%%%u = ", op->out);
     }
@@ -121,9 +118,21 @@ void ir_dump_op(IrBlock *b, unsigned pos, FILE *f)
     fputc('\n', f);
 }
 
+void ir_dump_insns(IrBlock *b, unsigned *next, unsigned pos, FILE *f)
+{
+    for (; *next < b->n_insns && b->insns[*next].op <= pos; ++*next) {
+        const IrInsnMark *m = &b->insns[*next];
+
+        fprintf(f, " insn +0x%x, 0x%x, 0x%x\n", m->pc_delta, m->params[0], m->params[1]);
+    }
+}
+
 void ir_dump(IrBlock *b, FILE *f)
 {
+    unsigned insn = 0;
+
     for (unsigned pos = 0; pos < b->n_ops; pos++) {
+        ir_dump_insns(b, &insn, pos, f);
         if (b->ops[pos].opc != IR_OP_nop) {
             ir_dump_op(b, pos, f);
         }

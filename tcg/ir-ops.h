@@ -42,6 +42,7 @@ typedef struct IrOp {
     IrId out;
     IrId in[4];                     /* calls: in IrBlock.call_args; put: in[1] = see IR_PUT_UNTIL */
     uint8_t n_in;
+    uint16_t epoch;                 /* labels placed before or at it */
     int32_t disp;                   /* ld, st: added to the address, by liveness; exit_if: flags */
     int64_t k;                      /* label, global, offset, helper, delta */
 } IrOp;
@@ -56,14 +57,16 @@ typedef struct IrValue {
     bool crosses_call;
     uint8_t pin;                    /* the pinned global it will be put to before anything can look; 0xff */
     uint16_t def;                   /* op index */
-    uint16_t next;                  /* by liveness: first use */
+    uint16_t next;                  /* by liveness: first use; IR_NO_POS before */
     uint16_t last;                  /* last op that may need it, loops considered */
     uint64_t k;                     /* constant, or pc delta */
 } IrValue;
 
+/* A guest instruction, or a change of its parameters: from op @op on. */
 typedef struct IrInsnMark {
     uint32_t pc_delta;
     uint32_t params[2];
+    uint32_t op;
 } IrInsnMark;
 
 typedef struct IrLabelInfo {
@@ -92,6 +95,8 @@ struct IrBlock {
     bool unreachable;               /* the path has ended, no label yet */
     bool unrecorded;                /* some value was made meanwhile */
     bool overflow;                  /* some table was full: the block is refused */
+    bool backward;                  /* some label's branch comes later */
+    uint16_t epoch;                 /* labels placed so far */
     uint32_t generation;            /* of const_hash and the forwarding tables */
     uint32_t forward_generation;
 
@@ -109,7 +114,6 @@ struct IrBlock {
     /* by liveness: position of the next use of the same value, per operand */
     uint16_t next_use[TCG_MAX_OPS][4];
     uint16_t call_next_use[IR_MAX_ARGS];
-    uint16_t n_labels_before[TCG_MAX_OPS], n_calls_before[TCG_MAX_OPS];
 };
 
 /* By liveness: the last op at which a put's value must be recoverable as that of its global. */
@@ -145,6 +149,8 @@ void ir_validate(IrBlock *b, const char *when);
 /* dump.c */
 void ir_dump(IrBlock *b, FILE *f);
 void ir_dump_op(IrBlock *b, unsigned pos, FILE *f);
+/* The instructions from *@next on that begin at op @pos or before; *@next goes past them. */
+void ir_dump_insns(IrBlock *b, unsigned *next, unsigned pos, FILE *f);
 
 static inline unsigned ir_bit_length(uint64_t v) { return v ? 64 - __builtin_clzll(v) : 0; }
 

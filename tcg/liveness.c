@@ -18,18 +18,17 @@ typedef struct Live {
     uint16_t until[IR_MAX_GLOBALS];         /* last sync point before the next put, if later than.. */
     uint16_t next_get[IR_MAX_GLOBALS];      /* the nearest op that reads the global */
     uint16_t sync;                          /* the nearest sync point */
+    uint16_t label, call;                   /* the nearest of each */
     uint16_t edge;                          /* the nearest edge */
     uint16_t edge_when[IR_MAX_GLOBALS];     /* .. the edge that was nearest when until was set */
 } Live;
 
-static bool is_sync_point(const IrBlock *b, const IrOp *op)
+/* A helper that looks at globals, writes them, or may fault: all must be in env. */
+static bool call_is_edge(const IrBlock *b, const IrOp *op)
 {
-    if (op->opc == IR_OP_call) {
-        const unsigned blind = IR_HELPER_NO_READ | IR_HELPER_NO_WRITE | IR_HELPER_NO_FAULT;
+    const unsigned blind = IR_HELPER_NO_READ | IR_HELPER_NO_WRITE | IR_HELPER_NO_FAULT;
 
-        return (b->target->helpers[ir_call_helper(op)].flags & blind) != blind;
-    }
-    return ir_op_info[op->opc].flags & (OPF_FAULT | OPF_EDGE);
+    return (b->target->helpers[ir_call_helper(op)].flags & blind) != blind;
 }
 
 /* At an edge, or a call that may look, everything goes to env: no put is needed past it. */
@@ -58,14 +57,11 @@ static void fault_point(Live *l, unsigned pos)
     }
 }
 
-static bool droppable(const IrBlock *b, const IrOp *op)
+static bool call_is_droppable(const IrBlock *b, const IrOp *op)
 {
-    if (op->opc == IR_OP_call) {
-        unsigned f = b->target->helpers[ir_call_helper(op)].flags;
+    unsigned f = b->target->helpers[ir_call_helper(op)].flags;
 
-        return op->out && (f & IR_HELPER_PURE) == IR_HELPER_PURE && !(f & IR_HELPER_NORETURN);
-    }
-    return ir_op_info[op->opc].flags & OPF_PURE;
+    return op->out && (f & IR_HELPER_PURE) == IR_HELPER_PURE && !(f & IR_HELPER_NORETURN);
 }
 
 /*
@@ -113,7 +109,7 @@ static const IrOp *sole_maker(const IrBlock *b, const IrOp *op, unsigned i, unsi
     const IrValue *v = &b->values[op->in[i]];
 
     if (v->kind != IR_KIND_TEMP || v->next != IR_NO_POS || v->def >= pos || b->ops[v->def].out != op->in[i] ||
-        (b->n_labels && b->n_labels_before[v->def] != b->n_labels_before[pos])) {
+        b->ops[v->def].epoch != op->epoch) {
         return NULL;
     }
     return &b->ops[v->def];
@@ -156,7 +152,15 @@ static void fuse_scale(IrBlock *b, IrOp *op, unsigned pos)
     }
 }
 
-static void chain_uses(IrBlock *b, IrOp *op, unsigned pos)
+static inline void note_use(IrValue *v, unsigned pos)
+{
+    if (v->next == IR_NO_POS) {
+        v->last = pos;
+    }
+    v->next = pos;
+}
+
+static inline void chain_uses(IrBlock *b, IrOp *op, unsigned pos)
 {
     IrId *in = ir_op_in(b, op);
     uint16_t *next = ir_op_next_use(b, op);
@@ -164,16 +168,11 @@ static void chain_uses(IrBlock *b, IrOp *op, unsigned pos)
     if (unlikely(b->unrecorded)) {
         replace_unrecorded(b, in, op->n_in);
     }
-    for (unsigned i = 0; i < op->n_in; i++) {
+    for (unsigned i = 0; i < op->n_in; i++) {   /* all before any: an operand may be there twice */
         next[i] = b->values[in[i]].next;
     }
     for (unsigned i = 0; i < op->n_in; i++) {
-        IrValue *v = &b->values[in[i]];
-
-        if (v->next == IR_NO_POS) {
-            v->last = pos;
-        }
-        v->next = pos;
+        note_use(&b->values[in[i]], pos);
     }
 }
 
@@ -212,6 +211,8 @@ static void extend_over_loops(IrBlock *b)
 
                 if (v->kind == IR_KIND_TEMP && v->def < p && v->last >= p && v->last < q && v->next != IR_NO_POS) {
                     v->last = q;
+                    v->crosses_label = true;            /* the loop's head */
+                    v->crosses_call |= b->n_calls > 0;
                     changed = true;
                 }
             }
@@ -219,100 +220,104 @@ static void extend_over_loops(IrBlock *b)
     } while (changed);
 }
 
-static void count_labels_and_calls(IrBlock *b)
+/* Where @out should be: across what it lives, and if it is put soon, in its global's register at once. */
+static inline void visit_result(IrBlock *b, const Live *l, IrId out)
 {
-    unsigned n_labels = 0, n_calls = 0;
+    IrValue *v = &b->values[out];
 
-    if (!b->n_labels && !b->n_calls) {
+    if (!out) {
         return;
     }
-    for (unsigned pos = 0; pos < b->n_ops; pos++) {
-        b->n_calls_before[pos] = n_calls;
-        n_labels += b->ops[pos].opc == IR_OP_label;
-        n_calls += b->ops[pos].opc == IR_OP_call;
-        b->n_labels_before[pos] = n_labels;
+    v->crosses_label = v->next != IR_NO_POS && v->last >= l->label;
+    v->crosses_call = v->next != IR_NO_POS && v->last > l->call;
+    if (b->pin_reg) {
+        v->pin = v->next < l->sync ? find_pin(b, l, out) : IR_NO_PIN;
     }
 }
 
-/* Marks which values live across labels and calls, by counting both in program order. */
-static void mark_crossings(IrBlock *b)
+static void drop(IrOp *op)
 {
-    const uint16_t *labels = b->n_labels_before, *calls = b->n_calls_before;
+    op->opc = IR_OP_nop;
+    op->n_in = op->out = 0;
+}
 
-    if (!b->n_labels && !b->n_calls) {
-        return;
-    }
-    for (unsigned i = 1; i < b->n_values; i++) {
-        IrValue *v = &b->values[i];
+static void visit_get(IrBlock *b, Live *l, IrOp *op, unsigned pos)
+{
+    l->pending.w[op->k / 64] &= ~BIT_ULL(op->k % 64);
+    set_until(l, op->k, pos);
+    l->next_get[op->k] = pos;
+    visit_result(b, l, op->out);
+}
 
-        if (v->kind == IR_KIND_TEMP && v->next != IR_NO_POS) {
-            v->crosses_label = labels[v->def] != labels[v->last];
-            v->crosses_call = calls[v->last] > calls[v->def] + (b->ops[v->def].opc == IR_OP_call);
-        }
+/* An op that is not dead. */
+static void visit_other(IrBlock *b, Live *l, IrOp *op, unsigned pos, unsigned flags)
+{
+    visit_result(b, l, op->out);
+    if (flags & OPF_FAULT) {
+        l->sync = pos;
+        fault_point(l, pos);
+    } else if (flags & OPF_EDGE) {
+        l->sync = pos;
+        sync_all_point(l, pos);
     }
+    switch (op->opc) {
+    case IR_OP_ld:
+        fuse_address(b, op, 0, pos);
+        break;
+    case IR_OP_st:
+        fuse_address(b, op, 1, pos);
+        break;
+    case IR_OP_add:
+        fuse_scale(b, op, pos);
+        break;
+    case IR_OP_label:
+        l->label = pos;
+        break;
+    case IR_OP_call:
+        l->call = pos;
+        break;
+    }
+    chain_uses(b, op, pos);
 }
 
 void ir_liveness(IrBlock *b)
 {
     Live l;
-    bool backward = false;
 
     l.pending = (Globals){ 0 };
-    l.edge = l.sync = IR_NO_POS;
+    l.edge = l.sync = l.label = l.call = IR_NO_POS;
     memset(l.edge_when, 0, b->target->n_globals * sizeof(l.edge_when[0]));
     memset(l.next_get, 0xff, b->target->n_globals * sizeof(l.next_get[0]));
-    count_labels_and_calls(b);
-    for (unsigned i = 1; i < b->n_values; i++) {
-        b->values[i].next = IR_NO_POS;
-        b->values[i].last = b->values[i].def;
-    }
     for (unsigned pos = b->n_ops; pos-- > 0;) {
         IrOp *op = &b->ops[pos];
+        unsigned flags = ir_op_info[op->opc].flags;
+        bool droppable = flags & OPF_PURE;
 
-        if (op->opc == IR_OP_insn_start) {
-            continue;
-        }
-        if (op->opc == IR_OP_put) {
+        switch (op->opc) {
+        case IR_OP_put:
             if (visit_put(&l, op)) {
-                op->opc = IR_OP_nop;
-                op->n_in = 0;
-                continue;
-            }
-        } else if (op->opc == IR_OP_discard) {
-            l.pending.w[op->k / 64] |= BIT_ULL(op->k % 64);
-        } else if (droppable(b, op) && b->values[op->out].next == IR_NO_POS) {
-            op->opc = IR_OP_nop;
-            op->n_in = op->out = 0;
-            continue;
-        } else if (op->opc == IR_OP_get) {
-            l.pending.w[op->k / 64] &= ~BIT_ULL(op->k % 64);
-            set_until(&l, op->k, pos);
-            l.next_get[op->k] = pos;
-        }
-        if (op->out && b->pin_reg) {
-            b->values[op->out].pin = b->values[op->out].next < l.sync ? find_pin(b, &l, op->out) : IR_NO_PIN;
-        }
-        if (op->n_in == 0 && op->opc != IR_OP_call && !(ir_op_info[op->opc].flags & OPF_EDGE)) {
-            continue;                           /* get, env_ld, discard: nothing to chain */
-        }
-        if (is_sync_point(b, op)) {
-            l.sync = pos;
-            if (ir_op_info[op->opc].flags & OPF_FAULT) {
-                fault_point(&l, pos);
+                drop(op);
             } else {
-                sync_all_point(&l, pos);
+                chain_uses(b, op, pos);
             }
+            continue;
+        case IR_OP_discard:
+            l.pending.w[op->k / 64] |= BIT_ULL(op->k % 64);
+            continue;
+        case IR_OP_call:
+            droppable = call_is_droppable(b, op);
+            flags = call_is_edge(b, op) ? OPF_EDGE : 0;
+            break;
         }
-        if (op->opc == IR_OP_ld || op->opc == IR_OP_st) {
-            fuse_address(b, op, op->opc == IR_OP_st, pos);
-        } else if (op->opc == IR_OP_add) {
-            fuse_scale(b, op, pos);
+        if (droppable && b->values[op->out].next == IR_NO_POS) {
+            drop(op);
+        } else if (op->opc == IR_OP_get) {
+            visit_get(b, &l, op, pos);
+        } else {
+            visit_other(b, &l, op, pos, flags);
         }
-        backward |= (op->opc == IR_OP_br || op->opc == IR_OP_brcond) && b->labels[op->k].pos < pos;
-        chain_uses(b, op, pos);
     }
-    if (backward) {
+    if (b->backward) {
         extend_over_loops(b);
     }
-    mark_crossings(b);
 }

@@ -102,15 +102,24 @@ static void give(TcgContext *c, const Uses *uses, IrType t, const uint8_t *regs,
     }
 }
 
-void pins_of_block(TcgContext *c)
+static void pin_for_loop(TcgContext *c)
 {
     Uses uses[IR_MAX_GLOBALS] = { 0 };
 
-    c->pins = c->base_pins;
-    c->loop_pins_written = 0;
-    if (c->ir.loops && count_uses(&c->ir, uses)) {
+    if (count_uses(&c->ir, uses)) {
         give(c, uses, IR_I64, loop_gprs, ARRAY_SIZE(loop_gprs));
         give(c, uses, IR_V128, loop_xmms, ARRAY_SIZE(loop_xmms));
+    }
+}
+
+void pins_of_block(TcgContext *c)
+{
+    if (c->pins.mask != c->base_pins.mask) {
+        c->pins = c->base_pins;                 /* the last block was a loop */
+    }
+    c->loop_pins_written = 0;
+    if (c->ir.loops) {
+        pin_for_loop(c);
     }
     c->gprs = HOST_GPRS & ~c->pins.mask;
     c->xmms = HOST_XMMS & ~c->pins.mask;

@@ -19,6 +19,7 @@
  *  R3  before the home of a global changes, a needed value that is only there is loaded
  */
 #include "tcg/regalloc.h"
+#include "tcg/unwind.h"
 
 Mem ra_env_mem(unsigned offset)
 {
@@ -172,7 +173,7 @@ static bool remade(TcgContext *c, IrId v)
     return c->ir.values[v].kind != IR_KIND_TEMP;
 }
 
-static bool needed(TcgContext *c, IrId v)
+static inline bool needed(const TcgContext *c, IrId v)
 {
     return c->value[v].next != IR_NO_POS || c->value[v].dirty_refs;
 }
@@ -199,7 +200,7 @@ static void bind(TcgContext *c, IrId v, unsigned reg)
     c->occupied |= HOST_MASK(reg);
 }
 
-static void free_if_dead(TcgContext *c, IrId v)
+static inline void free_if_dead(TcgContext *c, IrId v)
 {
     RaValue *r = &c->value[v];
 
@@ -209,7 +210,7 @@ static void free_if_dead(TcgContext *c, IrId v)
     if (r->reg >= 0) {
         unbind(c, r->reg);
     }
-    if (r->slot != RA_NONE && c->ir.values[v].last <= c->pos) {
+    if (unlikely(r->slot != RA_NONE) && c->ir.values[v].last <= c->pos) {
         slot_free(c, v);
     }
 }
@@ -255,17 +256,26 @@ static void clear_dirty(TcgContext *c, unsigned g)
     c->value[c->global[g].now].dirty_refs--;
 }
 
+static void note_in_env(TcgContext *c, unsigned g, IrId v)
+{
+    c->global[g].in_env = v;
+    c->known[g / 64] |= BIT_ULL(g % 64);
+    c->value[v].home = g;
+}
+
 static void set_in_env(TcgContext *c, unsigned g, IrId v)
 {
     IrId old = c->global[g].in_env;
 
-    if (old && c->value[old].home == g) {
-        c->value[old].home = RA_NONE;
+    if (old) {
+        if (c->value[old].home == g) {
+            c->value[old].home = RA_NONE;
+        }
+        c->global[g].in_env = 0;
+        c->known[g / 64] &= ~BIT_ULL(g % 64);
     }
-    c->global[g].in_env = 0;
     if (v && !remade(c, v) && home_is_whole(c, g, v)) {
-        c->global[g].in_env = v;
-        c->value[v].home = g;
+        note_in_env(c, g, v);
     }
 }
 
@@ -576,14 +586,16 @@ void ra_inputs_done(TcgContext *c, IrOp *op)
     const uint16_t *next = ir_op_next_use(&c->ir, op);
 
     c->inputs_done = true;
-    for (unsigned i = 0; i < op->n_in; i++) {
-        int reg = c->value[in[i]].reg;
+    for (unsigned i = 0, n = op->n_in; i < n; i++) {
+        RaValue *r = &c->value[in[i]];
 
-        c->value[in[i]].next = next[i];
-        c->value[in[i]].held = false;
-        free_if_dead(c, in[i]);
-        if (reg >= 0 && c->value[in[i]].reg < 0) {
-            c->locked &= ~HOST_MASK(reg);
+        r->next = next[i];
+        r->held = false;
+        if (!needed(c, in[i])) {
+            if (r->reg >= 0) {
+                c->locked &= ~HOST_MASK(r->reg);
+            }
+            free_if_dead(c, in[i]);
         }
     }
 }
@@ -622,15 +634,17 @@ void ra_bind(TcgContext *c, IrOp *op, unsigned reg)
 
 void ra_end_op(TcgContext *c, IrOp *op)
 {
-    if (!c->inputs_done) {
+    IrId out = op->out;
+
+    if (op->n_in && !c->inputs_done) {
         ra_inputs_done(c, op);
     }
     c->inputs_done = false;
-    if (op->out) {
-        if (c->ir.values[op->out].crosses_label && any_reg(c, op->out) >= 0) {
-            store_to_slot(c, op->out);
+    if (out) {
+        if (unlikely(c->ir.values[out].crosses_label) && any_reg(c, out) >= 0) {
+            store_to_slot(c, out);
         }
-        free_if_dead(c, op->out);
+        free_if_dead(c, out);
     }
     c->locked = 0;
 }
@@ -644,8 +658,7 @@ void ra_get(TcgContext *c, IrOp *op)
 
     c->refused |= is_dirty(c, g);               /* the builder would have known the value */
     set_in_env(c, g, 0);
-    c->global[g].in_env = v;
-    c->value[v].home = g;
+    note_in_env(c, g, v);
     if (c->ir.values[v].crosses_label && pinned_home(c, v) < 0) {
         value_in_own_reg(c, v);
     }
@@ -783,9 +796,7 @@ void ra_forget(TcgContext *c)
         unbind(c, __builtin_ctz(m));
     }
     c->locked = 0;
-    for (unsigned g = 0; g < c->target->n_globals; g++) {
-        set_in_env(c, g, 0);
-    }
+    ra_forget_env(c);
     c->block_pc_stored = false;
     c->pins_in_env = 0;
 }
@@ -814,8 +825,10 @@ void ra_reload_pins(TcgContext *c)
 
 void ra_forget_env(TcgContext *c)
 {
-    for (unsigned g = 0; g < c->target->n_globals; g++) {
-        set_in_env(c, g, 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(c->known); i++) {
+        while (c->known[i]) {
+            set_in_env(c, i * 64 + __builtin_ctzll(c->known[i]), 0);
+        }
     }
 }
 
@@ -898,6 +911,7 @@ void ra_begin(TcgContext *c)
     c->refused = c->inputs_done = c->block_pc_stored = false;
     memset(c->reg, 0, sizeof(c->reg));
     memset(c->dirty, 0, sizeof(c->dirty));
+    memset(c->known, 0, sizeof(c->known));
     memset(c->global, 0, c->target->n_globals * sizeof(c->global[0]));
     memset(c->slot_used, 0, sizeof(c->slot_used));
     memset(c->var_slot, RA_NONE, c->ir.n_vars);
@@ -908,38 +922,25 @@ void ra_begin(TcgContext *c)
 
 /* --- the fault table's view --- */
 
-static void put_state(TcgContext *c, uint64_t v)
-{
-    do {
-        c->fault_state[c->n_state++] = (v & 0x7f) | (v > 0x7f ? 0x80 : 0);
-        v >>= 7;
-    } while (v);
-}
-
-/* One dirty global: its index with the kind of place, then the place (unwind.c reads this). */
-static void put_location(TcgContext *c, unsigned g)
+/* Where dirty @g is, as unwind.c knows it. */
+static void tell_location(TcgContext *c, unsigned g)
 {
     IrId v = c->global[g].now;
     const RaValue *r = &c->value[v];
     const IrValue *o = &c->ir.values[v];
+    int reg = any_reg(c, v);
 
-    if (any_reg(c, v) >= 0) {
-        put_state(c, g << 3 | FAULT_REG);
-        put_state(c, any_reg(c, v));
+    if (reg >= 0) {
+        unwind_location(c, g, FAULT_REG, reg);
     } else if (o->kind == IR_KIND_CONST) {
-        put_state(c, g << 3 | FAULT_CONST);
-        put_state(c, o->k << 1 ^ (uint64_t)((int64_t)o->k >> 63));
+        unwind_location(c, g, FAULT_CONST, o->k);
     } else if (o->kind == IR_KIND_PC) {
-        put_state(c, g << 3 | FAULT_PC);
-        put_state(c, o->k << 1 ^ (uint64_t)((int64_t)o->k >> 63));
-        put_state(c, c->ir.pc_bits);
+        unwind_location(c, g, FAULT_PC, o->k);
     } else if (r->stored) {
-        put_state(c, g << 3 | FAULT_SLOT);
-        put_state(c, r->slot);
+        unwind_location(c, g, FAULT_SLOT, r->slot);
     } else {
         c->refused |= r->home == RA_NONE;
-        put_state(c, g << 3 | FAULT_HOME);
-        put_state(c, r->home);
+        unwind_location(c, g, FAULT_HOME, r->home);
     }
 }
 
@@ -957,15 +958,20 @@ static void drop_if_last(TcgContext *c, unsigned g)
 void ra_fault_state(TcgContext *c, FaultRow *row)
 {
     row->state = c->n_state;
-    for (unsigned i = 0; i < ARRAY_SIZE(c->dirty); i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(c->dirty) && row->pins_live; i++) {
         for (uint64_t w = c->dirty[i]; w; w &= w - 1) {
-            unsigned g = i * 64 + __builtin_ctzll(w);
-
-            put_location(c, g);
-            drop_if_last(c, g);
+            tell_location(c, i * 64 + __builtin_ctzll(w));
         }
     }
+    if (row->pins_live) {
+        unwind_end_locations(c);
+    }
     row->state_len = c->n_state - row->state;
+    for (unsigned i = 0; i < ARRAY_SIZE(c->dirty); i++) {
+        for (uint64_t w = c->dirty[i]; w; w &= w - 1) {
+            drop_if_last(c, i * 64 + __builtin_ctzll(w));
+        }
+    }
 }
 
 /* --- side exits --- */
@@ -1007,7 +1013,7 @@ static void resume_value(TcgContext *c, const KeptGlobal *k)
         memset(&c->slot_used[r->slot], 1, is_vector(c->ir.values[k->now].type) ? 2 : 1);
     }
     if (r->home != RA_NONE) {
-        c->global[r->home].in_env = k->now;
+        note_in_env(c, r->home, k->now);
     }
 }
 
@@ -1019,8 +1025,11 @@ void ra_resume(TcgContext *c, const SideExit *e)
     memset(c->reg, 0, sizeof(c->reg));
     memset(c->dirty, 0, sizeof(c->dirty));
     memset(c->slot_used, 0, sizeof(c->slot_used));
-    for (unsigned g = 0; g < c->target->n_globals; g++) {
-        c->global[g].in_env = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(c->known); i++) {
+        for (uint64_t w = c->known[i]; w; w &= w - 1) {
+            c->global[i * 64 + __builtin_ctzll(w)].in_env = 0;
+        }
+        c->known[i] = 0;
     }
     for (unsigned i = 0; i < e->n_kept; i++) {
         resume_value(c, &kept[i]);

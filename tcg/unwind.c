@@ -12,15 +12,19 @@
  *      state    slow paths only: n, then n bytes of locations that differ from those of the
  *               slow-path row before
  *
- * A location is global << 3 | FAULT_*, then what ra_fault_state() (regalloc.c) put there; nothing
- * after FAULT_CLEAN, which says that the global is not dirty any more.
+ * A location is global << 3 | FAULT_*, then what unwind_location() put there; nothing after FAULT_CLEAN,
+ * which says that the global is not dirty any more.
  */
 #include "tcg/unwind.h"
 
 /* --- writing --- */
 
-static uint8_t *put_uleb(uint8_t *p, uint64_t v)
+static inline uint8_t *put_uleb(uint8_t *p, uint64_t v)
 {
+    if (v <= 0x7f) {
+        *p++ = v;
+        return p;
+    }
     do {
         *p++ = (v & 0x7f) | (v > 0x7f ? 0x80 : 0);
         v >>= 7;
@@ -50,38 +54,38 @@ static uint64_t get_uleb(const uint8_t **p)
     return v;
 }
 
-/* Past what follows the head of a location. */
-static const uint8_t *skip_location(const uint8_t *p, unsigned kind)
+void unwind_location(TcgContext *c, unsigned g, unsigned kind, uint64_t k)
 {
-    unsigned n = kind == FAULT_CLEAN ? 0 : kind == FAULT_PC ? 2 : 1;
+    FaultTold *t = &c->told[g];
+    uint64_t bit = BIT_ULL(g % 64), *known = &c->told_dirty[g / 64];
+    uint8_t *p = c->fault_state + c->n_state;
 
-    while (n--) {
-        get_uleb(&p);
+    if (*known & bit && t->kind == kind && t->k == k) {
+        return;
     }
-    return p;
+    *known |= bit;
+    *t = (FaultTold){ k, kind };
+    p = put_uleb(p, g << 3 | kind);
+    p = put_uleb(p, kind == FAULT_CONST || kind == FAULT_PC ? zigzag((int64_t)k) : k);
+    if (kind == FAULT_PC) {
+        p = put_uleb(p, c->ir.pc_bits);
+    }
+    c->n_state = p - c->fault_state;
 }
 
-/* Where the dirty globals are in the row at hand: their locations, without the head. */
-typedef struct State {
-    uint64_t dirty[IR_MAX_GLOBALS / 64];
-    uint8_t kind[IR_MAX_GLOBALS];
-    const uint8_t *at[IR_MAX_GLOBALS];
-} State;
-
-static void state_set(State *s, unsigned g, unsigned kind, const uint8_t *at)
+void unwind_end_locations(TcgContext *c)
 {
-    if (kind == FAULT_CLEAN) {
-        s->dirty[g / 64] &= ~BIT_ULL(g % 64);
-    } else {
-        s->dirty[g / 64] |= BIT_ULL(g % 64);
+    for (unsigned i = 0; i < ARRAY_SIZE(c->told_dirty); i++) {
+        uint64_t gone = c->told_dirty[i] & ~c->dirty[i];
+
+        c->told_dirty[i] &= c->dirty[i];
+        for (; gone; gone &= gone - 1) {
+            unsigned g = i * 64 + __builtin_ctzll(gone);
+            uint8_t *p = c->fault_state + c->n_state;
+
+            c->n_state = put_uleb(p, g << 3 | FAULT_CLEAN) - c->fault_state;
+        }
     }
-    s->kind[g] = kind;
-    s->at[g] = at;
-}
-
-static bool state_has(const State *s, unsigned g)
-{
-    return s->dirty[g / 64] >> (g % 64) & 1;
 }
 
 typedef struct Writer {
@@ -89,57 +93,14 @@ typedef struct Writer {
     uint8_t *p, *end;
     uint32_t ra;
     IrInsnMark last;
-    State state;
 } Writer;
-
-/* One location of the row, if it differs from the one before. */
-static uint8_t *put_difference(State *s, uint8_t *out, unsigned g, unsigned kind, const uint8_t *at, size_t len)
-{
-    if (state_has(s, g) && s->kind[g] == kind && !memcmp(s->at[g], at, len)) {
-        return out;
-    }
-    state_set(s, g, kind, at);
-    out = put_uleb(out, g << 3 | kind);
-    memcpy(out, at, len);
-    return out + len;
-}
-
-/* The row's state as differences to the writer's; at most a few bytes for each global. */
-static size_t put_state_changes(Writer *w, const FaultRow *row, uint8_t *out)
-{
-    const uint8_t *p = w->c->fault_state + row->state, *end = p + row->state_len;
-    uint8_t *start = out;
-    uint64_t gone[IR_MAX_GLOBALS / 64];
-
-    memcpy(gone, w->state.dirty, sizeof(gone));
-    while (p < end) {
-        uint64_t head = get_uleb(&p);
-        const uint8_t *next = skip_location(p, head & 7);
-        unsigned g = head >> 3;
-
-        gone[g / 64] &= ~BIT_ULL(g % 64);
-        out = put_difference(&w->state, out, g, head & 7, p, next - p);
-        p = next;
-    }
-    for (unsigned i = 0; i < ARRAY_SIZE(gone); i++) {
-        for (; gone[i]; gone[i] &= gone[i] - 1) {
-            unsigned g = i * 64 + __builtin_ctzll(gone[i]);
-
-            state_set(&w->state, g, FAULT_CLEAN, NULL);
-            out = put_uleb(out, g << 3 | FAULT_CLEAN);
-        }
-    }
-    return out - start;
-}
 
 static bool put_row(Writer *w, const FaultRow *row)
 {
     TcgContext *c = w->c;
     const IrInsnMark *m = &c->ir.insns[row->insn];
-    uint8_t changes[IR_MAX_GLOBALS * 16];
-    size_t n;
 
-    if (w->p + 64 + sizeof(changes) > w->end) {
+    if (w->p + 64 + row->state_len > w->end) {
         return false;
     }
     w->p = put_uleb(w->p, row->ra_offset - w->ra);
@@ -150,10 +111,9 @@ static bool put_row(Writer *w, const FaultRow *row)
     }
     w->last = *m;
     if (row->pins_live) {
-        n = put_state_changes(w, row, changes);
-        w->p = put_uleb(w->p, n);
-        memcpy(w->p, changes, n);
-        w->p += n;
+        w->p = put_uleb(w->p, row->state_len);
+        memcpy(w->p, c->fault_state + row->state, row->state_len);
+        w->p += row->state_len;
     }
     return true;
 }
@@ -182,8 +142,6 @@ uint8_t *unwind_write(TcgContext *c, uint8_t *p, uint8_t *end, uint32_t stubs)
     w.end = end;
     w.ra = 0;
     memset(&w.last, 0, sizeof(w.last));
-    memset(w.state.dirty, 0, sizeof(w.state.dirty));
-
     w.p = put_loop_pins(c, w.p);
     for (unsigned pass = 0; pass < 2; pass++) {
         for (unsigned i = 0; i < c->n_rows; i++) {
@@ -196,6 +154,40 @@ uint8_t *unwind_write(TcgContext *c, uint8_t *p, uint8_t *end, uint32_t stubs)
 }
 
 /* --- reading --- */
+
+/* Where the dirty globals are in the row at hand: their locations, without the head. */
+typedef struct State {
+    uint64_t dirty[IR_MAX_GLOBALS / 64];
+    uint8_t kind[IR_MAX_GLOBALS];
+    const uint8_t *at[IR_MAX_GLOBALS];
+} State;
+
+static void state_set(State *s, unsigned g, unsigned kind, const uint8_t *at)
+{
+    if (kind == FAULT_CLEAN) {
+        s->dirty[g / 64] &= ~BIT_ULL(g % 64);
+    } else {
+        s->dirty[g / 64] |= BIT_ULL(g % 64);
+    }
+    s->kind[g] = kind;
+    s->at[g] = at;
+}
+
+static bool state_has(const State *s, unsigned g)
+{
+    return s->dirty[g / 64] >> (g % 64) & 1;
+}
+
+/* Past what follows the head of a location. */
+static const uint8_t *skip_location(const uint8_t *p, unsigned kind)
+{
+    unsigned n = kind == FAULT_CLEAN ? 0 : kind == FAULT_PC ? 2 : 1;
+
+    while (n--) {
+        get_uleb(&p);
+    }
+    return p;
+}
 
 typedef struct Found { uint16_t global; uint64_t v[2]; } Found;
 

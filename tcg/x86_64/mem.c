@@ -15,11 +15,20 @@
  */
 #include "tcg/x86_64/emit.h"
 
+/* The instruction that the op at hand belongs to. */
+static unsigned current_insn(TcgContext *c)
+{
+    while (c->insn + 1 < c->ir.n_insns && c->ir.insns[c->insn + 1].op <= c->pos) {
+        c->insn++;
+    }
+    return c->insn;
+}
+
 unsigned fault_row(TcgContext *c, bool slow_path)
 {
     FaultRow *row = &c->rows[c->n_rows];
 
-    row->insn = c->insn;
+    row->insn = current_insn(c);
     row->pins_live = slow_path;
     ra_fault_state(c, row);
     return c->n_rows++;

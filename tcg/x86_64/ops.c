@@ -618,11 +618,6 @@ static void gen_exit_if(TcgContext *c, IrOp *op)
     out_exit_if(c, op, cc);
 }
 
-static void gen_insn_start(TcgContext *c, IrOp *op)
-{
-    c->insn = op->k;
-}
-
 static void gen_fence(TcgContext *c, IrOp *op)
 {
     /* lock or dword [rsp], 0: cheaper than mfence, as strong for ordinary memory */
@@ -635,7 +630,7 @@ static void gen_nop(TcgContext *c, IrOp *op)
 }
 
 static GenFn *const gen_table[IR_N_OPS] = {
-    [IR_OP_nop] = gen_nop, [IR_OP_insn_start] = gen_insn_start,
+    [IR_OP_nop] = gen_nop,
     [IR_OP_get] = ra_get, [IR_OP_put] = ra_put, [IR_OP_discard] = ra_discard, [IR_OP_env_ld] = gen_env_ld, [IR_OP_env_st] = gen_env_st,
     [IR_OP_var_get] = ra_var_get, [IR_OP_var_set] = ra_var_set,
     [IR_OP_label] = gen_label, [IR_OP_br] = gen_br, [IR_OP_brcond] = gen_brcond,

@@ -15,16 +15,20 @@
 #define INSN0(index, mnem, ...) \
     [index] = { .name = #mnem, .gen = gen_##mnem, ##__VA_ARGS__ },
 #define INSN1(index, mnem, k0, s0, ...) \
-    [index] = { .name = #mnem, .gen = gen_##mnem, .op = { { OPD_##k0, SZ_##s0 } }, ##__VA_ARGS__ },
+    [index] = { .name = #mnem, .gen = gen_##mnem, .op = { { OPD_##k0, SZ_##s0 } }, \
+                .n_op = 1, .modrm = MODRM_OF(OPD_##k0), ##__VA_ARGS__ },
 #define INSN2(index, mnem, k0, s0, k1, s1, ...) \
     [index] = { .name = #mnem, .gen = gen_##mnem, \
-                .op = { { OPD_##k0, SZ_##s0 }, { OPD_##k1, SZ_##s1 } }, ##__VA_ARGS__ },
+                .op = { { OPD_##k0, SZ_##s0 }, { OPD_##k1, SZ_##s1 } }, \
+                .n_op = 2, .modrm = MODRM_OF(OPD_##k0) | MODRM_OF(OPD_##k1), ##__VA_ARGS__ },
 #define INSN3(index, mnem, k0, s0, k1, s1, k2, s2, ...) \
     [index] = { .name = #mnem, .gen = gen_##mnem, \
-                .op = { { OPD_##k0, SZ_##s0 }, { OPD_##k1, SZ_##s1 }, { OPD_##k2, SZ_##s2 } }, ##__VA_ARGS__ },
+                .op = { { OPD_##k0, SZ_##s0 }, { OPD_##k1, SZ_##s1 }, { OPD_##k2, SZ_##s2 } }, \
+                .n_op = 3, .modrm = MODRM_OF(OPD_##k0) | MODRM_OF(OPD_##k1) | MODRM_OF(OPD_##k2), ##__VA_ARGS__ },
 #define INSN4(index, mnem, k0, s0, k1, s1, k2, s2, k3, s3, ...) \
     [index] = { .name = #mnem, .gen = gen_##mnem, \
                 .op = { { OPD_##k0, SZ_##s0 }, { OPD_##k1, SZ_##s1 }, { OPD_##k2, SZ_##s2 }, { OPD_##k3, SZ_##s3 } }, \
+                .n_op = 4, .modrm = MODRM_OF(OPD_##k0) | MODRM_OF(OPD_##k1) | MODRM_OF(OPD_##k2) | MODRM_OF(OPD_##k3), \
                 ##__VA_ARGS__ },
 #define SUB(index, by, table) [index] = { .sub = table, .how = by },
 #define VEX_MAP(name) static const VexForm name[256][4] = {
@@ -35,11 +39,15 @@
     [index][pp] = { VEX_ROW_(.sub = table, .how = BY_REG), { XF_##f0, XF_##f1 }, flags },
 #define VEX_ROW_(...) &(const X86Entry){ __VA_ARGS__ }
 #define VEX_ROW(index, pp, f0, f1, flags, mnem, operands, ...) \
-    [index][pp] = { VEX_ROW_(.name = #mnem, .gen = gen_##mnem, .unit = UNIT_AVX, .op = VEX_OPERANDS operands, ##__VA_ARGS__), \
+    [index][pp] = { VEX_ROW_(.name = #mnem, .gen = gen_##mnem, .unit = UNIT_AVX, .op = VEX_OPERANDS operands, \
+                             .n_op = 4, .modrm = VEX_MODRM operands, ##__VA_ARGS__), \
                     { XF_##f0, XF_##f1 }, flags },
 #define VEX_OPERANDS(...) { VEX_OPERANDS_(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0, 0) }
 #define VEX_OPERANDS_(k0, s0, k1, s1, k2, s2, k3, s3, ...) \
     { OPD_##k0, SZ_##s0 }, { OPD_##k1, SZ_##s1 }, { OPD_##k2, SZ_##s2 }, { OPD_##k3, SZ_##s3 }
+#define VEX_MODRM(...) (VEX_MODRM_(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0, 0))
+#define VEX_MODRM_(k0, s0, k1, s1, k2, s2, k3, s3, ...) \
+    MODRM_OF(OPD_##k0) | MODRM_OF(OPD_##k1) | MODRM_OF(OPD_##k2) | MODRM_OF(OPD_##k3)
 #define OPD_0 OPD_NONE
 #include "target/i386/tcg/opmap.h"
 
@@ -47,13 +55,19 @@
 
 typedef struct Reader {
     const uint8_t *direct;      /* the instruction's bytes, */
-    uint32_t n_direct;          /* as many as can be read without fetching */
+    uint32_t n_direct;          /* as many as can be read without fetching; 0 once it is refused */
     X86FetchFn *fetch;
     void *opaque;
     uint32_t delta;
     Insn *i;
     X86Refusal refusal;         /* sticky; reads give 0 then */
 } Reader;
+
+static void refuse(Reader *r, X86Refusal why)
+{
+    r->refusal = why;
+    r->n_direct = 0;
+}
 
 static uint64_t fetch_le(Reader *r, unsigned n)
 {
@@ -63,11 +77,11 @@ static uint64_t fetch_le(Reader *r, unsigned n)
         return 0;
     }
     if (r->i->len + n > MAX_INSN_LEN) {
-        r->refusal = DEC_TOO_LONG;
+        refuse(r, DEC_TOO_LONG);
         return 0;
     }
     if (!r->fetch(r->opaque, r->delta + r->i->len, buf, n)) {
-        r->refusal = DEC_TRUNCATED;
+        refuse(r, DEC_TRUNCATED);
         return 0;
     }
     r->i->len += n;
@@ -79,7 +93,7 @@ static inline uint64_t read_le(Reader *r, unsigned n)
     unsigned end = r->i->len + n;
     const uint8_t *p;
 
-    if (unlikely(end > r->n_direct || end > MAX_INSN_LEN || r->refusal)) {
+    if (unlikely(end > r->n_direct)) {
         return fetch_le(r, n);
     }
     p = r->direct + r->i->len;
@@ -307,17 +321,14 @@ static uint8_t operand_size(const X86DecodeMode *m, const Insn *i, const X86Entr
     return m->code32 != i->opsize_prefix ? IR_MO_32 : IR_MO_16;
 }
 
+_Static_assert(SZ_w - SZ_b == IR_MO_16 && SZ_d - SZ_b == IR_MO_32 && SZ_q - SZ_b == IR_MO_64, "in one order");
+
 static uint8_t resolve_size(const X86DecodeMode *m, const Insn *i, unsigned size)
 {
+    if (size - SZ_b <= SZ_q - SZ_b) {
+        return size - SZ_b;
+    }
     switch (size) {
-    case SZ_b:
-        return IR_MO_8;
-    case SZ_w:
-        return IR_MO_16;
-    case SZ_d:
-        return IR_MO_32;
-    case SZ_q:
-        return IR_MO_64;
     case SZ_x:
         return i->vex_l ? IR_MO_256 : IR_MO_128;
     case SZ_o:
@@ -423,24 +434,6 @@ static void read_immediate(Reader *r, Insn *i, unsigned size, bool second)
     }
 }
 
-static bool kind_has_modrm(unsigned kind)
-{
-    const uint64_t kinds = BIT_ULL(OPD_C) | BIT_ULL(OPD_D) | BIT_ULL(OPD_E) | BIT_ULL(OPD_G) | BIT_ULL(OPD_M) | BIT_ULL(OPD_N) |
-        BIT_ULL(OPD_P) | BIT_ULL(OPD_Q) | BIT_ULL(OPD_R) | BIT_ULL(OPD_S) | BIT_ULL(OPD_U) | BIT_ULL(OPD_V) | BIT_ULL(OPD_W);
-
-    return kinds >> kind & 1;
-}
-
-static bool has_modrm(const X86Entry *e)
-{
-    for (unsigned n = 0; n < ARRAY_SIZE(e->op); n++) {
-        if (kind_has_modrm(e->op[n].kind)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Operands that live in a register, or in memory if ModRM says so.  Refuses forms that do not exist. */
 static X86Refusal rm_operand(Insn *i, Operand *o)
 {
@@ -525,25 +518,20 @@ static X86Refusal read_operands(Reader *r, const X86DecodeMode *m, Insn *i)
 {
     const X86Entry *e = i->e;
     X86Refusal refusal = DEC_OK;
-    bool had_imm = false, forced_reg = false;
+    bool had_imm = false;
 
-    for (unsigned n = 0; n < ARRAY_SIZE(i->op); n++) {
-        if (e->op[n].kind == OPD_NONE) {
-            i->op[n].size = 0xff;
-            continue;
-        }
-        i->op[n].kind = e->op[n].kind;
-        i->op[n].size = resolve_size(m, i, n == 1 && i->vex && i->vex->how & VEX_SRC128 ? SZ_o : e->op[n].size);
-        forced_reg |= e->op[n].kind == OPD_R;
-        if (kind_has_modrm(e->op[n].kind)) {
-            read_modrm(r, i);
-        }
+    if (e->modrm) {
+        read_modrm(r, i);
     }
-    if (i->has_modrm && i->mod != 3 && !forced_reg) {
+    if (i->has_modrm && i->mod != 3 && !(e->modrm & MODRM_REG)) {
         read_memory(r, m, i);
     }
-    for (unsigned n = 0; n < ARRAY_SIZE(i->op) && !refusal; n++) {
-        refusal = read_operand(r, m, i, n, &had_imm);
+    for (unsigned n = 0; n < e->n_op && !refusal; n++) {
+        if (e->op[n].kind != OPD_NONE) {
+            i->op[n].kind = e->op[n].kind;
+            i->op[n].size = resolve_size(m, i, n == 1 && i->vex && i->vex->how & VEX_SRC128 ? SZ_o : e->op[n].size);
+            refusal = read_operand(r, m, i, n, &had_imm);
+        }
     }
     return refusal;
 }
@@ -628,7 +616,8 @@ static void clear(Insn *i)
 X86Refusal x86_decode(const X86DecodeMode *m, X86FetchFn *fetch, void *opaque, uint32_t delta, Insn *i)
 {
     Reader r = {
-        .direct = delta < m->n_bytes ? m->bytes + delta : NULL, .n_direct = delta < m->n_bytes ? m->n_bytes - delta : 0,
+        .direct = delta < m->n_bytes ? m->bytes + delta : NULL,
+        .n_direct = delta < m->n_bytes ? MIN(m->n_bytes - delta, MAX_INSN_LEN) : 0,
         .fetch = fetch, .opaque = opaque, .delta = delta, .i = i,
     };
     X86Refusal refusal = DEC_OK;
@@ -637,6 +626,9 @@ X86Refusal x86_decode(const X86DecodeMode *m, X86FetchFn *fetch, void *opaque, u
     i->delta = delta;
     i->seg = R_DS;
     i->base = i->index = -1;
+    for (unsigned n = 0; n < ARRAY_SIZE(i->op); n++) {
+        i->op[n].size = 0xff;
+    }
     i->opcode = read_prefixes(&r, m, i);
     if (!r.refusal && is_vex(&r, m, i)) {
         refusal = read_vex(&r, m, i);
@@ -648,7 +640,7 @@ X86Refusal x86_decode(const X86DecodeMode *m, X86FetchFn *fetch, void *opaque, u
     i->osize = operand_size(m, i, i->e);
     refusal = check_row(m, i, i->e);
     if (!refusal && i->vex) {
-        if (has_modrm(i->e)) {
+        if (i->e->modrm) {
             read_modrm(&r, i);
         }
         refusal = check_vex(m, i);

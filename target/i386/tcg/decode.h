@@ -165,8 +165,18 @@ typedef struct X86Entry {
     bool no_align : 1;              /* a 16-byte W in memory need not be aligned */
     bool vsib : 1;                  /* the index of the memory operand is a vector register: op[1].reg */
     bool mem : 1;                   /* the register form is #UD (as with M, but the operand is loaded) */
+    uint8_t n_op;                   /* of op[] that may have a kind (filled in by INSN*) */
+    uint8_t modrm;                  /* MODRM_* of its operands (likewise) */
     uint16_t arg;                   /* for the generator: what the opcode bits say */
 } X86Entry;
+
+/* Does an operand's kind take a ModRM byte, and always as a register? */
+enum { MODRM_BYTE = 1, MODRM_REG = 2 };
+#define MODRM_OF(kind) \
+    ((MODRM_KINDS >> (kind) & 1 ? MODRM_BYTE : 0) | ((kind) == OPD_R ? MODRM_REG : 0))
+#define MODRM_KINDS \
+    (BIT_ULL(OPD_C) | BIT_ULL(OPD_D) | BIT_ULL(OPD_E) | BIT_ULL(OPD_G) | BIT_ULL(OPD_M) | BIT_ULL(OPD_N) | BIT_ULL(OPD_P) | \
+     BIT_ULL(OPD_Q) | BIT_ULL(OPD_R) | BIT_ULL(OPD_S) | BIT_ULL(OPD_U) | BIT_ULL(OPD_V) | BIT_ULL(OPD_W))
 
 /* What a VEX prefix may say on an opcode, and how its operands are to be taken. */
 enum {

@@ -544,10 +544,7 @@ static void load_operands(Gen *g, Insn *i)
         i->ea = gen_ea(g, i, 0);
         i->addr = gen_linear(g, i->seg, i->ea, i->asize);
     }
-    for (unsigned n = 0; n < ARRAY_SIZE(i->op); n++) {
-        if (n == 0 && (i->e->write || i->lock)) {
-            continue;
-        }
+    for (unsigned n = i->e->write || i->lock; n < i->e->n_op; n++) {
         if (i->op[n].size != 0xff) {
             i->v[n] = gen_operand(g, i, n);
         }
