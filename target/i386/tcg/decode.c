@@ -566,7 +566,7 @@ static X86Refusal check_vex(const X86DecodeMode *m, Insn *i)
     if (!has_feature(m, i->vex->feature[i->vex_l])) {
         return DEC_FEATURE_MISSING;
     }
-    if ((how & VEX_W0 && i->rex_w) || (how & VEX_W1 && !i->rex_w)) {
+    if ((how & VEX_W0 && i->rex_w) || (how & VEX_W1 && !i->rex_w) || (how & VEX_W0_32 && i->rex_w && !m->code64)) {
         return DEC_VEX_W;
     }
     return i->vvvv && !uses_vvvv(i) ? DEC_VEX_VVVV : DEC_OK;

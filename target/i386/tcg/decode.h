@@ -189,6 +189,7 @@ enum {
     VEX_SRC128 = 1 << 7,            /* operand 1 is 16 bytes whatever VEX.L says: a count */
     VEX_WHOLE = 1 << 8,             /* the generator runs once for both lanes (else once for each) */
     VEX_FP = 1 << 9,                /* touches MXCSR's flags */
+    VEX_W0_32 = 1 << 10,            /* VEX.W must be 0 outside 64-bit mode, where it is ignored elsewhere */
     VEX_STEP_SHIFT = 12,            /* bits of the immediate that each lane takes; 0: all lanes the same */
     VEX_STEP2 = 2 << VEX_STEP_SHIFT, VEX_STEP3 = 3 << VEX_STEP_SHIFT, VEX_STEP4 = 4 << VEX_STEP_SHIFT,
 };
