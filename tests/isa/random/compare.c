@@ -61,14 +61,14 @@ static void put_at_edges(IsaState *st)
     }
 }
 
-void case_random(Case *c)
+void case_random(Case *c, bool code32)
 {
     static const uint8_t pointers[] = { 3, 5, 6, 7 };
     IsaState *st = &c->in;
 
     memset(st, 0, sizeof(*st));
     for (unsigned n = 0; n < 16; n++) {
-        st->r[n] = isa_interesting();
+        st->r[n] = code32 ? (uint32_t)isa_interesting() : isa_interesting();
     }
     for (unsigned n = 0; n < ARRAY_SIZE(pointers); n++) {
         st->r[pointers[n]] = ISA_MEM_VA + (one_in(2) ? 4096 * (1 + rnd(2)) - 64 + rnd(128) : 1024 + rnd(3 * 4096 - 2048));
@@ -117,7 +117,7 @@ typedef struct Opcode {
     uint8_t modrm;
 } Opcode;
 
-static Opcode opcode_at(const uint8_t *code, uint64_t rip)
+static Opcode opcode_at(const uint8_t *code, bool code32, uint64_t rip)
 {
     static const uint32_t maps[4] = { 0, 0x0f00, 0x0f3800, 0x0f3a00 };
     uint64_t at = rip - ISA_CODE_VA - ISA_HOLE;
@@ -126,7 +126,7 @@ static Opcode opcode_at(const uint8_t *code, uint64_t rip)
     if (at > ISA_HOLE_SIZE - 15) {
         return (Opcode){ 0 };
     }
-    while (c < code + ISA_HOLE_SIZE - 6 && ((*c && strchr("\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3", *c)) || (*c & 0xf0) == 0x40)) {
+    while (c < code + ISA_HOLE_SIZE - 6 && ((*c && strchr("\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3", *c)) || (!code32 && (*c & 0xf0) == 0x40))) {
         c++;
     }
     if (*c == 0xc5) {
@@ -163,13 +163,14 @@ static bool is_dot_product(Opcode o)
 
 static bool same_end(const IsaState *a, const IsaState *b, Opcode o)
 {
-    uint64_t offset = is_x87_image(o) ? 4095 : 0;
+    /* CMPS: which of two operands that both fault is told varies with its prefixes */
+    uint64_t either = is_x87_image(o) ? 4095 : o.op == 0xa6 || o.op == 0xa7 ? ~0ull : 0;
 
     if ((a->vector != b->vector && !(a->vector == 12 && b->vector == 13)) || a->rip != b->rip) {
         return false;
     }
     /* what the host's kernel has mapped is its own business */
-    return a->vector != 14 || ((a->cr2 | offset) == (b->cr2 | offset) && (a->error_code == b->error_code || !is_user(a->cr2)));
+    return a->vector != 14 || ((a->cr2 | either) == (b->cr2 | either) && (a->error_code == b->error_code || !is_user(a->cr2)));
 }
 
 /* An unmasked overflow or underflow: whether the result would have been inexact besides is not found out here. */
@@ -192,15 +193,26 @@ static bool same_fx(const IsaFx *a, const IsaFx *b, uint32_t mxcsr_mask)
     return true;
 }
 
+/* Outside 64-bit mode eight registers of 32 bits are defined. */
+static bool same_registers(const Program *p, const uint64_t *a, const uint64_t *b)
+{
+    for (unsigned n = 0; n < (p->code32 ? 8 : 16); n++) {
+        if (p->code32 ? (uint32_t)a[n] != (uint32_t)b[n] : a[n] != b[n]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool same(const Program *p, const Outcome *a, const Outcome *b)
 {
     uint64_t flags = program_defined_flags(p, a->st.rip, a->st.vector);
-    Opcode o = opcode_at(a->code, a->st.rip), o_guest = opcode_at(b->code, b->st.rip);
+    Opcode o = opcode_at(a->code, p->code32, a->st.rip), o_guest = opcode_at(b->code, p->code32, b->st.rip);
 
     if (jumped_astray(&a->st, &b->st) || is_lenient_sha(o_guest, &a->st, &b->st)) {
         return true;
     }
-    return same_end(&a->st, &b->st, o) && !memcmp(a->st.r, b->st.r, sizeof(a->st.r)) && !((a->st.flags ^ b->st.flags) & flags) &&
+    return same_end(&a->st, &b->st, o) && same_registers(p, a->st.r, b->st.r) && !((a->st.flags ^ b->st.flags) & flags) &&
         same_fx(&a->st.fx, &b->st.fx, mxcsr_compared(&a->st, o)) && !memcmp(a->st.ymmh, b->st.ymmh, sizeof(a->st.ymmh)) &&
         !memcmp(a->mem, b->mem, ISA_MEM_SIZE) && !memcmp(a->code, b->code, ISA_HOLE_SIZE);
 }
@@ -256,9 +268,9 @@ void case_show(const Program *p, const Outcome *a, const Outcome *b)
     show_bytes("code", ISA_CODE_VA + ISA_HOLE, a->code, b->code, ISA_HOLE_SIZE);
 }
 
-static void run_host(const uint8_t *code, const Case *c, Outcome *o)
+static void run_host(bool code32, const uint8_t *code, const Case *c, Outcome *o)
 {
-    native_set_code(code, ISA_HOLE_SIZE, ISA_64);
+    native_set_code(code, ISA_HOLE_SIZE, code32 ? ISA_32 : ISA_64);
     each_part(mem, c->mem, false);
     native_run(&c->in, &o->st);
     memset(o->mem, 0, ISA_MEM_SIZE);
@@ -267,24 +279,24 @@ static void run_host(const uint8_t *code, const Case *c, Outcome *o)
 }
 
 /* RETF and IRET, which only code gone astray runs: segments are not set up here, and processors check in other orders. */
-static bool ends_far(const uint8_t *code, const IsaState *st)
+static bool ends_far(const uint8_t *code, bool code32, const IsaState *st)
 {
-    Opcode o = opcode_at(code, st->rip);
+    Opcode o = opcode_at(code, code32, st->rip);
 
     return o.op == 0xca || o.op == 0xcb || o.op == 0xcf;
 }
 
 bool case_agrees(const Program *p, const uint8_t *code, const Case *c, Outcome *host, Outcome *guest, bool verbose)
 {
-    run_host(code, c, host);
+    run_host(p->code32, code, c, host);
     if (host->st.vector == ISA_HANG || host->st.vector < 0 || host->st.vector == 17 ||
-        ends_far(host->code, &host->st)) {
+        ends_far(host->code, p->code32, &host->st)) {
         n_unending++;       /* a loop lost its counter, it strayed into the way back; alignment checks are not offered */
         return true;
     }
     for (unsigned k = 0; k < c->guest_runs; k++) {
         memcpy(guest->mem, c->mem, ISA_MEM_SIZE);
-        machine_run(&c->in, code, guest->mem, &guest->st, guest->code);
+        machine_run(&c->in, p->code32, code, guest->mem, &guest->st, guest->code);
         if (!same(p, host, guest) && machine_strays(p, &c->in, code, c->mem)) {
             n_unending++;
             return true;

@@ -10,7 +10,7 @@ unsigned rnd(unsigned n)
 
 Node *gen_node(Gen *g, NodeKind kind)
 {
-    Node n = { .kind = kind, .label = -1 };
+    Node n = { .kind = kind, .label = -1, .code32 = g->code32 };
 
     g_array_append_val(g->p->nodes, n);
     g->budget--;
@@ -19,13 +19,13 @@ Node *gen_node(Gen *g, NodeKind kind)
 
 unsigned gen_any(Gen *g)
 {
-    return rnd(16);
+    return rnd(g->code32 ? 8 : 16);
 }
 
 unsigned gen_dest(Gen *g)
 {
     for (;;) {
-        unsigned reg = rnd(16);
+        unsigned reg = gen_any(g);
 
         if (!(g->reserved >> reg & 1) || one_in(400)) {
             return reg;
@@ -78,8 +78,11 @@ Operand gen_mem(Gen *g, unsigned align)
         return o;
     }
     o.reg = pointers[rnd(ARRAY_SIZE(pointers))];
-    if (one_in(3)) {
+    if (one_in(3) && !g->code32) {
         o.index = 12;                       /* R12 is small */
+        o.scale = rnd(4);
+    } else if (g->code32 && one_in(8)) {
+        o.index = (uint8_t)rnd(3);          /* anything: mostly a fault, unless it was made small */
         o.scale = rnd(4);
     }
     o.disp = one_in(3) ? 0 : one_in(2) ? (int32_t)rnd(256) - 128 : (int32_t)rnd(1024) - 512;
@@ -137,7 +140,7 @@ void put_op(Node *n, uint8_t pp, unsigned rex_w, unsigned map, uint8_t opcode, u
         PUT(n, pp);
     }
     if (rex || one_in(30)) {
-        PUT(n, 0x40 | rex);
+        put_rex(n, rex);
     }
     if (map) {
         PUT(n, 0x0f);
@@ -156,6 +159,11 @@ void put_vex(Node *n, uint8_t pp, unsigned w, unsigned l, unsigned map, uint8_t 
     unsigned x = rm->is_mem ? bit3(rm->index) : 0, b = bit3(rm->reg);
     unsigned last = (~vvvv & 15) << 3 | l << 2 | p;
 
+    if (n->code32) {                        /* else these were LDS and LES; the register numbers are cut to 3 bits */
+        reg &= 7;
+        x = b = 0;
+        last |= 0x40;
+    }
     if (map == 1 && !w && !x && !b && one_in(2)) {
         PUT(n, 0xc5, (bit3(reg) ^ 1) << 7 | last);
     } else {
@@ -163,6 +171,38 @@ void put_vex(Node *n, uint8_t pp, unsigned w, unsigned l, unsigned map, uint8_t 
     }
     PUT(n, opcode);
     put_modrm(n, reg, rm);
+}
+
+void put_rex(Node *n, unsigned rex)
+{
+    if (!n->code32) {
+        PUT(n, 0x40 | rex);
+    }
+}
+
+void gen_lea_label(Gen *g, unsigned reg, int32_t label)
+{
+    Node *n = gen_node(g, N_INSN);
+
+    put_rex(n, 8 | bit3(reg) << 2);
+    PUT(n, 0x8d, 0x05 | (reg & 7) << 3);
+    n->rip_at = n->len;
+    n->label = label;
+    put_imm(n, 0, 4);
+}
+
+Operand loop_counter(const Gen *g)
+{
+    return g->code32 ? (Operand){ .is_mem = true, .reg = 0xff, .index = 0xff, .disp = MEM_COUNTERS + 16 } : op_reg(15);
+}
+
+void gen_set_counter(Gen *g, uint32_t v)
+{
+    Operand counter = loop_counter(g);
+    Node *n = gen_node(g, N_INSN);
+
+    put_op(n, 0, 0, 0, 0xc7, 0, &counter, false);
+    put_imm(n, v, 4);
 }
 
 void gen_mov_imm(Gen *g, unsigned reg, uint32_t imm)

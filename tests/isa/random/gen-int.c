@@ -112,14 +112,14 @@ static void put_sized(Node *n, const Row *row, unsigned size, unsigned reg, cons
     put_op(n, row->pp, size == 8, row->map, row->op | (has_byte_form && size > 1), reg, rm, size == 1);
 }
 
-static unsigned random_size(const Row *row, bool bytes)
+static unsigned random_size(const Gen *g, const Row *row, bool bytes)
 {
     static const uint8_t sizes[] = { 4, 8, 4, 8, 2, 1 };
 
     for (;;) {
         unsigned size = sizes[rnd(6)];
 
-        if ((size > 1 || bytes) && (size != 2 || !(row->flags & NOT16))) {
+        if (size <= (g->code32 ? 4 : 8) && (size > 1 || bytes) && (size != 2 || !(row->flags & NOT16))) {
             return size;
         }
     }
@@ -130,7 +130,7 @@ static unsigned legacy_dest(Gen *g, unsigned size, bool no_dest)
     unsigned reg = no_dest ? gen_any(g) : gen_dest(g);
 
     /* 4..7 may be AH..BH, which are no pointers but BH */
-    return size == 1 && no_dest ? rnd(16) : reg;
+    return size == 1 && no_dest ? gen_any(g) : reg;
 }
 
 static void begin(Node *n, const Row *row)
@@ -143,7 +143,7 @@ static void begin(Node *n, const Row *row)
 static void gen_legacy(Gen *g, const Row *row)
 {
     bool bytes = row->shape == RM_R || row->shape == R_RM || row->shape == RM || row->shape == RM_IMM || row->shape == RM_IMM8;
-    unsigned size = random_size(row, bytes && row->op != 0xa5 && row->op != 0xad);
+    unsigned size = random_size(g, row, bytes && row->op != 0xa5 && row->op != 0xad);
     bool no_dest = row->flags & NO_DEST, mem = one_in(3), has_width = bytes && row->op != 0xa5 && row->op != 0xad;
     unsigned reg = row->shape == R_RM || row->shape == R_RM_WIDE || row->flags & DEST_RM_AND_R ? legacy_dest(g, size, no_dest) : gen_any(g);
     Operand rm = mem ? gen_mem(g, 1) : op_reg(legacy_dest(g, size, no_dest));
@@ -190,8 +190,8 @@ static void gen_legacy(Gen *g, const Row *row)
 static void gen_extend(Gen *g, const Row *row)
 {
     bool mem = one_in(2);
-    Operand rm = mem ? gen_mem(g, 1) : op_reg(rnd(16));
-    unsigned reg = gen_dest(g), size = random_size(row, false);
+    Operand rm = mem ? gen_mem(g, 1) : op_reg(gen_any(g));
+    unsigned reg = gen_dest(g), size = random_size(g, row, false);
     Node *n = gen_node(g, N_INSN);
 
     begin(n, row);
@@ -222,7 +222,7 @@ static void gen_vex_int(Gen *g, const Row *row)
 static void gen_muldiv(Gen *g, const Row *row)
 {
     bool is_div = row->digit >= 6;
-    unsigned size = random_size(row, true);
+    unsigned size = random_size(g, row, true);
     Operand rm = one_in(3) ? gen_mem(g, 1) : op_reg(gen_any(g));
     Node *n;
 
@@ -262,6 +262,9 @@ static void gen_row(Gen *g)
 {
     const Row *row = &rows[rnd(ARRAY_SIZE(rows))];
 
+    if (g->code32 && row->op == 0x63) {
+        return;                             /* MOVSXD is ARPL there */
+    }
     switch (row->shape) {
     case R_RM_BYTE: case R_RM_WORD:
         gen_extend(g, row);
@@ -305,7 +308,7 @@ static void gen_lea(Gen *g)
 
     rm.index = rm.index == 4 ? 0xff : rm.index;
     n = gen_node(g, N_INSN);
-    if (one_in(8)) {
+    if (one_in(8) && !g->code32) {
         PUT(n, 0x67);
     }
     if (size == 0) {
@@ -333,7 +336,37 @@ static void gen_small_index(Gen *g)
     bool sign = one_in(2);
     Node *n = gen_node(g, N_INSN);
 
-    put_op(n, 0, sign, 1, sign ? 0xbe : 0xb6, 12, &rm, true);
+    put_op(n, 0, sign, 1, sign ? 0xbe : 0xb6, g->code32 ? rnd(3) : 12, &rm, true);
+}
+
+/* What 64-bit mode has not: INC, DEC, decimal adjustments, PUSHA, POPA, BOUND, INTO. */
+static void gen_short32(Gen *g)
+{
+    static const struct { uint8_t n, b[2]; uint16_t reads, defines, undefines; } some[] = {
+        { 1, { 0x40 }, 0, ALL & ~C, 0 }, { 1, { 0x41 }, 0, ALL & ~C, 0 }, { 1, { 0x4a }, 0, ALL & ~C, 0 }, { 1, { 0x48 }, 0, ALL & ~C, 0 },
+        { 1, { 0x27 }, A | C, ALL & ~O, O }, { 1, { 0x2f }, A | C, ALL & ~O, O }, { 1, { 0x37 }, A, A | C, ALL & ~(A | C) },
+        { 1, { 0x3f }, A, A | C, ALL & ~(A | C) }, { 2, { 0xd4, 10 }, 0, S | Z | P, O | A | C }, { 2, { 0xd5, 10 }, 0, S | Z | P, O | A | C },
+        { 2, { 0xd4, 7 }, 0, S | Z | P, O | A | C }, { 2, { 0xd5, 200 }, 0, S | Z | P, O | A | C },
+        { 1, { 0x60 }, 0, 0, 0 }, { 1, { 0x61 }, 0, 0, 0 }, { 2, { 0x66, 0x60 }, 0, 0, 0 }, { 1, { 0xce }, O, 0, 0 },
+        { 2, { 0x62, 0x03 }, 0, 0, 0 }, { 1, { 0xd6 }, C, 0, 0 },
+    };
+    unsigned k = rnd(ARRAY_SIZE(some)), pairs = some[k].b[0] == 0x60 && one_in(2) ? 2 : 1;
+
+    if (some[k].b[0] == 0x61 || (some[k].b[0] == 0xce || some[k].b[0] == 0x62 ? !one_in(8) : false)) {
+        return;                             /* POPA after PUSHA only; traps seldom */
+    }
+    for (unsigned i = 0; i < pairs; i++) {
+        Node *n = gen_node(g, N_INSN);
+
+        if (i) {
+            PUT(n, 0x61);
+            break;
+        }
+        put_bytes(n, some[k].b, some[k].n);
+        n->reads = some[k].reads;
+        n->defines = some[k].defines;
+        n->undefines = some[k].undefines;
+    }
 }
 
 /* LAHF, SAHF, CMC, CLC, STC, CLD, STD, CBW.., XCHG with RAX, BSWAP, NOP. */
@@ -347,7 +380,13 @@ static void gen_short(Gen *g)
         { 3, { 0x4d, 0x0f, 0xce & 0xc9 }, 0, 0 }, { 1, { 0xd7 }, 0, 0 },
     };
     unsigned k = rnd(ARRAY_SIZE(some) - 1);     /* XLAT last: AL added to RBX */
-    Node *n = gen_node(g, N_INSN);
+    Node *n;
+
+    if (g->code32 && (some[k].b[0] & 0xf0) == 0x40) {
+        gen_short32(g);
+        return;
+    }
+    n = gen_node(g, N_INSN);
 
     put_bytes(n, some[k].b, some[k].n);
     n->reads = some[k].reads;
@@ -371,12 +410,12 @@ static void gen_imul3(Gen *g)
 /* mov r, imm; mov r/m, imm */
 static void gen_move_imm(Gen *g)
 {
-    unsigned d = gen_dest(g), size = 1u << rnd(4);
+    unsigned d = gen_dest(g), size = 1u << rnd(g->code32 ? 3 : 4);
     Operand rm = one_in(2) ? gen_mem(g, 1) : op_reg(d);
     uint64_t imm = isa_interesting();
     Node *n;
 
-    if (one_in(4)) {
+    if (one_in(4) && !g->code32) {
         n = gen_node(g, N_INSN);
         PUT(n, 0x48 | d >> 3, 0xb8 | (d & 7));
         put_imm(n, imm, 8);
@@ -457,7 +496,7 @@ void gen_string(Gen *g)
 {
     static const uint8_t ops[] = { 0xa4, 0xaa, 0xac, 0xa6, 0xae };      /* MOVS STOS LODS CMPS SCAS */
     uint8_t op = ops[rnd(ARRAY_SIZE(ops))];
-    unsigned size = 1u << rnd(4), rep = rnd(4);
+    unsigned size = 1u << rnd(g->code32 ? 3 : 4), rep = rnd(4);
     bool compares = op == 0xa6 || op == 0xae;
     Node *n;
 

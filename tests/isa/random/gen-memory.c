@@ -174,7 +174,7 @@ static void gen_walk(Gen *g)
         gen_members(g);
         return;
     }
-    gen_mov_imm(g, 15, 2 + rnd(one_in(2) ? 200 : 20));
+    gen_set_counter(g, 2 + rnd(one_in(2) ? 200 : 20));
     g->reserved |= 1u << 16;
     gen_place(g, head);
     for (unsigned k = 0; k < count; k++) {

@@ -177,7 +177,7 @@ static void gen_forward(Gen *g)
 /* The end of a loop's round on the counter, in the ways compilers have. */
 void gen_count_down(Gen *g, int32_t head)
 {
-    Operand counter = op_reg(15);
+    Operand counter = loop_counter(g);
     Node *n = gen_node(g, N_INSN);
 
     n->defines = ALL;
@@ -202,13 +202,14 @@ static void gen_loop(Gen *g)
     int32_t head = gen_new_label(g), out = gen_new_label(g);
     bool nested = g->reserved >> 16 & 1, leaves = one_in(4);
     uint32_t reserved = g->reserved;
+    Operand counter = loop_counter(g);
     Node *n;
 
     if (nested) {
-        n = gen_node(g, N_INSN);            /* push r15 */
-        PUT(n, 0x41, 0x57);
+        n = gen_node(g, N_INSN);            /* push counter */
+        put_op(n, 0, 0, 0, 0xff, 6, &counter, false);
     }
-    gen_mov_imm(g, 15, one_in(5) && !nested ? 50 + rnd(400) : 1 + rnd(9));
+    gen_set_counter(g, one_in(5) && !nested ? 50 + rnd(400) : 1 + rnd(9));
     g->reserved |= 1u << 16;                /* no register: in a loop */
     gen_place(g, head);
     gen_body(g, 1 + rnd(8));
@@ -222,7 +223,7 @@ static void gen_loop(Gen *g)
     g->reserved = reserved;
     if (nested) {
         n = gen_node(g, N_INSN);
-        PUT(n, 0x41, 0x5f);
+        put_op(n, 0, 0, 0, 0x8f, 0, &counter, false);
     }
 }
 
@@ -260,11 +261,7 @@ static void gen_call(Gen *g)
     first += rnd(g->n_fn - first);
     if (one_in(3)) {                        /* lea reg, [fn]; call reg */
         reg = gen_dest(g);
-        n = gen_node(g, N_INSN);
-        PUT(n, 0x48 | reg >> 3 << 2, 0x8d, 0x05 | (reg & 7) << 3);
-        n->rip_at = n->len;
-        n->label = g->fn_label[first];
-        put_imm(n, 0, 4);
+        gen_lea_label(g, reg, g->fn_label[first]);
         n = gen_node(g, N_CALL_TO);
         n->label = g->fn_label[first];
         if (reg >= 8) {
@@ -282,12 +279,9 @@ static void gen_indirect(Gen *g)
     int32_t to = gen_new_label(g);
     unsigned reg = gen_dest(g), what = rnd(3);
     Operand self = op_reg(reg), rm = { .is_mem = true, .reg = 0xff, .index = 0xff, .disp = MEM_COUNTERS };
-    Node *n = gen_node(g, N_INSN);
+    Node *n;
 
-    PUT(n, 0x48 | reg >> 3 << 2, 0x8d, 0x05 | (reg & 7) << 3);
-    n->rip_at = n->len;
-    n->label = to;
-    put_imm(n, 0, 4);
+    gen_lea_label(g, reg, to);
     if (what == 1) {                        /* through memory */
         n = gen_node(g, N_INSN);
         put_op(n, 0, 1, 0, 0x89, reg, &rm, false);
@@ -315,13 +309,14 @@ static void gen_patch_in_loop(Gen *g)
     bool before = one_in(2), opcode = one_in(3);
     unsigned reg = gen_dest(g), what = rnd(4), other = gen_any(g);
     uint32_t reserved = g->reserved;
+    int32_t imm = g->code32 ? 2 : 3;        /* where the immediate stands */
     Node *n;
 
     if (reserved >> 16 & 1) {
         gen_integer(g);
         return;
     }
-    gen_mov_imm(g, 15, 2 + rnd(one_in(4) ? 60 : 8));
+    gen_set_counter(g, 2 + rnd(one_in(4) ? 60 : 8));
     g->reserved |= 1u << 16;
     gen_place(g, head);
     for (unsigned k = 0; k < 2; k++) {
@@ -330,7 +325,8 @@ static void gen_patch_in_loop(Gen *g)
             n = gen_node(g, N_INSN);        /* op reg, imm32; XOR has ADD's bytes but for the middle of ModRM */
             n->defines = ALL & ~0x10;
             n->undefines = 0x10;
-            PUT(n, 0x48 | reg >> 3, 0x81, 0xc0 | (rnd(2) * 6) << 3 | (reg & 7));
+            put_rex(n, 8 | reg >> 3);
+            PUT(n, 0x81, 0xc0 | (rnd(2) * 6) << 3 | (reg & 7));
             put_imm(n, isa_interesting(), 4);
         } else {
             n = gen_node(g, N_INSN);
@@ -339,22 +335,25 @@ static void gen_patch_in_loop(Gen *g)
                 n->defines = ALL & ~0x10;
                 n->undefines = 0x10;
                 PUT(n, 0x80, 0x35);
-                n->label_add = 2;
+                n->label_add = imm - 1;
             } else if (what == 0) {         /* add dword [imm], imm8 */
                 n->defines = ALL;
                 PUT(n, 0x83, 0x05);
-                n->label_add = 3;
+                n->label_add = imm;
             } else if (what == 1) {         /* mov [imm], r32 */
-                PUT(n, 0x40 | (other >> 3) << 2, 0x89, 0x05 | (other & 7) << 3);
-                n->label_add = 3;
+                put_rex(n, (other >> 3) << 2);
+                PUT(n, 0x89, 0x05 | (other & 7) << 3);
+                n->label_add = imm;
             } else if (what == 2) {         /* movd [imm], xmm */
                 PUT(n, 0x66, 0x0f, 0x7e, 0x05 | (other & 7) << 3);
-                n->label_add = 3;
+                n->label_add = imm;
             } else {                        /* lock xadd [imm], r32 */
                 n->defines = ALL;
                 other = reg;
-                PUT(n, 0xf0, 0x40 | (other >> 3) << 2, 0x0f, 0xc1, 0x05 | (other & 7) << 3);
-                n->label_add = 3;
+                PUT(n, 0xf0);
+                put_rex(n, (other >> 3) << 2);
+                PUT(n, 0x0f, 0xc1, 0x05 | (other & 7) << 3);
+                n->label_add = imm;
             }
             n->rip_at = n->len;
             put_imm(n, 0, 4);
@@ -378,6 +377,7 @@ static void gen_self_modifying(Gen *g)
     int32_t insn = gen_new_label(g);
     unsigned reg = gen_dest(g);
     bool before = one_in(2);
+    int32_t imm = g->code32 ? 2 : 3;
     Node *n;
 
     for (unsigned k = 0; k < 2; k++) {
@@ -386,13 +386,14 @@ static void gen_self_modifying(Gen *g)
             PUT(n, 0xc6, 0x05);
             n->rip_at = n->len;
             n->label = insn;
-            n->label_add = 3 + (int32_t)rnd(4);
+            n->label_add = imm + (int32_t)rnd(4);
             put_imm(n, 0, 4);
             PUT(n, rnd(256));
         } else {
             gen_place(g, insn);
             n = gen_node(g, N_INSN);        /* mov reg, imm32 */
-            PUT(n, 0x48 | reg >> 3, 0xc7, 0xc0 | (reg & 7));
+            put_rex(n, 8 | reg >> 3);
+            PUT(n, 0xc7, 0xc0 | (reg & 7));
             put_imm(n, isa_interesting(), 4);
         }
         if (k == 0) {
@@ -507,12 +508,14 @@ static bool define_flags(Gen *g)
     return false;
 }
 
-static Program *try_program(GArray *forms, bool fallbacks)
+static Program *try_program(GArray *const forms[2], bool fallbacks)
 {
     g_autoptr(Program) p = program_new();
-    Gen g = { .p = p, .forms = forms, .fallbacks = fallbacks, .faults = one_in(3), .n_fn = rnd(4) };
+    bool code32 = native_has_mode(ISA_32) && one_in(4);
+    Gen g = { .p = p, .forms = forms[code32], .code32 = code32, .fallbacks = fallbacks, .faults = one_in(3), .n_fn = rnd(4) };
     uint8_t code[ISA_HOLE_SIZE];
 
+    p->code32 = code32;
     g.reserved = 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 12 | 1u << 15;
     g.fn = g.n_fn;
     choose_weights(&g);
@@ -527,7 +530,7 @@ static Program *try_program(GArray *forms, bool fallbacks)
     return define_flags(&g) && program_layout(p, code) ? g_steal_pointer(&p) : NULL;
 }
 
-Program *gen_program(GArray *forms, bool fallbacks)
+Program *gen_program(GArray *const forms[2], bool fallbacks)
 {
     Program *p;
 

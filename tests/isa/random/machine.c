@@ -80,7 +80,7 @@ static void make_page_tables(void)
     }
 }
 
-static void set_segments(CPUX86State *env)
+static void set_segments(CPUX86State *env, bool code32)
 {
     const uint32_t data = DESC_G | DESC_B | DESC_P | 3 << DESC_DPL_SHIFT | DESC_S | DESC_W | DESC_A;
 
@@ -88,8 +88,8 @@ static void set_segments(CPUX86State *env)
         bool null = seg == R_FS || seg == R_GS;
         x86_load_seg_cache(env, seg, null ? 0 : ISA_SEL_DATA, 0, ~0u, data);
     }
-    x86_load_seg_cache(env, R_CS, ISA_SEL_CODE64, 0, ~0u,
-                       DESC_G | DESC_L | DESC_P | 3 << DESC_DPL_SHIFT | DESC_S | DESC_CS | DESC_R | DESC_A);
+    x86_load_seg_cache(env, R_CS, code32 ? ISA_SEL_CODE32 : ISA_SEL_CODE64, 0, ~0u,
+                       DESC_G | (code32 ? DESC_B : DESC_L) | DESC_P | 3 << DESC_DPL_SHIFT | DESC_S | DESC_CS | DESC_R | DESC_A);
     env->gdt.limit = env->ldt.limit = env->idt.limit = 0;
     env->tr = (SegmentCache){ .selector = 0x40, .flags = DESC_P | 11 << DESC_TYPE_SHIFT };    /* a TSS without I/O bitmap */
 }
@@ -125,15 +125,15 @@ void machine_up(unsigned tb_size)
 }
 
 /* What isa_set_env() does not. */
-static void set_system(CPUX86State *env, const IsaState *in)
+static void set_system(CPUX86State *env, const IsaState *in, bool code32)
 {
     isa_set_env(env, in);
     if (env->cr[3] != PML4) {
         env->cr[3] = PML4;
         tcg_tlb_flush(&cpu->parent, TLB_FLUSH_STATE);
     }
-    set_segments(env);                  /* code astray may have been in the kernel, by SYSCALL */
-    env->hflags = 3 | HF_PE | HF_LMA | HF_CS64;
+    set_segments(env, code32);                  /* code astray may have been in the kernel, by SYSCALL */
+    env->hflags = 3 | HF_PE | HF_LMA | (code32 ? HF_CS32 | HF_SS32 : HF_CS64);
     x86_update_hflags(env);
     env->old_exception = -1;
 }
@@ -147,13 +147,13 @@ static void put_code(const uint8_t *code)
     }
 }
 
-void machine_run(const IsaState *in, const uint8_t *code, uint8_t *memory, IsaState *out, uint8_t *code_out)
+void machine_run(const IsaState *in, bool code32, const uint8_t *code, uint8_t *memory, IsaState *out, uint8_t *code_out)
 {
     CPUX86State *env = &cpu->env;
 
     put_code(code);
     memcpy(mem + MEM_PA, memory, ISA_MEM_SIZE);
-    set_system(env, in);
+    set_system(env, in, code32);
     env->tcg.pc = ISA_CODE_VA + ISA_HOLE;
     cpu->parent.exception_index = -1;
     cpu->parent.stop = false;
@@ -211,7 +211,7 @@ bool machine_strays(const Program *p, const IsaState *in, const uint8_t *code, c
 
     put_code(code);
     memcpy(mem + MEM_PA, memory, ISA_MEM_SIZE);
-    set_system(env, in);
+    set_system(env, in, p->code32);
     env->tcg.pc = ISA_CODE_VA + ISA_HOLE;
     taken.vector = -1;
     cpu->parent.singlestep = SSTEP_ENABLE;

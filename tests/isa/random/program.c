@@ -22,6 +22,7 @@ Program *program_copy(const Program *p)
     g_array_append_vals(q->nodes, p->nodes->data, p->nodes->len);
     q->n_labels = p->n_labels;
     q->start = p->start;
+    q->code32 = p->code32;
     return q;
 }
 
@@ -148,7 +149,7 @@ bool program_layout(Program *p, uint8_t *code)
         if (n->rip_at) {
             uint32_t base = ISA_CODE_VA + ISA_HOLE;
             uint32_t target = n->label >= 0 ? base + places[n->label] + (uint32_t)n->label_add : n->rip_target;
-            uint32_t rel = target - (base + n->at + n->size);
+            uint32_t rel = n->code32 ? target : target - (base + n->at + n->size);
 
             memcpy(n->bytes + n->rip_at, &rel, 4);
         }

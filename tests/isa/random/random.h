@@ -33,6 +33,7 @@ typedef struct Node {
     uint8_t rip_at;             /* of the displacement relative to the instruction's end; 0 = none */
     uint8_t op;                 /* condition of N_JCC, opcode of N_LOOP */
     bool is_near;               /* of jumps: 32-bit displacement even if 8 bits do */
+    bool code32;                /* of the program: no REX, addresses absolute instead of relative to RIP */
     bool many;                  /* several instructions: a fault in them may find any flags */
     int32_t label;              /* of N_LABEL itself, or the target; -1 = none */
     int32_t label_add;
@@ -47,6 +48,7 @@ typedef struct Program {
     GArray *nodes;              /* of Node */
     int32_t n_labels;
     uint32_t start;             /* offset of the first node in the hole */
+    bool code32;                /* in a compatibility-mode segment */
 } Program;
 
 #define PROGRAM_NODE(p, i) (&g_array_index((p)->nodes, Node, i))
@@ -75,6 +77,7 @@ typedef struct Gen {
     unsigned n_fn, fn;          /* functions; in which we are (n_fn: none) */
     bool fallbacks;             /* vector operations in C: no approximations */
     bool faults;                /* provoke some */
+    bool code32;
 } Gen;
 
 /* In gen-*.c: append one instruction each. */
@@ -84,13 +87,14 @@ void gen_avx(Gen *g);
 void gen_x87(Gen *g);
 void gen_string(Gen *g);
 void gen_row_of_accesses(Gen *g);                       /* several instructions */
-Program *gen_program(GArray *forms, bool fallbacks);
+/* @forms: of 64-bit and of 32-bit code. */
+Program *gen_program(GArray *const forms[2], bool fallbacks);
 
 /* gen.c, for the others */
 int32_t gen_new_label(Gen *g);
 void gen_place(Gen *g, int32_t label);
 Node *gen_branch(Gen *g, NodeKind kind, uint8_t op, int32_t label);
-/* The end of a loop's round: R15 counts. */
+/* The end of a loop's round: loop_counter() counts. */
 void gen_count_down(Gen *g, int32_t head);
 void gen_body(Gen *g, unsigned n);
 
@@ -125,13 +129,20 @@ void put_vex(Node *n, uint8_t pp, unsigned w, unsigned l, unsigned map, uint8_t 
              const Operand *rm);
 /* dst = imm, by MOV. */
 void gen_mov_imm(Gen *g, unsigned reg, uint32_t imm);
+/* lea reg, [label] */
+void gen_lea_label(Gen *g, unsigned reg, int32_t label);
+/* REX, or nothing in 32-bit code, where there are no registers that need it. */
+void put_rex(Node *n, unsigned rex);
+/* What counts loops: R15, or memory in 32-bit code. */
+Operand loop_counter(const Gen *g);
+void gen_set_counter(Gen *g, uint32_t v);
 
 /* --- running (machine.c, compare.c) --- */
 
 /* @tb_size in MiB. */
 void machine_up(unsigned tb_size);
 /* In @in->flags etc.; @code: the whole hole, @mem: all pages (also out). */
-void machine_run(const IsaState *in, const uint8_t *code, uint8_t *mem, IsaState *out, uint8_t *code_out);
+void machine_run(const IsaState *in, bool code32, const uint8_t *code, uint8_t *mem, IsaState *out, uint8_t *code_out);
 /*
  * Does the program, run an instruction at a time, ever go where no node begins, or return elsewhere than behind a call?
  * Then the flags that program.c takes for defined may be none.
@@ -154,7 +165,7 @@ typedef struct Outcome {
 
 extern unsigned n_unending;             /* cases whose run on the host had no end */
 void compare_init(void);
-void case_random(Case *c);
+void case_random(Case *c, bool code32);
 /* The program's hole was laid out.  Returns whether both agree; @show: print the differences. */
 bool case_agrees(const Program *p, const uint8_t *code, const Case *c, Outcome *host, Outcome *guest, bool show);
 /* Print what differs. */
