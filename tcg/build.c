@@ -91,6 +91,11 @@ IrVal build_result(IrBlock *b, IrOp *op, IrType t, unsigned bits)
     return v;
 }
 
+IrId build_value(IrBlock *b, IrType t)
+{
+    return ir_id(value_new(b, IR_KIND_TEMP, t, 64, 0));
+}
+
 static IrVal emit1(IrBlock *b, IrOpcode opc, IrType t, IrVal x, unsigned bits)
 {
     IrOp *op = build_op(b, opc, t);
@@ -188,6 +193,13 @@ void ir_insn_start(IrBlock *b, uint32_t pc_delta, uint32_t p0, uint32_t p1)
         return;
     }
     b->insns[b->n_insns++] = (IrInsnMark){ pc_delta, { p0, p1 }, b->n_ops };
+}
+
+void ir_insn_hold(IrBlock *b)
+{
+    if (!b->overflow) {
+        b->insns[b->n_insns - 1].hold = true;
+    }
 }
 
 IrVal ir_get(IrBlock *b, unsigned global)

@@ -10,6 +10,8 @@
 IrOp *build_op(IrBlock *b, IrOpcode opc, IrType t);
 /* The fresh value that @op defines. */
 IrVal build_result(IrBlock *b, IrOp *op, IrType t, unsigned bits);
+/* A value that some op is going to define. */
+IrId build_value(IrBlock *b, IrType t);
 void build_forget_globals(IrBlock *b);
 void build_end_path(IrBlock *b);
 void ir_block_reset(IrBlock *b);

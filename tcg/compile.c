@@ -40,6 +40,11 @@ bool tcg_context_data_bytes(const TcgContext *c, unsigned i, uint32_t *offset, u
     return true;
 }
 
+void tcg_context_share(TcgContext *c, bool on)
+{
+    c->share = on;
+}
+
 void tcg_context_keep_pc(TcgContext *c, bool on)
 {
     c->keep_pc = on;
@@ -136,12 +141,6 @@ static bool fix_labels(TcgContext *c)
     return true;
 }
 
-/* Stubs need at most 16 bytes each; the rest is small. */
-static bool room_for_stubs(const TcgContext *c)
-{
-    return c->a.p + c->n_stubs * 16 + 256 < c->a.end;
-}
-
 static bool emit(TcgContext *c, TcgCode *out)
 {
     bool ok;
@@ -150,7 +149,7 @@ static bool emit(TcgContext *c, TcgCode *out)
     FILE *log = log_enabled(LOG_OP_RA) ? log_lock() : NULL;
 
     c->a = (Asm){ c->code, c->code, c->code + CODE_MAX };
-    c->n_rows = c->n_stubs = c->n_side_exits = c->n_kept = c->n_fixes = c->n_data = c->n_state = c->insn = 0;
+    c->n_rows = c->n_stubs = c->n_side_exits = c->n_leaves = c->n_kept = c->n_fixes = c->n_data = c->n_state = c->insn = 0;
     memset(c->label_at, 0, c->ir.n_labels * sizeof(c->label_at[0]));
     memset(out, 0, sizeof(*out));
     for (unsigned i = 0; i < IR_DIRECT_SLOTS; i++) {
@@ -171,11 +170,13 @@ static bool emit(TcgContext *c, TcgCode *out)
         fputc('\n', log);
         log_unlock(log);
     }
-    if (!ok || !fix_labels(c) || !out_side_exits(c) || !room_for_stubs(c)) {
+    if (!ok || !fix_labels(c) || !out_side_exits(c)) {
         return false;
     }
     stubs = asm_offset(&c->a);
-    out_slow_stubs(c);
+    if (!out_slow_stubs(c)) {
+        return false;
+    }
     out->unwind_offset = asm_offset(&c->a);
     table = unwind_write(c, c->a.p, c->a.end, stubs);
     if (!table) {
@@ -209,6 +210,9 @@ bool tcg_block_compile(TcgContext *c, IrBlock *b, uint8_t *buf, size_t max, TcgC
     }
     dump(b, LOG_OP, "OP");
     pins_of_block(c);
+    if (c->share) {
+        ir_share(b);
+    }
     ir_liveness(b);
     dump(b, LOG_OP_OPT, "OP after optimization");
     if (!emit(c, out) || out->size > max) {

@@ -45,15 +45,6 @@ typedef struct FaultTold {
     uint8_t kind;
 } FaultTold;
 
-/* Out-of-line part of a memory access. */
-typedef struct SlowStub {
-    uint8_t *jump;              /* rel32 that goes there */
-    uint8_t *back;
-    uint32_t desc;
-    int32_t disp;
-    uint16_t row;
-} SlowStub;
-
 /* A dirty global as it is where a side exit leaves: enough to write it home out of line. */
 typedef struct KeptGlobal {
     uint8_t global;
@@ -68,7 +59,20 @@ typedef struct SideExit {
     uint16_t kept, n_kept;      /* in TcgContext.kept */
 } SideExit;
 #define MAX_SIDE_EXITS  64
-#define MAX_KEPT        1024
+#define MAX_LEAVES      128
+#define MAX_KEPT        4096
+
+/* Out-of-line part of a memory access. */
+typedef struct SlowStub {
+    uint8_t *jump;              /* rel32 that goes there */
+    uint8_t *back;
+    uint32_t desc;
+    int32_t disp;
+    uint16_t row;
+    uint8_t u;                  /* of a probe for several: its second register */
+    const SideExit *leave;      /* of a probe for several; NULL */
+} SlowStub;
+
 
 /* Bytes among the code that are no instructions, for -d out_asm. */
 typedef struct DataBytes {
@@ -121,11 +125,12 @@ struct TcgContext {
 
     /* emitter */
     unsigned insn;                              /* index in IrBlock.insns of the last fault row's instruction */
-    unsigned n_rows, n_stubs, n_side_exits, n_kept, n_fixes, n_data;
+    unsigned n_rows, n_stubs, n_side_exits, n_leaves, n_kept, n_fixes, n_data;
     uint32_t n_state;
     FaultRow rows[TCG_MAX_OPS];
     SlowStub stubs[TCG_MAX_OPS];
     SideExit side_exits[MAX_SIDE_EXITS];
+    SideExit leaves[MAX_LEAVES];                /* of probes; their jumps are the stubs' */
     KeptGlobal kept[MAX_KEPT];
     LabelFix fixes[MAX_FIXES];
     DataBytes data[MAX_FIXES];                  /* ascending */
@@ -144,6 +149,7 @@ struct TcgContext {
 
     uint64_t op_count[IR_N_OPS];            /* ops emitted; read by others */
     bool keep_pc;                               /* see tcg_context_keep_pc() */
+    bool share;                                 /* see tcg_context_share() */
     bool count_calls;                           /* see tcg_context_count_calls() */
 
     IrBlock ir;

@@ -82,6 +82,16 @@ static void dump_details(IrBlock *b, const IrOp *op, FILE *f)
         }
         fprintf(f, ", mmu %u", op->aux);
         break;
+    case IR_OP_probe:
+        fprintf(f, ", [%+d, %+d)%s", op->disp - IR_PROBE_BEFORE(op->k), op->disp - IR_PROBE_BEFORE(op->k) + IR_PROBE_LEN(op->k),
+                IR_PROBE_WRITE(op->k) ? " writable" : "");
+        dump_memop(op->cond, f);
+        fprintf(f, ", %+d, mmu %u", op->disp, op->aux);
+        break;
+    case IR_OP_hld: case IR_OP_hst:
+        dump_memop(op->cond, f);
+        fprintf(f, ", %+d", op->disp);
+        break;
     case IR_OP_vop: case IR_OP_vop_fp:
         fprintf(f, ", %s, $0x%x", vop_name[op->k], op->cond);
         break;

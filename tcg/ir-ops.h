@@ -66,7 +66,8 @@ typedef struct IrValue {
 typedef struct IrInsnMark {
     uint32_t pc_delta;
     uint32_t params[2];
-    uint32_t op;
+    uint16_t op;
+    bool hold;                      /* ir_insn_hold() */
 } IrInsnMark;
 
 typedef struct IrLabelInfo {
@@ -142,6 +143,18 @@ bool fold_cond(IrCond c, IrType t, uint64_t x, uint64_t y);
 uint64_t fold_ext(uint64_t x, unsigned bits, bool sign, IrType t);
 uint64_t fold_bswap(uint64_t x, IrType t);
 
+/*
+ * IrOp.k of a probe: how far the range begins before the first access (which is at disp, memop c), its length, whether it
+ * is to be writable.
+ */
+#define IR_SHARE_SPAN 256
+#define IR_PROBE_RANGE(before, len, write) ((int64_t)(before) | (int64_t)(len) << 16 | (int64_t)(write) << 32)
+#define IR_PROBE_BEFORE(k) ((int32_t)((k) & 0xffff))
+#define IR_PROBE_LEN(k) ((int32_t)((k) >> 16 & 0xffff))
+#define IR_PROBE_WRITE(k) ((bool)((k) >> 32))
+
+/* share.c: let accesses near each other share a probe. */
+void ir_share(IrBlock *b);
 /* liveness.c: drop dead ops and puts, count uses, chain them. */
 void ir_liveness(IrBlock *b);
 /* validate.c: asserts the invariants; @when names the pass for the message. */

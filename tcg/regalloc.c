@@ -733,7 +733,7 @@ static bool is_immediate(TcgContext *c, unsigned g, const IrValue *o)
     return o->kind == IR_KIND_CONST && !is_vector(t) && (t == IR_I32 || (int64_t)o->k == (int32_t)o->k);
 }
 
-static void sync_immediate(TcgContext *c, unsigned g, uint64_t k)
+void ra_store_home(TcgContext *c, unsigned g, uint64_t k)
 {
     const IrGlobal *global = &c->target->globals[g];
 
@@ -745,6 +745,11 @@ static void sync_immediate(TcgContext *c, unsigned g, uint64_t k)
         emit32(&c->a, k);
     }
     set_in_env(c, g, 0);
+}
+
+static void sync_immediate(TcgContext *c, unsigned g, uint64_t k)
+{
+    ra_store_home(c, g, k);
     clear_dirty(c, g);
 }
 
@@ -976,9 +981,10 @@ void ra_fault_state(TcgContext *c, FaultRow *row)
 
 /* --- side exits --- */
 
-void ra_keep(TcgContext *c, SideExit *e)
+void ra_note_kept(TcgContext *c, SideExit *e)
 {
     e->kept = c->n_kept;
+    e->n_kept = 0;
     for (unsigned i = 0; i < ARRAY_SIZE(c->dirty); i++) {
         for (uint64_t w = c->dirty[i]; w; w &= w - 1) {
             unsigned g = i * 64 + __builtin_ctzll(w);
@@ -992,6 +998,14 @@ void ra_keep(TcgContext *c, SideExit *e)
         }
     }
     e->n_kept = c->n_kept - e->kept;
+}
+
+void ra_keep(TcgContext *c, SideExit *e)
+{
+    ra_note_kept(c, e);
+    if (c->refused) {
+        return;
+    }
     for (unsigned i = 0; i < e->n_kept; i++) {  /* all are recorded: a value may be that of several */
         drop_if_last(c, c->kept[e->kept + i].global);
     }

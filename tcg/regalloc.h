@@ -86,7 +86,12 @@ void ra_fault_state(TcgContext *c, FaultRow *row);
  * ra_resume() brings the allocator back to that state, but for what is not needed to write them home.
  */
 void ra_keep(TcgContext *c, SideExit *e);
+/* The same without dropping anything. */
+void ra_note_kept(TcgContext *c, SideExit *e);
 void ra_resume(TcgContext *c, const SideExit *e);
+
+/* Write the constant @k, which fits an immediate, to the env field of @g, which is not pinned. */
+void ra_store_home(TcgContext *c, unsigned g, uint64_t k);
 
 Mem ra_env_mem(unsigned offset);
 Mem ra_slot_mem(unsigned slot);

@@ -113,6 +113,7 @@ typedef struct CodeCacheStats {
     uint64_t blocks, code_bytes, guest_bytes, insns;    /* ever translated */
     uint64_t live_blocks;
     uint64_t retranslations;    /* of blocks that were there before and are remembered */
+    uint64_t unshared_blocks;   /* of blocks: TB_UNSHARED */
     uint64_t evicted_units, evicted_blocks, moved_blocks, evict_waits;
     uint64_t smc_writes, smc_blocks, page_protects;
     uint64_t links, unlinks, duplicates, stale_drafts;
@@ -356,12 +357,12 @@ typedef struct PhysCacheEntry {
 typedef struct TcgStats {
     uint64_t entries;                           /* into generated code from the loop */
     uint64_t lookups_jc, lookups_hash, translations;
-    uint64_t exits_direct, exits_lookup, exits_loop, exits_poll, exits_fault;
+    uint64_t exits_direct, exits_lookup, exits_loop, exits_poll, exits_unshared, exits_fault;
     uint64_t interrupts, exceptions;
     uint64_t tlb_fills[MMU_INST_FETCH + 1];     /* by MmuAccess */
     uint64_t tlb_flush_cause[TLB_FLUSH_CAUSES]; /* of tlb_flush_all */
     uint64_t tlb_flush_all, tlb_flush_context, tlb_flush_page, tlb_switches, tlb_switch_miss, tlb_resizes;
-    uint64_t slow_loads, slow_stores, slow_atomics, mmio, notdirty;
+    uint64_t slow_loads, slow_stores, slow_atomics, slow_probes, mmio, notdirty;
     uint64_t smc_restarts, translate_ns;
 } TcgStats;
 
@@ -392,6 +393,7 @@ struct TcgCpuState {
     bool executing;             /* inside tcg_cpu_exec */
     bool force_single;          /* next block: one instruction, alone */
     bool watch_step;            /* ... and record watchpoint hits instead of stopping at them */
+    bool unshared;              /* next block: TB_UNSHARED */
     bool afresh;                /* translate each block anew, to run once */
     bool no_chain;              /* mode_tag is such that no jump cache entry matches */
     TcgContext *ctx;
@@ -439,6 +441,8 @@ void tlb_init(TcgCpuState *t);
 void tlb_fini(TcgCpuState *t);
 /* Make a new mode tag from t->mode and the current context. */
 void tlb_update_mode_tag(TcgCpuState *t);
+/* Where a block at @pc is in the jump cache, if it is, and with what tag.  @cflags: its TB_* bits. */
+TcgJumpCacheEntry *tlb_jump_cache_entry(const TcgCpuState *t, uint64_t pc, unsigned cflags, uint64_t *tag);
 void tlb_jump_cache_add(TcgCpuState *t, uint64_t pc, uint64_t linear, Tb *tb);
 /* Cache lock held: any thread. */
 void tlb_jump_cache_purge_tb(TcgCpuState *t, const Tb *tb, const void *entry);
@@ -483,6 +487,8 @@ void tcg_exec(TcgCpuState *t);
 void tcg_exec_one(TcgCpuState *t);
 /* Restart the instruction at @ra alone, in a block of its own. */
 G_NORETURN void tcg_restart_single(TcgCpuState *t, uintptr_t ra);
+/* Restart the instruction at @ra in a block that shares no probes. */
+G_NORETURN void tcg_restart_unshared(TcgCpuState *t, uintptr_t ra);
 void tcg_kick(TcgCpuState *t);
 /* Nobody else runs generated code between the two. */
 void tcg_exclusive_begin(TcgCpuState *t);

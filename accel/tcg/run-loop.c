@@ -151,6 +151,13 @@ void tcg_restart_single(TcgCpuState *t, uintptr_t ra)
     tcg_cpu_loop_exit_restore(t->cpu, ra);
 }
 
+void tcg_restart_unshared(TcgCpuState *t, uintptr_t ra)
+{
+    t->unshared = true;
+    t->cpu->exception_index = -1;
+    tcg_cpu_loop_exit_restore(t->cpu, ra);
+}
+
 /* After a siglongjmp: put things right that a normal return would have. */
 static void after_fault(TcgCpuState *t)
 {
@@ -345,6 +352,10 @@ static unsigned block_cflags(TcgCpuState *t, uint64_t linear)
             t->cpu->debug_stop = DEBUG_STOP_BREAKPOINT;
         }
     }
+    if (t->unshared && !(cflags & TB_SINGLE_INSN)) {
+        cflags |= TB_UNSHARED;
+    }
+    t->unshared = false;
     return cflags;
 }
 
@@ -402,10 +413,11 @@ static Tb *find_block(TcgCpuState *t, uint64_t pc, const TbMode *mode, unsigned 
     uint64_t linear = mode->cs_base + pc;
     Tb *tb;
 
-    if (likely(!cflags)) {
-        const TcgJumpCacheEntry *e = &t->env->jump_cache[TCG_JUMP_CACHE_HASH(pc)];
+    if (likely(!(cflags & ~TB_UNSHARED))) {
+        uint64_t tag;
+        const TcgJumpCacheEntry *e = tlb_jump_cache_entry(t, pc, cflags, &tag);
 
-        if (__atomic_load_n(&e->tag, __ATOMIC_ACQUIRE) == (pc ^ t->env->mode_tag)) {
+        if (__atomic_load_n(&e->tag, __ATOMIC_ACQUIRE) == tag) {
             tb = code_cache_tb_by_start(t->cache, e->code);
             if (tb && !tb_is_dead(tb)) {
                 STAT_INC(t, lookups_jc);
@@ -502,6 +514,10 @@ static void run_block(TcgCpuState *t, const Tb *tb)
         break;
     case TCG_EXIT_POLL:
         STAT_INC(t, exits_poll);
+        break;
+    case TCG_EXIT_UNSHARED:
+        STAT_INC(t, exits_unshared);
+        t->unshared = true;
         break;
     default:
         STAT_INC(t, exits_loop);

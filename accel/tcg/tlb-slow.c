@@ -392,6 +392,48 @@ static void check_store(TcgCpuState *t, vaddr va, unsigned size, unsigned mmu_id
     }
 }
 
+/*
+ * A probe for several accesses, of which @oi at @va is the first: fill for that one, then see what is there for the
+ * others.  Those may never come, so they neither fault nor fill.
+ */
+static void *slow_probe(void *env, uint64_t va, unsigned before, unsigned after, bool write, uint32_t oi, uintptr_t ra)
+{
+    TcgCpuState *t = env_state(env);
+    IrMemOp op = tcg_oi_memop(oi);
+    TlbHit hit;
+
+    STAT_INC(t, slow_probes);
+    check_alignment(t, va, op, write ? MMU_DATA_STORE : MMU_DATA_LOAD, tcg_oi_mmu_idx(oi), ra);
+    if (((va - before) ^ (va + after - 1)) & t->page_mask) {
+        return NULL;
+    }
+    tlb_find(t, va, BIT(op & IR_MO_SIZE), write ? MMU_DATA_STORE : MMU_DATA_LOAD, tcg_oi_mmu_idx(oi), false, ra, &hit);
+    return hit.flags ? NULL : hit.host;
+}
+
+/*
+ * A device may change what is mapped where: before it is asked the block that holds on to a translation of
+ * addresses is left.
+ */
+static void leave_before_io(TcgCpuState *t, vaddr va, uint32_t oi, MmuAccess access, uintptr_t ra)
+{
+    IrMemOp op = tcg_oi_memop(oi);
+    unsigned size = BIT(op & IR_MO_SIZE), n = crosses_page(t, va, size) ? bytes_in_page(t, va) : size;
+    TlbHit hit[2];
+
+    if (likely(!(op & IR_MO_HELD))) {
+        return;
+    }
+    tlb_find(t, va, n, access, tcg_oi_mmu_idx(oi), false, ra, &hit[0]);
+    hit[1] = hit[0];
+    if (n < size) {
+        tlb_find(t, va + n, size - n, access, tcg_oi_mmu_idx(oi), false, ra, &hit[1]);
+    }
+    if (!hit[0].host || !hit[1].host) {
+        tcg_restart_unshared(t, ra);
+    }
+}
+
 static uint64_t slow_ld(void *env, uint64_t va, uint32_t oi, uintptr_t ra)
 {
     TcgCpuState *t = env_state(env);
@@ -403,6 +445,7 @@ static uint64_t slow_ld(void *env, uint64_t va, uint32_t oi, uintptr_t ra)
     if (op & IR_MO_RMW) {
         check_store(t, va, size, tcg_oi_mmu_idx(oi), ra);
     }
+    leave_before_io(t, va, oi, MMU_DATA_LOAD, ra);
     v = load_int(t, va, size, op & IR_MO_BE, tcg_oi_mmu_idx(oi), ra);
     return op & IR_MO_SIGN ? (uint64_t)sextract64(v, 0, 8 * size) : v;
 }
@@ -413,6 +456,7 @@ static void slow_st(void *env, uint64_t va, uint64_t value, uint32_t oi, uintptr
     IrMemOp op = tcg_oi_memop(oi);
 
     check_alignment(t, va, op, MMU_DATA_STORE, tcg_oi_mmu_idx(oi), ra);
+    leave_before_io(t, va, oi, MMU_DATA_STORE, ra);
     store_int(t, va, value, BIT(op & IR_MO_SIZE), op & IR_MO_BE, tcg_oi_mmu_idx(oi), ra);
 }
 
@@ -423,6 +467,7 @@ static void slow_ld_vec(void *env, uint64_t va, void *out, uint32_t oi, uintptr_
 
     STAT_INC(t, slow_loads);
     check_alignment(t, va, op, MMU_DATA_LOAD, tcg_oi_mmu_idx(oi), ra);
+    leave_before_io(t, va, oi, MMU_DATA_LOAD, ra);
     load_bytes(t, va, out, BIT(op & IR_MO_SIZE), tcg_oi_mmu_idx(oi), ra);
 }
 
@@ -433,6 +478,7 @@ static void slow_st_vec(void *env, uint64_t va, const void *in, uint32_t oi, uin
 
     STAT_INC(t, slow_stores);
     check_alignment(t, va, op, MMU_DATA_STORE, tcg_oi_mmu_idx(oi), ra);
+    leave_before_io(t, va, oi, MMU_DATA_STORE, ra);
     store_bytes(t, va, in, BIT(op & IR_MO_SIZE), tcg_oi_mmu_idx(oi), ra);
 }
 
@@ -560,6 +606,7 @@ const TcgSlowOps tcg_slow_ops = {
     .st_vec = slow_st_vec,
     .rmw = slow_rmw,
     .cas = slow_cas,
+    .probe = slow_probe,
 };
 
 static bool host_cas_128(void *p, unsigned __int128 *old, unsigned __int128 want)

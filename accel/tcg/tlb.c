@@ -59,6 +59,7 @@ void tlb_update_mode_tag(TcgCpuState *t)
     uint64_t generation = current_generation(t);
 
     t->env->mode_tag = mum(a ^ tag_secret[2], (generation ^ tag_secret[1]) * 0x9e3779b97f4a7c15ULL | 1) ^ a;
+    t->env->unshared_tag = mum(t->env->mode_tag ^ tag_secret[1], tag_secret[0]) ^ t->env->mode_tag;
 }
 
 /* Drop the context's own entries of the jump cache. */
@@ -136,15 +137,25 @@ static void note_jc_index(Tb *tb, uint16_t index)
     }
 }
 
+TcgJumpCacheEntry *tlb_jump_cache_entry(const TcgCpuState *t, uint64_t pc, unsigned cflags, uint64_t *tag)
+{
+    bool unshared = cflags & TB_UNSHARED;
+
+    *tag = pc ^ (unshared ? t->env->unshared_tag : t->env->mode_tag);
+    return &t->env->jump_cache[TCG_JUMP_CACHE_HASH(pc) ^ (unshared ? TCG_JUMP_CACHE_UNSHARED : 0)];
+}
+
 void tlb_jump_cache_add(TcgCpuState *t, uint64_t pc, uint64_t linear, Tb *tb)
 {
-    TcgJumpCacheEntry *e = &t->env->jump_cache[TCG_JUMP_CACHE_HASH(pc)];
+    TcgJumpCacheEntry *e;
+    uint64_t tag;
 
     jc_note_pages(t, linear, tb->two_pages);
-    note_jc_index(tb, TCG_JUMP_CACHE_HASH(pc));
+    e = tlb_jump_cache_entry(t, pc, tb->key.cflags, &tag);
+    note_jc_index(tb, (uint16_t)(e - t->env->jump_cache));
     __atomic_store_n(&e->tag, TCG_JUMP_CACHE_EMPTY, __ATOMIC_RELAXED);
     __atomic_store_n(&e->code, tb_rx(t->cache, tb), __ATOMIC_RELEASE);
-    __atomic_store_n(&e->tag, pc ^ t->env->mode_tag, __ATOMIC_RELEASE);
+    __atomic_store_n(&e->tag, tag, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (tb_is_dead(tb)) {               /* pairs with tb_remove_locked() */
         __atomic_store_n(&e->tag, TCG_JUMP_CACHE_EMPTY, __ATOMIC_RELEASE);
@@ -792,7 +803,8 @@ void tcg_tlb_set_page(Vcpu *cpu, vaddr va, hwaddr pa, MemTxAttrs attrs, unsigned
     }
     if (prot & PAGE_PROT_WRITE) {
         notdirty = writable && needs_notdirty(t, &full);
-        e.addr_write = va | io | (writable ? 0 : TLB_MMIO) | (notdirty ? TLB_NOTDIRTY : 0);
+        e.addr_write = va | io | (writable ? 0 : TLB_MMIO) | (notdirty ? TLB_NOTDIRTY : 0) |
+            (prot & PAGE_PROT_READ ? 0 : TLB_FORCE_SLOW);       /* a probe for both looks at this one only */
     }
     table_maybe_grow(t, tab);
     k = table_index(t, tab, va);

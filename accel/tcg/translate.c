@@ -158,6 +158,7 @@ static void compile(Build *b, unsigned max_insns)
         b->req.n_insns = 0;
         b->req.size = 0;
         tcg_context_count_calls(t->ctx, t->accel->count_helpers && t->call_counts);
+        tcg_context_share(t->ctx, !(b->draft.key.cflags & (TB_SINGLE_INSN | TB_NO_CHAIN | TB_UNSHARED)));
         tcg_context_keep_pc(t->ctx, t->accel->profile_out);
         b->req.ir = tcg_block_begin(t->ctx);
         t->ops->translate(&b->req);
@@ -222,6 +223,7 @@ static Tb *insert(Build *b)
             c->stats.retranslations += tb_was_here_locked(c, &b->draft.key);
         }
         c->stats.blocks++;
+        c->stats.unshared_blocks += (b->draft.key.cflags & TB_UNSHARED) != 0;
         c->stats.code_bytes += b->draft.code_size;
         c->stats.guest_bytes += b->draft.size;
         c->stats.insns += b->draft.n_insns;

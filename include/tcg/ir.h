@@ -57,6 +57,7 @@ typedef enum IrMemOp {
     IR_MO_BE = 16,                  /* big-endian guest */
     IR_MO_ALIGN = 32,               /* unaligned raises the guest's alignment fault */
     IR_MO_RMW = 64,                 /* of a load: a store to the same place follows, fault as that would */
+    IR_MO_HELD = 128,               /* tcg's own: the block holds on to a translation of addresses meanwhile */
 } IrMemOp;
 
 typedef struct IrGlobal {
@@ -105,6 +106,12 @@ typedef struct IrTarget {
     unsigned n_helpers;
     unsigned n_insn_params;         /* extra words per ir_insn_start, 0..2 */
     unsigned page_bits;             /* of the smallest page; 0 = 12 */
+    /*
+     * Where a block is left at an instruction's start: the global, not 0, that its parameter 0 is put to unless that is
+     * restart_none.  What restore_state makes of the parameters after a fault is then in env.
+     */
+    unsigned restart_global;
+    uint32_t restart_none;
 } IrTarget;
 
 /* --- guest instructions and registers --- */
@@ -114,6 +121,12 @@ typedef struct IrTarget {
  * words (x86: the static flags state) handed back by the unwinder after a fault in it.
  */
 void ir_insn_start(IrBlock *b, uint32_t pc_delta, uint32_t p0, uint32_t p1);
+
+/*
+ * The block cannot be left where the instruction that just began does: state that only the translator knows (a mode that
+ * was changed, a shadow) would be lost.  A fault in it may.
+ */
+void ir_insn_hold(IrBlock *b);
 
 IrVal ir_get(IrBlock *b, unsigned global);                  /* index in IrTarget.globals */
 void  ir_put(IrBlock *b, unsigned global, IrVal v);

@@ -56,6 +56,7 @@ typedef struct TcgJumpCacheEntry {
  * Index of @pc in the jump cache; the emitter does the same.  Near code has near entries: spread by a
  * product, they would take a page of the host each.
  */
+#define TCG_JUMP_CACHE_UNSHARED (1u << (TCG_JUMP_CACHE_BITS - 1))   /* xor'ed to the index of a block that shares no probes */
 #define TCG_JUMP_CACHE_HASH(pc) (((pc) ^ ((pc) >> TCG_JUMP_CACHE_BITS)) & ((1u << TCG_JUMP_CACHE_BITS) - 1))
 
 /*
@@ -73,6 +74,11 @@ typedef struct TcgSlowOps {
     /* Both return the old value, zero-extended. */
     uint64_t (*rmw)(void *env, uint64_t va, IrAtomic kind, uint64_t operand, uint32_t oi, uintptr_t ra);
     uint64_t (*cas)(void *env, uint64_t va, uint64_t expected, uint64_t desired, uint32_t oi, uintptr_t ra);
+    /*
+     * The access @oi at @va comes first of several in [@va - @before, @va + @after): fault as it would.  Returns the host
+     * address of @va if all of the range is there, for reading and, if @write, for writing; else NULL.
+     */
+    void *(*probe)(void *env, uint64_t va, unsigned before, unsigned after, bool write, uint32_t oi, uintptr_t ra);
 } TcgSlowOps;
 
 static inline IrMemOp tcg_oi_memop(uint32_t oi) { return (IrMemOp)(oi & 0xff); }
@@ -92,6 +98,7 @@ enum {
     TCG_STUB_LEAVE,                     /* exits of blocks */
     TCG_STUB_PROBE,                     /* jump there with the pc set: the jump cache's block, or leave with TCG_EXIT_LOOKUP */
     TCG_STUB_SLOW,                      /* memory slow paths */
+    TCG_STUB_UNSHARED,                  /* as PROBE, to a block that shares no probes, or leave with TCG_EXIT_UNSHARED */
     TCG_N_STUBS,
 };
 
@@ -115,6 +122,8 @@ typedef struct TcgEnv {
     uint32_t host_fpcr;                     /* x86 host: MXCSR of C code */
     uint32_t page_bits;                     /* of the guest's smallest page (12 on x86) */
     uint64_t pc;                            /* architectural pc: valid outside translated code and at exits */
+    uint64_t unshared_tag;                  /* mode_tag of blocks that share no probes */
+    void *stub_unshared;                    /* of stub[] */
     _Alignas(32) uint64_t scratch[8];       /* free for the target between two IR ops; not used by tcg */
     uint64_t block_pc;                      /* pc of the running block's start, during helpers and slow paths that may fault */
     uint64_t *call_counts;                  /* with tcg_context_count_calls(): TCG_N_CALL_COUNTS of them */
@@ -158,6 +167,11 @@ void tcg_context_free(TcgContext *ctx);
  */
 void tcg_context_count_calls(TcgContext *ctx, bool on);
 #define TCG_N_CALL_COUNTS (TCG_MAX_HELPERS + IR_VOP_COUNT)
+/*
+ * From the next block on, accesses near each other share a probe of the soft TLB, if @on.  Only where TCG_EXIT_UNSHARED
+ * finds a block compiled without.
+ */
+void tcg_context_share(TcgContext *ctx, bool on);
 /* From the next block on, TcgEnv.block_pc is right in every helper, for profiles. */
 void tcg_context_keep_pc(TcgContext *ctx, bool on);
 const char *tcg_vop_name(unsigned vop);
@@ -221,10 +235,11 @@ void tcg_env_set_prologue(TcgEnv *env, const TcgPrologue *p, const uint8_t *rx);
  * How a block came back.  TcgEnv.pc is always the pc to go on at.  After DIRECT0 + slot,
  * TcgEnv.exit_block holds the id word of the block that left by that slot; link it or not.
  * LOOKUP: the jump cache missed, or exit_request was set.  LOOP: look at mode and interrupts afresh.
- * POLL: exit_request was set.
+ * POLL: exit_request was set.  UNSHARED: a probe for several accesses failed, or exit_request was set; go on with a block
+ * that shares none.
  * A fault leaves by longjmp past the entry trampoline: call tcg_fp_leave() then.
  */
-enum { TCG_EXIT_DIRECT0 = 0, TCG_EXIT_LOOKUP = IR_DIRECT_SLOTS, TCG_EXIT_LOOP, TCG_EXIT_POLL };
+enum { TCG_EXIT_DIRECT0 = 0, TCG_EXIT_LOOKUP = IR_DIRECT_SLOTS, TCG_EXIT_LOOP, TCG_EXIT_POLL, TCG_EXIT_UNSHARED };
 
 /* Save the guest's FP control from the host register to guest_fpcr and restore the host's. */
 void tcg_fp_leave(TcgEnv *env);

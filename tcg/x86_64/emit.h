@@ -19,8 +19,9 @@ typedef void GenFn(TcgContext *c, IrOp *op);
 void out_op(TcgContext *c, IrOp *op);
 
 /* mem.c */
-GenFn out_ld, out_st, out_rmw, out_cas;
-void out_slow_stubs(TcgContext *c);
+GenFn out_ld, out_st, out_probe, out_hld, out_hst, out_rmw, out_cas;
+/* False: they do not fit. */
+bool out_slow_stubs(TcgContext *c) MUST_USE;
 /* vector.c */
 GenFn out_vop;
 /* Does this host have the row as an instruction? */
@@ -33,9 +34,11 @@ GenFn out_call;
 void out_exit_if(TcgContext *c, IrOp *op, unsigned cc);
 /* Their code; false if they are too many. */
 bool out_side_exits(TcgContext *c) MUST_USE;
+/* Where a probe for several accesses fails: to a block that shares none, from the start of instruction @insn on. */
+void out_leave_unshared(TcgContext *c, const SideExit *e, unsigned insn);
 GenFn out_loop_back, out_exit_direct, out_exit_indirect, out_exit_loop, out_exit_state;
 /* The probe of the jump cache for the prologue; the pc is in HR_PC.  @lookup: where to go on a miss. */
-void emit_probe_stub(Asm *a, uint8_t *lookup);
+void emit_probe_stub(Asm *a, uint8_t *lookup, bool unshared);
 
 /* The bytes from @from on are data. */
 static inline void note_data(TcgContext *c, uint32_t from)
@@ -59,11 +62,13 @@ enum {
 /*
  * The descriptor of a slow path, which lies behind the call in the block's stub:
  *      u32 descriptor; i8 or i32 displacement if DESC_DISP8 or DESC_DISP32 say so;
+ *      u8 how far the range begins before the first access, u8 how far it ends behind that, less 1: SLOW_PROBE only;
  *      u16 distance back from the call's return address to where the block goes on,
- *      unless DESC_FAR: then a jump there follows.
+ *      unless DESC_FAR: then a jump there follows.  Behind it, SLOW_PROBE only: what to do where there is no address.
  */
 enum {
     SLOW_LD, SLOW_ST, SLOW_LD_VEC, SLOW_ST_VEC, SLOW_CAS, SLOW_RMW,     /* SLOW_RMW + IrAtomic */
+    SLOW_PROBE = SLOW_RMW + IR_ATOMIC_XOR + 1,                          /* DATA: for writing */
 };
 enum {
     DESC_MEMOP = 0, DESC_MMU = 8, DESC_KIND = 11, DESC_ADDR = 15, DESC_DATA = 19, DESC_DST = 23, DESC_IS32 = 27, DESC_DISP8 = 28,

@@ -138,13 +138,32 @@ bool out_side_exits(TcgContext *c)
     return !c->refused;
 }
 
+void out_leave_unshared(TcgContext *c, const SideExit *e, unsigned insn)
+{
+    const IrInsnMark *m = &c->ir.insns[insn];
+    const IrTarget *t = c->target;
+
+    ra_resume(c, e);
+    ra_go_home(c);
+    if (t->restart_global && m->params[0] != t->restart_none) {
+        ra_store_home(c, t->restart_global, m->params[0]);
+    }
+    if (m->pc_delta) {
+        ra_load_pc(c, HR_PC, m->pc_delta);
+    }
+    op_rm(&c->a, X_GROUP5, 4, ra_env_mem(offsetof(TcgEnv, stub_unshared)));
+}
+
 static Mem env_mem(unsigned offset)
 {
     return mem(HR_ENV, (int32_t)offset - TCG_ENV_BIAS);
 }
 
-/* Jump to the block at HR_PC if the jump cache has it and no request waits; returns to emit the way out else. */
-static uint8_t *emit_probe(Asm *a)
+/*
+ * Jump to the block at HR_PC if the jump cache has it and no request waits; returns to emit the way out else.
+ * @unshared: the block there that shares no probes.
+ */
+static uint8_t *emit_probe(Asm *a, bool unshared)
 {
     uint8_t *miss;
 
@@ -152,9 +171,12 @@ static uint8_t *emit_probe(Asm *a)
     op_shift_i(a, SHIFT_SHR, false, HR_RAX, TCG_JUMP_CACHE_BITS);
     op_alu_rr(a, ALU_XOR, false, HR_RAX, HR_PC);
     op_alu_ri(a, ALU_AND, false, HR_RAX, (1 << TCG_JUMP_CACHE_BITS) - 1);
+    if (unshared) {
+        op_alu_ri(a, ALU_XOR, false, HR_RAX, TCG_JUMP_CACHE_UNSHARED);
+    }
     op_shift_i(a, SHIFT_SHL, false, HR_RAX, 4);
     op_alu_rm(a, ALU_ADD, true, HR_RAX, env_mem(offsetof(TcgEnv, jump_cache)));
-    op_rm(a, X_MOV_LOAD | X_W, HR_RCX, env_mem(offsetof(TcgEnv, mode_tag)));
+    op_rm(a, X_MOV_LOAD | X_W, HR_RCX, env_mem(unshared ? offsetof(TcgEnv, unshared_tag) : offsetof(TcgEnv, mode_tag)));
     op_alu_rr(a, ALU_XOR, true, HR_RCX, HR_PC);
     op_alu_rm(a, ALU_OR, true, HR_RCX, env_mem(offsetof(TcgEnv, exit_request)));
     op_alu_rm(a, ALU_CMP, true, HR_RCX, mem(HR_RAX, offsetof(TcgJumpCacheEntry, tag)));
@@ -174,7 +196,7 @@ void out_exit_indirect(TcgContext *c, IrOp *op)
         probe_elsewhere(c);                     /* it goes one way only, which the host learns there too */
         return;
     }
-    miss = emit_probe(a);
+    miss = emit_probe(a, false);
     land_short(a, miss);
     leave(c, LEAVE_LOOKUP);
 }
@@ -193,8 +215,8 @@ void out_exit_state(TcgContext *c, IrOp *op)
     leave(c, LEAVE_STATE);
 }
 
-void emit_probe_stub(Asm *a, uint8_t *lookup)
+void emit_probe_stub(Asm *a, uint8_t *lookup, bool unshared)
 {
-    land_short(a, emit_probe(a));
+    land_short(a, emit_probe(a, unshared));
     op_jmp_to(a, lookup);
 }

@@ -90,7 +90,13 @@ static void emit_exits(Asm *a, TcgPrologue *out)
     op_mov_k(a, HR_RAX, TCG_EXIT_LOOKUP, true);
     op_jmp_to(a, leave);
     out->stub_offset[TCG_STUB_PROBE] = asm_offset(a);
-    emit_probe_stub(a, lookup);
+    emit_probe_stub(a, lookup, false);
+    lookup = a->p;
+    op_rm(a, X_MOV_STORE | X_W, HR_PC, env_field(offsetof(TcgEnv, pc)));
+    op_mov_k(a, HR_RAX, TCG_EXIT_UNSHARED, true);
+    op_jmp_to(a, leave);
+    out->stub_offset[TCG_STUB_UNSHARED] = asm_offset(a);
+    emit_probe_stub(a, lookup, true);
 
     out->stub_offset[TCG_STUB_LEAVE] = asm_offset(a);
     pop(a, HR_RCX);
@@ -185,6 +191,8 @@ static void store_vector(TcgEnv *env, uint64_t va, const uint64_t *reg, uint32_t
 typedef struct Descriptor {
     uint32_t bits;
     int32_t disp;
+    unsigned before, after;     /* of a probe for several: its range, from the first access on; then its way out */
+    const uint8_t *leave;
     const uint8_t *resume;
 } Descriptor;
 
@@ -198,6 +206,11 @@ static Descriptor read_descriptor(const uint8_t *ra)
     } else if (d.bits >> DESC_DISP32 & 1) {
         d.disp = ld32_le(p);
         p += 4;
+    }
+    if (extract32(d.bits, DESC_KIND, 4) == SLOW_PROBE) {
+        d.before = *p++;
+        d.after = *p++ + 1u;
+        d.leave = p + 2;
     }
     d.resume = d.bits >> DESC_FAR & 1 ? p : ra - ld16_le(p);
     return d;
@@ -223,6 +236,14 @@ static const void *slow_dispatch(void *envp, uint64_t *saved, const uint8_t *at)
     case SLOW_ST: slow->st(env, va, saved[data], oi, ra); goto out;
     case SLOW_LD_VEC: load_vector(env, va, vectors + 2 * dst, oi, ra); goto out;
     case SLOW_ST_VEC: store_vector(env, va, vectors + 2 * data, oi, ra); goto out;
+    case SLOW_PROBE:
+        value = (uintptr_t)slow->probe(env, va, d.before, d.after, data, oi, ra);
+        if (!value) {
+            d.resume = d.leave;
+            goto out;
+        }
+        value -= d.disp;                        /* of the base */
+        break;
     case SLOW_CAS: value = slow->cas(env, va, saved[HR_RAX], saved[data], oi, ra); break;
     default: value = slow->rmw(env, va, (IrAtomic)(kind - SLOW_RMW), saved[data], oi, ra); break;
     }
@@ -264,6 +285,7 @@ void tcg_env_set_prologue(TcgEnv *env, const TcgPrologue *p, const uint8_t *rx)
     env->stub_slow = env->stub[TCG_STUB_SLOW];
     env->stub_leave = env->stub[TCG_STUB_LEAVE];
     env->stub_probe = env->stub[TCG_STUB_PROBE];
+    env->stub_unshared = env->stub[TCG_STUB_UNSHARED];
 }
 
 void tcg_fp_leave(TcgEnv *env)

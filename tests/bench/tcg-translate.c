@@ -57,6 +57,18 @@ static double now(void)
     return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
+static const char *const memory_ops[] = { "ld", "st", "rmw", "cas", "probe", "hld", "hst" };
+
+static uint64_t op_count(const TcgContext *ctx, const char *name)
+{
+    unsigned i = 0;
+
+    while (strcmp(tcg_opcode_name(i), name)) {
+        i++;
+    }
+    return tcg_context_op_count(ctx, i);
+}
+
 int main(int argc, char **argv)
 {
     static CPUX86State env;
@@ -71,6 +83,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: tcg-translate ELF [PASSES [OFFSET]]\n");
         return 1;
     }
+    tcg_context_share(ctx, true);
     memset(env.features, 0xff, sizeof(env.features));
     if (argc > 3) {
         log_mask = LOG_OP_OPT | LOG_OUT_ASM;
@@ -110,6 +123,11 @@ int main(int argc, char **argv)
     printf("%zu blocks, %zu instructions, %.2f M/s; guest %zu bytes, host %zu (%.2fx, of which fault tables %.2fx); "
            "%.1f ops per instruction\n", blocks, insns, insns / seconds / 1e6, guest, host, (double)host / guest,
            (double)tables / guest, (double)ops / insns);
+    printf("memory:");
+    for (unsigned i = 0; i < ARRAY_SIZE(memory_ops); i++) {
+        printf(" %s %" PRIu64, memory_ops[i], op_count(ctx, memory_ops[i]));
+    }
+    printf("\n");
     tcg_context_free(ctx);
     g_free(prog.file);
     return 0;

@@ -39,7 +39,8 @@ static bool fetch(TbRequest *req, uint32_t delta, void *buf, unsigned n)
 /* --- names --- */
 
 static const struct { const char *name; unsigned offset; } fields[] = {
-    { "stub_slow", offsetof(TcgEnv, stub_slow) }, { "stub_leave", offsetof(TcgEnv, stub_leave) },
+    { "stub_slow", offsetof(TcgEnv, stub_slow) }, { "stub_unshared", offsetof(TcgEnv, stub_unshared) },
+    { "stub_leave", offsetof(TcgEnv, stub_leave) },
     { "exit_request", offsetof(TcgEnv, exit_request) }, { "jump_cache", offsetof(TcgEnv, jump_cache) },
     { "mode_tag", offsetof(TcgEnv, mode_tag) }, { "pc", offsetof(TcgEnv, pc) }, { "block_pc", offsetof(TcgEnv, block_pc) },
     { "vop_fallback", offsetof(TcgEnv, vop_fallback) }, { "scratch", offsetof(TcgEnv, scratch) },
@@ -317,6 +318,7 @@ int main(int argc, char **argv)
     memset(env.features, 0xff, sizeof(env.features));
     tcg_env_init(&env.tcg, &x86_ir_target);
     ctx = tcg_context_new(&x86_ir_target);
+    tcg_context_share(ctx, true);
     code = g_aligned_alloc(1, 64 * KiB + 64, 64);
     code += 64;
     printf("1..%d\n", argc - 1 - update);

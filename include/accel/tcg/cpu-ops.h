@@ -24,6 +24,7 @@ typedef struct TbMode {
 enum {      /* TbRequest.cflags */
     TB_SINGLE_INSN = 1,         /* translate exactly one instruction (debugger, re-execution of I/O) */
     TB_NO_CHAIN    = 2,
+    TB_UNSHARED    = 4,         /* each access looks up the TLB by itself; should soon end, and is no loop */
 };
 
 /*

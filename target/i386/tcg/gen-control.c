@@ -9,7 +9,7 @@
 /* Back to the block's start, inside the block. */
 static bool closes_loop(Gen *g, const Insn *i)
 {
-    if (gen_target(i) != 0 || gen_exits_specially(g) || g->req->cflags & TB_SINGLE_INSN || (i->osize == IR_MO_16 && g->code32)) {
+    if (gen_target(i) != 0 || gen_exits_specially(g) || g->req->cflags & (TB_SINGLE_INSN | TB_UNSHARED) || (i->osize == IR_MO_16 && g->code32)) {
         return false;
     }
     g->loops = true;                            /* the block is begun again with a loop's head */

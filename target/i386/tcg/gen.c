@@ -560,6 +560,9 @@ static void log_refusal(Gen *g, const Insn *i, X86Refusal refusal)
 void gen_insn(Gen *g, Insn *i, X86Refusal refusal)
 {
     ir_insn_start(g->b, i->delta, g->cc_op, 0);
+    if (gen_exits_specially(g)) {
+        ir_insn_hold(g->b);
+    }
     g->delta = i->delta;
     g->next = i->delta + i->len;
     g->n_insns++;

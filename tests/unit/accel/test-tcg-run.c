@@ -15,8 +15,9 @@
 #define MMIO_BASE 0x1000000ULL          /* behind RAM */
 #define CODE     0x10000
 #define DATA     0x20000
+#define MMIO_MAPS 0x40                  /* the device's register that does */
 
-static MemoryRegion ram, mmio;
+static MemoryRegion ram, mmio, overlay;
 static uint8_t *mem;
 static ToyCpu *cpus[N_CPUS];
 static uint32_t map[TOY_TAGS][TOY_PAGES];
@@ -33,6 +34,9 @@ static void mmio_write(void *opaque, hwaddr addr, uint64_t v, unsigned size)
 {
     mmio_writes++;
     mmio_value = v;
+    if (addr == MMIO_MAPS) {            /* other memory appears where DATA is */
+        memory_region_add_subregion_overlap(system_memory(), DATA, &overlay, 1);
+    }
 }
 
 static const MemoryRegionOps mmio_ops = {
@@ -66,6 +70,7 @@ static void machine_up(void)
     g_assert_true(accel_select("tcg", props, &error_abort));
     g_assert_true(memory_region_init_ram(&ram, NULL, "ram", RAM_SIZE, &error_abort));
     memory_region_add_subregion(system_memory(), 0, &ram);
+    g_assert_true(memory_region_init_ram(&overlay, NULL, "overlay", 4096, &error_abort));
     memory_region_init_io(&mmio, NULL, &mmio_ops, NULL, "mmio", 4096);
     memory_region_add_subregion(system_memory(), MMIO_BASE, &mmio);
     mem = memory_region_get_ram_ptr(&ram);
@@ -767,6 +772,129 @@ static void test_watchpoint_reports_after_the_access(void)
     g_assert_cmpuint(env0()->n_hits, ==, 1);            /* cleared */
 }
 
+/*
+ * A frame that goes down through pages that are not neighbours in memory: where it lies across two, another block does
+ * the accesses, which is found without the run loop.
+ */
+static void test_frames_across_pages(void)
+{
+    TcgCpuState *t = cpus[0]->parent.tcg;
+    uint64_t leaves = t->stats.exits_unshared, blocks = cache()->stats.unshared_blocks;
+    enum { ROUNDS = 1000, TOP = 0x50010 };
+
+    reset();
+    for (unsigned i = 0; i < 16; i++) {
+        map[0][0x50 - i] = 0x60 + 2 * i;
+    }
+    env0()->r[1] = TOP;
+    env0()->r[5] = ROUNDS;
+    PUT_CODE(CODE,
+             toy_insn(TOY_ADDI, 2, 2, 1),
+             toy_insn(TOY_ST, 2, 1, -8),
+             toy_insn(TOY_ADDI, 3, 2, 100),
+             toy_insn(TOY_ST, 3, 1, -16),
+             toy_insn(TOY_ST, 1, 1, -24),
+             toy_insn(TOY_LD, 4, 1, -16),
+             toy_insn(TOY_ADD, 0, 0, 4),
+             toy_insn(TOY_ADDI, 1, 1, -24),
+             toy_insn(TOY_BNE, 2, 5, -8),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    g_assert_cmpuint(env0()->r[0], ==, ROUNDS * (ROUNDS + 1) / 2 + 100 * ROUNDS);
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        uint64_t va = TOP - 24 * i;
+
+        for (unsigned k = 1; k <= 3; k++) {
+            uint64_t at = va - 8 * k, want = k == 1 ? i + 1 : k == 2 ? i + 101 : va;
+
+            g_assert_cmphex(mem64((uint64_t)map[0][at >> 12] << 12 | (at & 0xfff)), ==, want);
+        }
+    }
+    g_assert_cmpuint(cache()->stats.unshared_blocks, >, blocks);
+    g_assert_cmpuint(t->stats.exits_unshared, >, leaves);
+    g_assert_cmpuint(t->stats.exits_unshared - leaves, <, 5);
+}
+
+/* The second of two stores faults: the first is done; and if a branch avoids the second nothing faults. */
+static void test_second_access_faults_by_itself(void)
+{
+    reset();
+    map[0][0x31] = TOY_NO_PAGE;
+    set_mem64(0x30ff8, 0);
+    env0()->r[1] = 0x30ff8;
+    env0()->r[2] = 77;
+    env0()->fault_vector = CODE + 0x100;
+    PUT_CODE(CODE,
+             toy_insn(TOY_ST, 2, 1, 0),
+             toy_insn(TOY_BNE, 3, 4, 3),
+             toy_insn(TOY_ST, 2, 1, 8),
+             toy_insn(TOY_HALT, 0, 0, 0),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    PUT_CODE(CODE + 0x100, toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    g_assert_cmpuint(env0()->n_faults, ==, 1);
+    g_assert_cmphex(env0()->fault_pc, ==, CODE + 8);
+    g_assert_cmphex(env0()->fault_va, ==, 0x31000);
+    g_assert_cmpuint(mem64(0x30ff8), ==, 77);
+    env0()->r[3] = 1;
+    env0()->r[2] = 78;
+    run(CODE);
+    g_assert_cmpuint(env0()->n_faults, ==, 0);
+    g_assert_cmpuint(mem64(0x30ff8), ==, 78);
+}
+
+/* A device changes the memory map between accesses that could share a probe: what follows sees the new one. */
+static void test_device_maps_between_accesses(void)
+{
+    uint8_t *over = memory_region_get_ram_ptr(&overlay);
+
+    reset();
+    mmio_writes = 0;
+    map[0][0x800] = MMIO_BASE >> 12;
+    set_mem64(DATA, 0);
+    set_mem64(DATA + 8, 0x5555);
+    env0()->r[1] = DATA;
+    env0()->r[2] = 0x800000;
+    env0()->r[3] = 0x1234;
+    PUT_CODE(CODE,
+             toy_insn(TOY_ST, 3, 1, 0),
+             toy_insn(TOY_ADDI, 4, 4, 1),
+             toy_insn(TOY_ST, 3, 2, MMIO_MAPS),
+             toy_insn(TOY_ST, 3, 1, 8),
+             toy_insn(TOY_LD, 5, 1, 0),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    memory_region_del_subregion(system_memory(), &overlay);
+    g_assert_cmpuint(mmio_writes, ==, 1);
+    g_assert_cmpuint(env0()->r[4], ==, 1);
+    g_assert_cmphex(mem64(DATA), ==, 0x1234);
+    g_assert_cmphex(mem64(DATA + 8), ==, 0x5555);
+    g_assert_cmphex(ld64_le(over + 8), ==, 0x1234);
+    g_assert_cmphex(env0()->r[5], ==, 0);
+}
+
+/* The second of two stores off one base overwrites an instruction of the running block. */
+static void test_shared_store_overwrites_its_block(void)
+{
+    reset();
+    env0()->r[1] = CODE + 16;
+    env0()->r[2] = toy_insn(TOY_ADDI, 0, 0, 42);
+    env0()->r[6] = toy_insn(TOY_ADDI, 7, 7, 9);
+    PUT_CODE(CODE,
+             toy_insn(TOY_ST4, 6, 1, 0),
+             toy_insn(TOY_ADDI, 3, 3, 1),
+             toy_insn(TOY_ST4, 2, 1, 4),
+             toy_insn(TOY_ADDI, 4, 4, 1),
+             toy_insn(TOY_ADDI, 0, 0, 1),               /* becomes r7 += 9 */
+             toy_insn(TOY_ADDI, 0, 0, 1),               /* becomes r0 += 42 */
+             toy_insn(TOY_HALT, 0, 0, 0));
+    run(CODE);
+    g_assert_cmpuint(env0()->r[0], ==, 42);
+    g_assert_cmpuint(env0()->r[7], ==, 9);
+    g_assert_cmpuint(env0()->r[3], ==, 1);
+    g_assert_cmpuint(env0()->r[4], ==, 1);
+}
+
 /* A running loop leaves its blocks when they are all removed, and goes on in new ones. */
 static void test_flush_while_running(void)
 {
@@ -844,6 +972,10 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-run/wake", test_halted_cpu_wakes_on_interrupt);
     g_test_add_func("/tcg-run/device-write", test_device_write_drops_code);
     g_test_add_func("/tcg-run/watchpoint", test_watchpoint_reports_after_the_access);
+    g_test_add_func("/tcg-run/frames-across-pages", test_frames_across_pages);
+    g_test_add_func("/tcg-run/second-access-faults", test_second_access_faults_by_itself);
+    g_test_add_func("/tcg-run/device-maps-between", test_device_maps_between_accesses);
+    g_test_add_func("/tcg-run/shared-store-overwrites", test_shared_store_overwrites_its_block);
     g_test_add_func("/tcg-run/flush-while-running", test_flush_while_running);
     g_test_add_func("/tcg-run/tlb-budget", test_idle_contexts_give_up_their_tables);
     int rc = g_test_run();

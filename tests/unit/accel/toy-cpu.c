@@ -97,7 +97,7 @@ static bool loop_back(TbRequest *req, ToyBlock *t, uint32_t delta, unsigned ra, 
 {
     IrBlock *b = req->ir;
 
-    t->loops = !(req->cflags & (TB_SINGLE_INSN | TB_NO_CHAIN));
+    t->loops = !(req->cflags & (TB_SINGLE_INSN | TB_NO_CHAIN | TB_UNSHARED));
     if (!t->loops || !t->in_loop) {
         return false;
     }

@@ -107,7 +107,7 @@ static const IrGlobal globals[FT_N_GLOBALS] = {
 
 const IrTarget ft_target = {
     .name = "fake", .globals = globals, .n_globals = FT_N_GLOBALS, .helpers = helpers, .n_helpers = FT_N_HELPERS,
-    .n_insn_params = 2,
+    .n_insn_params = 2, .restart_global = FG_D32, .restart_none = FT_NO_RESTART,
 };
 
 /* --- guest memory --- */
@@ -201,7 +201,21 @@ static uint64_t slow_cas(void *env, uint64_t va, uint64_t expected, uint64_t des
     return old;
 }
 
-const TcgSlowOps ft_slow_ops = { slow_ld, slow_st, slow_ld_vec, slow_st_vec, slow_rmw, slow_cas };
+static void *slow_probe(void *env, uint64_t va, unsigned before, unsigned after, bool write, uint32_t oi, uintptr_t ra)
+{
+    IrMemOp op = tcg_oi_memop(oi);
+    unsigned size = 1u << (op & IR_MO_SIZE);
+    uint64_t lo = (va - before - FT_BASE) / FT_PAGE, hi = (va + after - 1 - FT_BASE) / FT_PAGE;
+    uint8_t *host;
+
+    if (op & IR_MO_ALIGN && va & (size - 1)) {
+        fault(env, va, ra);
+    }
+    host = ft_check(env, va, size, ra);
+    return lo == hi && !(write && lo == 2) ? host : NULL;
+}
+
+const TcgSlowOps ft_slow_ops = { slow_ld, slow_st, slow_ld_vec, slow_st_vec, slow_rmw, slow_cas, slow_probe };
 
 /* --- set-up --- */
 

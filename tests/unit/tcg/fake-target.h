@@ -42,6 +42,7 @@ enum {
 };
 enum { FH_CAREFUL, FH_PURE, FH_READER, FH_MANY, FH_VECTOR, FH_WRITER, FH_SEVEN, FT_N_HELPERS };
 
+#define FT_NO_RESTART 7                 /* parameter 0 of an instruction that is not put to d32 when the block is left there */
 extern const IrTarget ft_target;
 extern const TcgSlowOps ft_slow_ops;
 

@@ -11,6 +11,8 @@ static const IrVop vop2_rows[] = { IR_VOP_PADDB, IR_VOP_PXOR, IR_VOP_PSUBD, IR_V
 
 /* --- generator --- */
 
+enum { BINARY_ADD = 0, BINARY_OR = 3 };         /* in binary_fn[] */
+
 typedef struct Gen {
     Script *s;
     GRand *r;
@@ -336,12 +338,70 @@ static void gen_exit_if(Gen *g)
     g->n_exit_ifs++;
 }
 
+static unsigned gen_with_k(Gen *g, unsigned binary, unsigned x, uint64_t k)
+{
+    Step *s = step(g, S_CONST, IR_I64);
+
+    s->k = k;
+    define(g, s, IR_I64);
+    k = s->d;
+    s = step(g, S_BINARY, IR_I64);
+    s->sub = (uint8_t)binary;
+    s->in[0] = x;
+    s->in[1] = (uint16_t)k;
+    define(g, s, IR_I64);
+    return s->d;
+}
+
+/* A load or store of [@base + @disp], of its own instruction more often than not. */
+static void gen_near(Gen *g, unsigned base, int disp)
+{
+    IrType t = rnd(g, 6) ? int_type(g) : IR_V128;
+    unsigned v = pick(g, t), addr = gen_with_k(g, BINARY_ADD, base, (uint64_t)disp);
+    bool st = rnd(g, 2);
+    Step *s;
+
+    if (rnd(g, 4)) {
+        gen_insn(g);
+    }
+    s = step(g, st ? S_ST : S_LD, t);
+    s->mop = t == IR_V128 ? IR_MO_128 : rnd(g, t == IR_I32 ? 3 : 4);
+    if (t != IR_V128) {
+        s->mop |= rnd(g, 3) ? 0 : IR_MO_SIGN;
+        s->mop |= rnd(g, 16) ? 0 : IR_MO_ALIGN;
+    }
+    s->in[0] = addr;
+    s->in[1] = v;
+    if (!st) {
+        define(g, s, t);
+    }
+}
+
+/* Accesses off one base with other things in between: what may share a probe. */
+static void gen_row(Gen *g)
+{
+    unsigned base = gen_address(g), n = 2 + rnd(g, 4);
+    int around = (int)rnd(g, 300) - 150;
+
+    if (rnd(g, 2)) {                            /* near a page's end */
+        base = gen_with_k(g, BINARY_OR, base, 0xf80);
+    }
+    for (unsigned i = 0; i < n && g->s->n_steps < SCRIPT_MAX - 60; i++) {
+        gen_near(g, base, around + (int)rnd(g, 64));
+        for (unsigned k = rnd(g, 3); k; k--) {
+            void (*const between[])(Gen *) = { gen_state, gen_state, gen_binary, gen_exit_if, gen_memory };
+
+            between[rnd(g, ARRAY_SIZE(between))](g);
+        }
+    }
+}
+
 static void gen_step(Gen *g)
 {
     static void (*const choices[])(Gen *) = {
         gen_insn, gen_binary, gen_binary, gen_binary, gen_shift, gen_unary, gen_deposit, gen_count, gen_cond, gen_cond,
         gen_width, gen_state, gen_state, gen_state, gen_state, gen_state, gen_var, gen_memory, gen_memory, gen_vector,
-        gen_call, gen_exit_if,
+        gen_call, gen_exit_if, gen_row, gen_row,
     };
     Step *s;
 
@@ -908,10 +968,10 @@ static unsigned interpret_step(Interp *in, unsigned at)
     return at + 1;
 }
 
-void script_interpret(const Script *s, FtEnv *env, uint64_t block_pc, ScriptResult *out)
+bool script_interpret_until(const Script *s, FtEnv *env, uint64_t block_pc, uint64_t stop, unsigned visits, ScriptResult *out)
 {
     Interp *in = g_new0(Interp, 1);
-    volatile unsigned at = 0;
+    volatile unsigned at = 0, nth = visits;
 
     in->env = env;
     in->s = s;
@@ -920,10 +980,20 @@ void script_interpret(const Script *s, FtEnv *env, uint64_t block_pc, ScriptResu
     env->interpreting = true;
     out->faulted = setjmp(env->fault);
     if (!out->faulted) {
-        while (at < s->n_steps) {
+        while (at < s->n_steps && !(s->steps[at].kind == S_INSN && s->steps[at].k == stop && nth-- == 0)) {
             at = interpret_step(in, at);
         }
     }
     env->interpreting = false;
+    if (!out->faulted && at < s->n_steps) {
+        out->params[0] = s->steps[at].in[4];
+        out->params[1] = s->steps[at].in[5];
+    }
     g_free(in);
+    return !out->faulted && at < s->n_steps;
+}
+
+void script_interpret(const Script *s, FtEnv *env, uint64_t block_pc, ScriptResult *out)
+{
+    script_interpret_until(s, env, block_pc, UINT64_MAX, 0, out);
 }

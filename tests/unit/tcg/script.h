@@ -42,6 +42,8 @@ typedef struct ScriptResult {
 void script_random(Script *s, GRand *rand, unsigned n_steps);
 void script_build(const Script *s, IrBlock *b);
 /* @env's mem and registers are changed as the guest's would be. */
+/* Up to the start of the instruction at @stop when it is reached for the (@visits + 1)-th time.  False: it is not. */
+bool script_interpret_until(const Script *s, FtEnv *env, uint64_t block_pc, uint64_t stop, unsigned visits, ScriptResult *out);
 void script_interpret(const Script *s, FtEnv *env, uint64_t block_pc, ScriptResult *out);
 
 #endif

@@ -38,6 +38,31 @@ static void run_compiled(FtEnv *env, TcgContext *ctx, uint64_t block_pc, ScriptR
     }
 }
 
+/*
+ * The block was left at an instruction's start for one that shares no probes: some time when that is reached the guest
+ * is in this state.
+ */
+static bool left_rightly(const Script *s, const FtEnv *real, FtEnv *interp, const FtEnv *start, const uint8_t *memory, uint64_t block_pc,
+                         uint64_t pc)
+{
+    uint64_t mask = s->pc_bits == 64 ? ~0ull : (1ull << s->pc_bits) - 1;
+    ScriptResult out = { 0 };
+
+    for (unsigned visits = 0; ; visits++) {
+        memcpy(interp->r, start->r, offsetof(FtEnv, mem) - offsetof(FtEnv, r));
+        memcpy(interp->mem, memory, FT_MEM);
+        if (!script_interpret_until(s, interp, block_pc, (pc - block_pc) & mask, visits, &out)) {
+            return false;
+        }
+        if (out.params[0] != FT_NO_RESTART) {
+            interp->d32 = out.params[0];
+        }
+        if (ft_same(real, interp)) {
+            return true;
+        }
+    }
+}
+
 static bool same_result(const ScriptResult *x, const ScriptResult *y)
 {
     if (x->faulted != y->faulted) {
@@ -49,9 +74,9 @@ static bool same_result(const ScriptResult *x, const ScriptResult *y)
     return x->exit == y->exit && x->pc == y->pc;
 }
 
-static FtEnv *env_real, *env_interp;
-static uint8_t *mem_real, *mem_interp;
-static unsigned n_faults, n_slow;
+static FtEnv *env_real, *env_interp, *env_start;
+static uint8_t *mem_real, *mem_interp, *mem_start;
+static unsigned n_faults, n_slow, n_left;
 static size_t code_bytes;
 
 static void one_case(TcgContext *ctx, uint64_t seed)
@@ -69,9 +94,12 @@ static void one_case(TcgContext *ctx, uint64_t seed)
         mem_real[i] = g_rand_int(r);
     }
     memcpy(mem_interp, mem_real, FT_MEM);
+    memcpy(mem_start, mem_real, FT_MEM);
     fill(env_real, r);
     env_real->rounds = 1 + g_rand_int_range(r, 0, 4);
     memcpy(env_interp->r, env_real->r, offsetof(FtEnv, mem) - offsetof(FtEnv, r));
+    memcpy(env_start->r, env_real->r, offsetof(FtEnv, mem) - offsetof(FtEnv, r));
+    tcg_context_share(ctx, seed & 1);
     block_pc = (uint64_t)g_rand_int(r) << 32 | g_rand_int(r);
     block_pc = s.pc_bits == 64 ? block_pc : s.pc_bits == 32 ? (uint32_t)block_pc : (uint16_t)block_pc;
 
@@ -85,6 +113,15 @@ static void one_case(TcgContext *ctx, uint64_t seed)
 
     env_real->n_slow = 0;
     run_compiled(env_real, ctx, block_pc, &got);
+    if (!got.faulted && got.exit == TCG_EXIT_UNSHARED) {
+        n_left++;
+        if (!left_rightly(&s, env_real, env_interp, env_start, mem_start, block_pc, got.pc)) {
+            g_test_message("seed %" PRIu64 ": left at pc %" PRIx64 " in a state that never is there", seed, got.pc);
+            ir_dump(b, stderr);
+            g_test_fail();
+        }
+        return;
+    }
     script_interpret(&s, env_interp, block_pc, &want);
     n_faults += got.faulted;
     n_slow += env_real->n_slow;
@@ -117,23 +154,28 @@ static void test_random(void)
 
     env_real = aligned(sizeof(FtEnv));
     env_interp = aligned(sizeof(FtEnv));
+    env_start = aligned(sizeof(FtEnv));
     mem_real = aligned(FT_MEM);
     mem_interp = aligned(FT_MEM);
+    mem_start = aligned(FT_MEM);
     ft_init(env_real, mem_real);
     ft_init(env_interp, mem_interp);
     for (unsigned i = 0; i < n && !g_test_failed(); i++) {
         one_case(ctx, seed ? g_ascii_strtoull(seed, NULL, 0) : case_seed(i));
     }
-    g_test_message("%u cases, %u faults, %u slow accesses, %zu bytes of code", n, n_faults, n_slow, code_bytes);
+    g_test_message("%u cases, %u faults, %u slow accesses, %u left unshared, %zu bytes of code", n, n_faults, n_slow, n_left, code_bytes);
     if (!seed && n >= 1000) {                   /* the net is worth little if nothing swims into it */
         g_assert_cmpuint(n_faults, >, n / 50);
         g_assert_cmpuint(n_slow, >, n / 10);
+        g_assert_cmpuint(n_left, >, n / 100);
     }
     tcg_context_free(ctx);
     free(env_real);
     free(env_interp);
+    free(env_start);
     free(mem_real);
     free(mem_interp);
+    free(mem_start);
 }
 
 int main(int argc, char **argv)
