@@ -103,20 +103,50 @@ static void count_pages(const Pages *p)
     g_array_append_val(all_pages, *p);
 }
 
-void *memory_account_alloc(const char *name, size_t len, Error **errp)
+/* @fd -1: private. */
+static void *map_pages(const char *name, size_t len, int fd, Error **errp)
 {
-    Pages p = { name, NULL, ROUND_UP(MAX(len, 1), (size_t)getpagesize()) };
+    Pages p = { name, NULL, len };
 
-    if (!memory_allow(name, p.len, errp)) {
-        return NULL;
-    }
-    p.start = mmap(NULL, p.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    p.start = mmap(NULL, len, PROT_READ | PROT_WRITE, fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED, fd, 0);
     if (p.start == MAP_FAILED) {
         error_setg_errno(errp, errno, "cannot have %zu bytes of memory for '%s'", len, name);
         return NULL;
     }
     count_pages(&p);
     return p.start;
+}
+
+static size_t whole_pages(size_t len)
+{
+    return ROUND_UP(MAX(len, 1), (size_t)getpagesize());
+}
+
+void *memory_account_alloc(const char *name, size_t len, Error **errp)
+{
+    return memory_allow(name, whole_pages(len), errp) ? map_pages(name, whole_pages(len), -1, errp) : NULL;
+}
+
+void *memory_account_alloc_shared(const char *name, size_t len, int *fd, Error **errp)
+{
+    size_t size = whole_pages(len);
+    void *start;
+
+    if (!memory_allow(name, size, errp)) {
+        return NULL;
+    }
+    *fd = memfd_create(name, MFD_CLOEXEC);
+    if (*fd < 0 || ftruncate(*fd, (off_t)size)) {
+        error_setg_errno(errp, errno, "cannot have %zu bytes of shared memory for '%s'", len, name);
+        start = NULL;
+    } else {
+        start = map_pages(name, size, *fd, errp);
+    }
+    if (!start && *fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+    return start;
 }
 
 void memory_account_free(void *start)

@@ -127,7 +127,7 @@ bool memory_device_plug(MemoryDevice *md, hwaddr addr, uint64_t align, Error **e
         error_setg(errp, "the machine is not prepared for memory devices: -m needs maxmem=");
         return false;
     }
-    if (!memslots_available(&supply, md->memslots, errp)) {
+    if (!memslots_available(&supply, md->memslots, errp) || !memslots_check_memory(current_machine(), md->memory, errp)) {
         return false;
     }
     if (!device_memory_find(dm, addr, memory_region_size(md->mr), align, &md->addr, errp)) {

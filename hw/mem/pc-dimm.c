@@ -101,7 +101,8 @@ static bool plug(PcDimm *d, Error **errp)
 {
     uint64_t align = MAX(DIMM_ALIGN, host_memory_backend_page_size(d->backend)), bound_before = d->backend->mr.ram->bound;
 
-    d->md = (MemoryDevice){ .ops = &md_ops, .dev = &d->dev, .mr = &d->backend->mr, .memslots = 1, .memslots_used = 1 };
+    d->md = (MemoryDevice){ .ops = &md_ops, .dev = &d->dev, .mr = &d->backend->mr, .memory = &d->backend->mr,
+                           .memslots = 1, .memslots_used = 1 };
     if (!ram_block_set_bound(d->backend->mr.ram, d->backend->mr.ram->max_length, errp)) {
         return false;
     }

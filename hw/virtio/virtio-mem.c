@@ -608,6 +608,7 @@ static bool plug_device(VirtioMem *s, Error **errp)
     s->md.ops = &md_ops;
     s->md.dev = outer_device(s);
     s->md.mr = &s->container;
+    s->md.memory = &s->backend->mr;
     s->mgr = ram_discard_manager_new(&s->backend->mr, s->block_size);
     placed = memory_device_plug(&s->md, s->memaddr, s->block_size, errp);
     if (!placed || !ram_block_discard(s->backend->mr.ram, 0, s->region_size, errp)) {

@@ -34,6 +34,11 @@ void virtio_error(VirtioDevice *vdev, const char *fmt, ...)
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
     guest_error(vdev->dev.obj.type->name, "%s", text);
+    virtio_device_failed(vdev);
+}
+
+void virtio_device_failed(VirtioDevice *vdev)
+{
     vdev->broken = true;
     if (virtio_has_feature(vdev, VIRTIO_F_VERSION_1)) {
         vdev->status |= VIRTIO_STATUS_NEEDS_RESET;

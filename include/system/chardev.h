@@ -56,6 +56,8 @@ void char_set_break(CharBackend *be, bool on);
  * through char_write().  False = this host end has none, or something stands between (a multiplexer, a log).
  */
 bool char_can_lend_fds(const CharBackend *be);
+/* A connection that is being made: wait for it for @timeout_ms at most. */
+void char_wait_open(CharBackend *be, unsigned timeout_ms);
 bool char_lend_fds(CharBackend *be, int *in, int *out);
 void char_return_fds(CharBackend *be);
 /* Descriptors that came by a lent connection, for char_take_fd(); consumed. */

@@ -35,6 +35,8 @@ bool memory_allow(const char *name, uint64_t more, Error **errp) MUST_USE;
  * choice.  @name is a literal.  NULL and @errp if the process may not or cannot have them.
  */
 void *memory_account_alloc(const char *name, size_t len, Error **errp) MUST_USE;
+/* The same to be shared with others, who map *@fd; that is the caller's to close. */
+void *memory_account_alloc_shared(const char *name, size_t len, int *fd, Error **errp) MUST_USE;
 /* NULL is nothing. */
 void memory_account_free(void *p);
 

@@ -170,6 +170,15 @@ bool char_can_lend_fds(const CharBackend *be)
     return c && chardev_class(c)->fds && c->log_fd < 0 && !c->translates;
 }
 
+void char_wait_open(CharBackend *be, unsigned timeout_ms)
+{
+    Chardev *c = be->chr;
+
+    if (c && !c->is_open && !c->closing && chardev_class(c)->wait_open) {
+        chardev_class(c)->wait_open(c, timeout_ms);
+    }
+}
+
 bool char_lend_fds(CharBackend *be, int *in, int *out)
 {
     Chardev *c = be->chr;

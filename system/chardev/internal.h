@@ -19,6 +19,7 @@ typedef struct ChardevClass {
     size_t (*write)(Chardev *c, const uint8_t *buf, size_t len);
     void (*update)(Chardev *c);                 /* watch for input or for room, or no longer */
     void (*fds)(Chardev *c, int *in, int *out);     /* of the connection, to be lent; NULL = none */
+    void (*wait_open)(Chardev *c, unsigned timeout_ms);     /* until a connection that is being made is there; NULL = none is ever */
     char *(*filename)(Chardev *c);              /* for humans; NULL = the back end's name */
     /* Multiplexers take several front ends. */
     bool (*attach)(Chardev *c, CharBackend *be, Error **errp);

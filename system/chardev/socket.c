@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <unistd.h>
 
 typedef struct SocketChardev {
@@ -178,6 +179,16 @@ static void on_connect_result(void *opaque)
         disconnected(s);
     } else {
         connected(s, fd);
+    }
+}
+
+static void socket_wait_open(Chardev *c, unsigned timeout_ms)
+{
+    SocketChardev *s = SOCKET_CHARDEV(c);
+    struct pollfd p = { .fd = s->fd, .events = POLLOUT };
+
+    if (s->fd >= 0 && s->connecting && poll(&p, 1, (int)timeout_ms) > 0) {
+        on_connect_result(s);
     }
 }
 
@@ -511,4 +522,5 @@ CHARDEV_DEFINE(SocketChardev, chardev_socket, "chardev-socket", chardev,
     .write = socket_write,
     .update = socket_update,
     .fds = socket_fds,
+    .wait_open = socket_wait_open,
     .filename = socket_filename);

@@ -101,6 +101,7 @@ struct Machine {
     /* board's */
     Device *fw_cfg;
     struct DeviceMemory *device_memory; /* where memory devices go (hw/mem); NULL = nowhere */
+    GPtrArray *memslot_users;           /* back ends that map guest memory (hw/mem/memslots.h); NULL = none */
     IrqLine power_button;               /* pulsed by system_powerdown */
 };
 

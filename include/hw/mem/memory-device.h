@@ -33,6 +33,7 @@ struct MemoryDevice {
     const MemoryDeviceOps *ops;
     Device *dev;                /* borrowed: whose id it goes by */
     MemoryRegion *mr;           /* what is mapped: RAM, or a container of aliases to it */
+    MemoryRegion *memory;       /* the RAM */
     hwaddr addr;                /* set by plug */
     unsigned memslots;          /* the most it uses (hw/mem/memslots.h) */
     unsigned memslots_used;     /* of them, in use now */

@@ -18,9 +18,17 @@ enum {
 };
 #define MEMSLOT_SIZE_MIN GiB
 
+/* A back end in another process: it maps guest memory that is shared, each slot by itself. */
+typedef struct MemslotUser {
+    const char *name;           /* who it is, for messages */
+    unsigned max;               /* slots it takes */
+    unsigned used;              /* of them, now */
+} MemslotUser;
+
 typedef struct MemslotSupply {
     unsigned max;               /* the least that the accelerator and all back ends take; UINT_MAX = no limit */
-    unsigned used;              /* of it, by what is mapped now */
+    unsigned used, limit;       /* of who has the fewest left: what is mapped now, and its own limit (UINT_MAX = none) */
+    const char *who;            /* that is */
     unsigned reserved;          /* promised to memory devices and not in use yet */
     unsigned promised;          /* to memory devices, in use or not */
     uint64_t quota_left;        /* bytes that memory devices may still bring */
@@ -41,5 +49,14 @@ unsigned memslots_decide(const MemslotSupply *s, uint64_t region_size);
 unsigned memslots_divide(uint64_t region_size, unsigned n, uint64_t *end);
 /* Are @n more to be had? */
 bool memslots_available(const MemslotSupply *s, unsigned n, Error **errp) MUST_USE;
+
+/*
+ * A back end comes; @u is borrowed until it is removed.  Refused: one with fewer slots than are in use and promised, or
+ * with so few that a memory device which has taken many already would have taken one, and guest memory that is not shared.
+ */
+bool memslots_add_user(Machine *m, MemslotUser *u, Error **errp) MUST_USE;
+void memslots_remove_user(Machine *m, MemslotUser *u);
+/* May @mr become guest memory, as far as the back ends are concerned? */
+bool memslots_check_memory(const Machine *m, const MemoryRegion *mr, Error **errp) MUST_USE;
 
 #endif

@@ -133,6 +133,8 @@ static inline bool virtio_has_feature(const VirtioDevice *vdev, unsigned bit)
 void virtio_notify_config(VirtioDevice *vdev);
 /* The guest broke the rules: log, set NEEDS_RESET, do nothing more until reset. */
 void virtio_error(VirtioDevice *vdev, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The same by no fault of the guest's: what stands behind the device is lost, and somebody was told. */
+void virtio_device_failed(VirtioDevice *vdev);
 
 /*
  * A request: readable (out, written by the driver) and writable (in) segments, mapped in host memory.
@@ -237,14 +239,21 @@ extern const TypeInfo virtio_pci_type;          /* "virtio-pci", abstract */
     };                                                                                        \
     TYPE_REGISTER(snake##_##form)
 
-/* A device that never had a legacy interface. */
-#define VIRTIO_MODERN_DEVICE_DEFINE(CType, snake, base_name, ...)                             \
-    TYPE_DEFINE_FAMILY(VirtioInfo, CType, snake, base_name "-device", virtio_device, false, __VA_ARGS__) \
+#define VIRTIO_MODERN_DEVICE_DEFINE_(CType, snake, device_name, base_name, ...)               \
+    TYPE_DEFINE_FAMILY(VirtioInfo, CType, snake, device_name, virtio_device, false, __VA_ARGS__) \
     typedef struct CType##OnPci { VirtioPci proxy; CType inner; } CType##OnPci;               \
     VIRTIO_PCI_FORM_(CType, snake, pci, base_name "-pci", VIRTIO_PCI_AUTO)
 
+/* A device that never had a legacy interface. */
+#define VIRTIO_MODERN_DEVICE_DEFINE(CType, snake, base_name, ...)                             \
+    VIRTIO_MODERN_DEVICE_DEFINE_(CType, snake, base_name "-device", base_name, __VA_ARGS__)
+
 #define VIRTIO_DEVICE_DEFINE(CType, snake, base_name, ...)                                    \
-    VIRTIO_MODERN_DEVICE_DEFINE(CType, snake, base_name, __VA_ARGS__)                         \
+    VIRTIO_DEVICE_DEFINE_AS(CType, snake, base_name "-device", base_name, __VA_ARGS__)
+
+/* One whose name on a bare bus is not NAME-device. */
+#define VIRTIO_DEVICE_DEFINE_AS(CType, snake, device_name, base_name, ...)                    \
+    VIRTIO_MODERN_DEVICE_DEFINE_(CType, snake, device_name, base_name, __VA_ARGS__)           \
     VIRTIO_PCI_FORM_(CType, snake, pci_transitional, base_name "-pci-transitional", VIRTIO_PCI_TRANSITIONAL) \
     VIRTIO_PCI_FORM_(CType, snake, pci_modern, base_name "-pci-non-transitional", VIRTIO_PCI_MODERN)
 

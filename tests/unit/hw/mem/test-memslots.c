@@ -7,7 +7,7 @@
 
 static void test_one_per_gib_at_most(void)
 {
-    MemslotSupply s = { .max = UINT_MAX, .quota_left = TiB };
+    MemslotSupply s = { .max = UINT_MAX, .limit = UINT_MAX, .quota_left = TiB };
 
     g_assert_cmpuint(memslots_decide(&s, TiB), ==, 256);
     s.quota_left = 3 * GiB + MiB;
@@ -18,7 +18,7 @@ static void test_one_per_gib_at_most(void)
 
 static void test_shared_among_devices_by_size(void)
 {
-    MemslotSupply s = { .max = UINT_MAX, .quota_left = 2 * TiB };
+    MemslotSupply s = { .max = UINT_MAX, .limit = UINT_MAX, .quota_left = 2 * TiB };
 
     g_assert_cmpuint(memslots_decide(&s, TiB), ==, 128);
     s.quota_left = 4 * TiB;
@@ -32,10 +32,10 @@ static void test_shared_among_devices_by_size(void)
 
 static void test_small_supply_means_one(void)
 {
-    MemslotSupply s = { .max = 508, .used = 10, .quota_left = TiB };
+    MemslotSupply s = { .max = 508, .limit = 508, .used = 10, .quota_left = TiB };
 
     g_assert_cmpuint(memslots_decide(&s, TiB), ==, 1);
-    s.max = 509;
+    s.max = s.limit = 509;
     g_assert_cmpuint(memslots_decide(&s, TiB), ==, 256);
     s.used = 400;
     g_assert_cmpuint(memslots_decide(&s, TiB), ==, 109);
@@ -47,14 +47,14 @@ static void test_small_supply_means_one(void)
 
 static void test_availability(void)
 {
-    MemslotSupply s = { .max = 32, .used = 20, .reserved = 10 };
+    MemslotSupply s = { .max = 32, .limit = 32, .who = "the accelerator", .used = 20, .reserved = 10 };
     g_autoptr(Error) err = NULL;
 
     g_assert_true(memslots_available(&s, 2, &error_abort));
     g_assert_false(memslots_available(&s, 3, &err));
     g_assert_cmpstr(error_get_pretty(err), ==,
                     "the accelerator has no memory slots left: 20 of 32 are in use and 10 reserved, 3 are needed");
-    s.max = UINT_MAX;
+    s.limit = UINT_MAX;
     g_assert_true(memslots_available(&s, 100000, &error_abort));
 }
 
