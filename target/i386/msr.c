@@ -408,11 +408,10 @@ static bool write_mcg_ctl(CPUX86State *env, uint32_t msr, uint64_t v)
     return true;
 }
 
+/* Of CTL, STATUS, ADDR, MISC.  CTL is a bit for each source of errors, of which Linux clears one on AMD's processors. */
 static bool mce_bank_write(CPUX86State *env, unsigned index, uint64_t v)
 {
-    unsigned reg = index & 3;           /* CTL, STATUS, ADDR, MISC */
-
-    if ((reg == 0 && v != 0 && v != ~0ULL) || (reg == 1 && v != 0)) {
+    if ((index & 3) == 1 && v != 0) {
         return false;
     }
     env->mce_banks[index] = v;

@@ -242,6 +242,7 @@ long_mode:
         try     "lgdt not canonical", "mov $SCRATCH, %ebx; movw $-1, (%rbx); movq $0x1000, 2(%rbx); movb $0x80, 9(%rbx); lgdt (%rbx)"
         try     "swapgs", "mov $0xc0000102, %ecx; mov $0x1234, %eax; xor %edx, %edx; wrmsr; swapgs; mov $0xc0000101, %ecx; rdmsr"
         try     "wrmsr not canonical", "mov $0xc0000101, %ecx; mov $0x40000000, %edx; wrmsr"
+        try     "mc4_ctl", "mov $0x410, %ecx; mov $0xfffffbff, %eax; mov $-1, %edx; wrmsr; xor %eax, %eax; rdmsr"
         try     "msr unknown", "mov $0x12345, %ecx; rdmsr"
         try     "efer reserved", "mov $0xc0000080, %ecx; rdmsr; or $0x2000000, %eax; wrmsr"
         try     "syscall without sce", "syscall"
