@@ -1,10 +1,6 @@
 /* virtio-net: both directions, offloads, mergeable buffers, the control queue, hostile drivers. */
 #include "lib/virtio.h"
-
-#include <glib/gstdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include "lib/wire.h"
 
 enum { TYPE_NET = 1 };
 enum { F_CSUM = 0, F_MRG_RXBUF = 15, F_STATUS = 16, F_CTRL_VQ = 17, F_CTRL_RX = 18, F_CTRL_VLAN = 19, F_CTRL_RX_EXTRA = 20,
@@ -21,29 +17,13 @@ typedef struct Net {
     QPci p;
     QVirtio v;
     QVirtQueue rx, tx, ctrl;
-    char *folder, *path;
-    int fd;
+    QWire wire;
 } Net;
-
-static int dial(const char *path)
-{
-    struct sockaddr_un un = { .sun_family = AF_UNIX };
-    struct timeval timeout = { 20, 0 };
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-    g_strlcpy(un.sun_path, path, sizeof(un.sun_path));
-    g_assert_cmpint(connect(fd, (struct sockaddr *)&un, sizeof(un)), ==, 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-    return fd;
-}
 
 static void net_start(Net *n, uint64_t features)
 {
-    *n = (Net){ .folder = g_dir_make_tmp("quern-net-XXXXXX", NULL) };
-    n->path = g_build_filename(n->folder, "wire", NULL);
-    n->q = qtest_start("-machine q35 -netdev stream,id=n0,server=on,addr.type=unix,addr.path=%s "
-                       "-device virtio-net-pci,netdev=n0,id=net0", n->path);
-    n->fd = dial(n->path);
+    *n = (Net){ 0 };
+    n->q = qwire_start(&n->wire, "-device virtio-net-pci,netdev=n0,id=net0");
     qpci_init(&n->p, n->q, true);
     qvirtio_open(&n->v, &n->p, TYPE_NET, features);
     qvirtio_queue_init(&n->rx, &n->v, RX);
@@ -52,54 +32,12 @@ static void net_start(Net *n, uint64_t features)
         qvirtio_queue_init(&n->ctrl, &n->v, CTRL);
     }
     qvirtio_start(&n->v);
-    g_free(qtest_qmp_event(n->q, "NETDEV_STREAM_CONNECTED"));
 }
 
 static void net_stop(Net *n)
 {
-    qtest_stop(n->q);
-    close(n->fd);
-    g_rmdir(n->folder);
-    g_free(n->folder);
-    g_free(n->path);
+    qwire_stop(&n->wire, n->q);
 }
-
-/* --- the wire --- */
-
-static void wire_send(Net *n, const uint8_t *frame, uint32_t len)
-{
-    uint32_t be = GUINT32_TO_BE(len);
-
-    g_assert_cmpint(send(n->fd, &be, 4, 0), ==, 4);
-    g_assert_cmpint(send(n->fd, frame, len, 0), ==, len);
-}
-
-static uint32_t wire_receive(Net *n, uint8_t *frame, size_t size)
-{
-    uint32_t be, len;
-
-    g_assert_cmpint(recv(n->fd, &be, 4, MSG_WAITALL), ==, 4);
-    len = GUINT32_FROM_BE(be);
-    g_assert_cmpuint(len, <=, size);
-    g_assert_cmpint(recv(n->fd, frame, len, MSG_WAITALL), ==, len);
-    return len;
-}
-
-/* A frame that is told from others by @mark. */
-static void make_frame(uint8_t *frame, size_t len, const char *to, uint8_t mark)
-{
-    for (size_t i = 0; i < len; i++) {
-        frame[i] = (uint8_t)(i * 7);
-    }
-    memcpy(frame, to, 6);
-    memcpy(frame + 6, "\x52\x54\x00\x00\x00\x01\x88\xb5", 8);
-    frame[14] = mark;
-}
-
-#define BROADCAST "\xff\xff\xff\xff\xff\xff"
-#define OUR_MAC   "\x52\x54\x00\x12\x34\x56"
-#define OTHER_MAC "\x52\x54\x00\x12\x34\x99"
-#define MULTICAST "\x01\x00\x5e\x00\x00\x05"
 
 /* --- the driver --- */
 
@@ -164,9 +102,9 @@ static void test_transmit(void)
 
     net_start(&n, 0);
     for (unsigned i = 0; i < 50; i++) {
-        make_frame(frame, sizeof(frame), BROADCAST, (uint8_t)i);
+        qwire_make_frame(frame, sizeof(frame), BROADCAST, (uint8_t)i);
         guest_send(&n, &(Header){ 0 }, frame, sizeof(frame));
-        g_assert_cmpmem(got, wire_receive(&n, got, sizeof(got)), frame, sizeof(frame));
+        g_assert_cmpmem(got, qwire_receive(&n.wire, got, sizeof(got)), frame, sizeof(frame));
     }
     net_stop(&n);
 }
@@ -178,10 +116,10 @@ static void test_checksum_is_completed(void)
     Net n;
 
     net_start(&n, BIT(F_CSUM));
-    make_frame(frame, sizeof(frame), BROADCAST, 1);
+    qwire_make_frame(frame, sizeof(frame), BROADCAST, 1);
     frame[14 + 20 + 16] = frame[14 + 20 + 17] = 0;
     guest_send(&n, &(Header){ .flags = 1, .csum_start = 34, .csum_offset = 16 }, frame, sizeof(frame));
-    g_assert_cmpuint(wire_receive(&n, got, sizeof(got)), ==, sizeof(frame));
+    g_assert_cmpuint(qwire_receive(&n.wire, got, sizeof(got)), ==, sizeof(frame));
     for (unsigned i = 34; i < sizeof(frame); i++) {     /* with its checksum the whole adds up to ffff (RFC 1071) */
         sum += (i - 34) % 2 ? got[i] : got[i] << 8;
     }
@@ -197,8 +135,8 @@ static void test_receive_waits_for_buffers(void)
 
     net_start(&n, 0);
     for (unsigned i = 0; i < 20; i++) {
-        make_frame(frame, sizeof(frame), BROADCAST, (uint8_t)(i + 1));
-        wire_send(&n, frame, sizeof(frame));
+        qwire_make_frame(frame, sizeof(frame), BROADCAST, (uint8_t)(i + 1));
+        qwire_send(&n.wire, frame, sizeof(frame));
     }
     for (unsigned i = 0; i < 20; i++) {
         g_assert_cmpuint(guest_receive_mark(&n), ==, i + 1);
@@ -215,8 +153,8 @@ static void test_mergeable_buffers_come_together(void)
     Net n;
 
     net_start(&n, BIT(F_MRG_RXBUF));
-    make_frame(frame, sizeof(frame), BROADCAST, 9);
-    wire_send(&n, frame, sizeof(frame));
+    qwire_make_frame(frame, sizeof(frame), BROADCAST, 9);
+    qwire_send(&n.wire, frame, sizeof(frame));
     for (unsigned i = 0; i < BUFFERS; i++) {
         g_assert_false(qvq_has_used(&n.rx));            /* not before there is room for all of it */
         at[i] = guest_post(&n, SIZE);
@@ -241,13 +179,13 @@ static void test_a_buffer_without_room_gets_nothing(void)
     Net n;
 
     net_start(&n, BIT(F_MRG_RXBUF));
-    make_frame(frame, sizeof(frame), BROADCAST, 1);
-    wire_send(&n, frame, sizeof(frame));
+    qwire_make_frame(frame, sizeof(frame), BROADCAST, 1);
+    qwire_send(&n.wire, frame, sizeof(frame));
     g_assert_cmpuint(guest_receive_mark(&n), ==, 1);
-    make_frame(frame, sizeof(frame), BROADCAST, 2);
+    qwire_make_frame(frame, sizeof(frame), BROADCAST, 2);
     qvq_add(&n.rx, &(QSegment){ qtest_alloc(n.q, 64, 16), 64, false }, 1);
     at = guest_post(&n, 2048);
-    wire_send(&n, frame, sizeof(frame));
+    qwire_send(&n.wire, frame, sizeof(frame));
     qvq_wait(&n.rx, &written);
     g_assert_cmpuint(written, ==, 0);
     qvq_wait(&n.rx, &written);
@@ -263,8 +201,8 @@ static void test_a_buffer_too_small_loses_no_frame(void)
     Net n;
 
     net_start(&n, 0);                                   /* one buffer for each frame */
-    make_frame(frame, sizeof(frame), BROADCAST, 3);
-    wire_send(&n, frame, sizeof(frame));
+    qwire_make_frame(frame, sizeof(frame), BROADCAST, 3);
+    qwire_send(&n.wire, frame, sizeof(frame));
     guest_post(&n, 64);
     g_usleep(20000);
     g_assert_false(qvq_has_used(&n.rx));
@@ -289,8 +227,8 @@ static void test_receive_modes(void)
     g_assert_nonnull(strstr(event, "\"name\": \"net0\""));
     g_assert_nonnull(strstr(event, "/machine/peripheral/net0/virtio-backend"));
     for (unsigned i = 0; i < G_N_ELEMENTS(sent); i++) {
-        make_frame(frame, sizeof(frame), sent[i].to, sent[i].mark);
-        wire_send(&n, frame, sizeof(frame));
+        qwire_make_frame(frame, sizeof(frame), sent[i].to, sent[i].mark);
+        qwire_send(&n.wire, frame, sizeof(frame));
     }
     g_assert_cmpuint(guest_receive_mark(&n), ==, 3);
     g_assert_cmpuint(guest_receive_mark(&n), ==, 4);
@@ -300,8 +238,8 @@ static void test_receive_modes(void)
     g_assert_cmpuint(control(&n, 1, 0, table, sizeof(table)), ==, CTRL_OK);
     g_assert_cmpuint(control(&n, 0, 5, "\1", 1), ==, CTRL_OK);          /* no broadcast */
     for (unsigned i = 0; i < G_N_ELEMENTS(sent); i++) {
-        make_frame(frame, sizeof(frame), sent[i].to, sent[i].mark);
-        wire_send(&n, frame, sizeof(frame));
+        qwire_make_frame(frame, sizeof(frame), sent[i].to, sent[i].mark);
+        qwire_send(&n.wire, frame, sizeof(frame));
     }
     for (unsigned i = 1; i <= 3; i++) {
         g_assert_cmpuint(guest_receive_mark(&n), ==, i);
@@ -323,14 +261,14 @@ static void test_vlans(void)
     g_assert_cmpuint(control(&n, 0, 0, "\0", 1), ==, CTRL_OK);
     g_assert_cmpuint(control(&n, 2, 0, "\x05\x00", 2), ==, CTRL_OK);    /* add 5 */
     for (uint8_t id = 4; id <= 6; id++) {
-        make_frame(frame, sizeof(frame), OUR_MAC, 0);
+        qwire_make_frame(frame, sizeof(frame), OUR_MAC, 0);
         memcpy(frame + 12, "\x81\x00\xe0", 3);
         frame[15] = id;
         frame[14] = 0x60;                               /* priority bits do not count */
-        wire_send(&n, frame, sizeof(frame));
+        qwire_send(&n.wire, frame, sizeof(frame));
     }
-    make_frame(frame, sizeof(frame), OUR_MAC, 77);
-    wire_send(&n, frame, sizeof(frame));
+    qwire_make_frame(frame, sizeof(frame), OUR_MAC, 77);
+    qwire_send(&n.wire, frame, sizeof(frame));
     g_assert_cmpuint(guest_receive_mark(&n), ==, 0x60);
     g_assert_cmpuint(guest_receive_mark(&n), ==, 77);
     g_assert_cmpuint(control(&n, 2, 0, "\x00\x10", 2), ==, CTRL_ERR);   /* 4096 */
@@ -406,13 +344,13 @@ static void test_bad_headers_drop_the_frame(void)
     Net n;
 
     net_start(&n, BIT(F_CSUM));
-    make_frame(frame, sizeof(frame), BROADCAST, 1);
+    qwire_make_frame(frame, sizeof(frame), BROADCAST, 1);
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
         guest_send(&n, &bad[i], frame, sizeof(frame));
     }
     guest_send(&n, &(Header){ 0 }, frame, 13);                          /* less than an Ethernet header */
     guest_send(&n, &(Header){ 0 }, frame, 0 + 14);
-    g_assert_cmpuint(wire_receive(&n, got, sizeof(got)), ==, 14);
+    g_assert_cmpuint(qwire_receive(&n.wire, got, sizeof(got)), ==, 14);
     info = qtest_qmp(n.q, "{'execute': 'human-monitor-command', 'arguments': {'command-line': 'info network'}}");
     g_assert_nonnull(strstr(info, "dropped=8"));
     g_assert_cmphex(qvirtio_status(&n.v) & VIRTIO_NEEDS_RESET, ==, 0);
@@ -426,10 +364,10 @@ static void test_oversized_frames_are_dropped(void)
     Net n;
 
     net_start(&n, 0);
-    make_frame(frame, LIMIT + 1, BROADCAST, 1);
+    qwire_make_frame(frame, LIMIT + 1, BROADCAST, 1);
     guest_send(&n, &(Header){ 0 }, frame, LIMIT + 1);
     guest_send(&n, &(Header){ 0 }, frame, LIMIT);
-    g_assert_cmpmem(got, wire_receive(&n, got, LIMIT), frame, LIMIT);
+    g_assert_cmpmem(got, qwire_receive(&n.wire, got, LIMIT), frame, LIMIT);
     net_stop(&n);
 }
 
@@ -446,7 +384,7 @@ static void test_broken_rings_need_a_reset(void)
     };
     uint8_t frame[100];
 
-    make_frame(frame, sizeof(frame), BROADCAST, 1);
+    qwire_make_frame(frame, sizeof(frame), BROADCAST, 1);
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
         QSegment seg = bad[i].seg;
         int64_t until;
@@ -458,7 +396,7 @@ static void test_broken_rings_need_a_reset(void)
 
         qvq_add(vq, &seg, 1);
         qvq_kick(vq);
-        wire_send(&n, frame, sizeof(frame));
+        qwire_send(&n.wire, frame, sizeof(frame));
         for (until = g_get_monotonic_time() + 20 * G_USEC_PER_SEC; !(qvirtio_status(&n.v) & VIRTIO_NEEDS_RESET);) {
             g_assert_cmpint(g_get_monotonic_time(), <, until);
             g_usleep(1000);
