@@ -123,6 +123,19 @@ static void put_modrm(Node *n, unsigned reg, const Operand *rm)
     }
 }
 
+/* Segments that have no base here, and 32-bit addresses in 64-bit code: all that is mapped lies low. */
+static void put_address_prefix(Node *n, const Operand *rm)
+{
+    static const uint8_t segments[] = { 0x26, 0x36, 0x3e, 0x2e };
+
+    if (rm->is_mem && one_in(50)) {
+        PUT(n, segments[rnd(n->code32 ? 3 : 4)]);       /* CS is not writable, which is not checked (docs/devel/status.rst) */
+    }
+    if (rm->is_mem && !n->code32 && one_in(40)) {
+        PUT(n, 0x67);
+    }
+}
+
 static unsigned bit3(unsigned reg)
 {
     return reg != 0xff && reg & 8 ? 1 : 0;
@@ -136,6 +149,7 @@ void put_op(Node *n, uint8_t pp, unsigned rex_w, unsigned map, uint8_t opcode, u
     if (byte && !rex && one_in(2)) {
         rex = 0x40;
     }
+    put_address_prefix(n, rm);
     if (pp) {
         PUT(n, pp);
     }
@@ -159,6 +173,7 @@ void put_vex(Node *n, uint8_t pp, unsigned w, unsigned l, unsigned map, uint8_t 
     unsigned x = rm->is_mem ? bit3(rm->index) : 0, b = bit3(rm->reg);
     unsigned last = (~vvvv & 15) << 3 | l << 2 | p;
 
+    put_address_prefix(n, rm);
     if (n->code32) {                        /* else these were LDS and LES; the register numbers are cut to 3 bits */
         reg &= 7;
         x = b = 0;

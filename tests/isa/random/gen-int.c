@@ -511,6 +511,9 @@ void gen_string(Gen *g)
         gen_mov_imm(g, 1, one_in(4) ? rnd(400) : rnd(40));
     }
     n = gen_node(g, N_INSN);
+    if (one_in(12) && !g->code32) {
+        PUT(n, 0x67);                       /* ECX, ESI, EDI: whose upper halves become 0 */
+    }
     if (rep) {
         PUT(n, rep == 1 ? 0xf2 : 0xf3);
     }

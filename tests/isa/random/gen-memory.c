@@ -88,12 +88,11 @@ static unsigned random_size(void)
     return one_in(3) ? 8 : 1u << rnd(native_has_avx() ? 6 : 5);
 }
 
-/* Members of a structure, mostly side by side and in order. */
-static void gen_members(Gen *g)
+/* Accesses off @base, mostly side by side and in order. */
+static void gen_members_at(Gen *g, unsigned base, int32_t disp, unsigned count)
 {
-    static const uint8_t bases[] = { 3, 5, 6, 7, 4 };
-    unsigned base = bases[rnd(ARRAY_SIZE(bases))], size = random_size(), count = 2 + rnd(7), what = rnd(4);
-    int32_t disp = base == 4 ? (int32_t)rnd(8) * 8 : (int32_t)rnd(160) - 80, step = one_in(4) ? -(int32_t)size : (int32_t)size;
+    unsigned size = random_size(), what = rnd(4);
+    int32_t step = one_in(4) ? -(int32_t)size : (int32_t)size;
 
     for (unsigned k = 0; k < count; k++) {
         bool store = what == 0 || (what == 1 ? one_in(2) : what == 2 && k == count - 1);
@@ -110,6 +109,35 @@ static void gen_members(Gen *g)
             gen_advance(g, base, (int32_t)rnd(64) - 32);
         }
     }
+}
+
+static void gen_members(Gen *g)
+{
+    static const uint8_t bases[] = { 3, 5, 6, 7, 4 };
+    unsigned base = bases[rnd(ARRAY_SIZE(bases))];
+
+    gen_members_at(g, base, base == 4 ? (int32_t)rnd(8) * 8 : (int32_t)rnd(160) - 80, 2 + rnd(7));
+}
+
+/* The same in an island of data in the code, which no store may take for instructions; seldom it misses. */
+static void gen_island(Gen *g)
+{
+    int32_t island = gen_new_label(g), over = gen_new_label(g);
+    unsigned reg = gen_dest(g);
+    uint32_t reserved = g->reserved;
+    Node *n;
+
+    gen_lea_label(g, reg, island);
+    gen_branch(g, N_JMP, 0, over);
+    gen_place(g, island);
+    n = gen_node(g, N_INSN);
+    for (unsigned k = 0; k < ISA_FORM_MAX / 8; k++) {
+        put_imm(n, isa_interesting(), 8);
+    }
+    gen_place(g, over);
+    g->reserved |= 1u << reg;
+    gen_members_at(g, reg, 24 + (int32_t)rnd(16), 1 + rnd(4));
+    g->reserved = reserved;
 }
 
 static void gen_push_pop(Gen *g, bool pop, unsigned reg)
@@ -193,12 +221,15 @@ static void gen_walk(Gen *g)
 
 void gen_row_of_accesses(Gen *g)
 {
-    switch (rnd(5)) {
+    switch (rnd(6)) {
     case 0:
         gen_walk(g);
         break;
     case 1: case 2:
         gen_frame(g);
+        break;
+    case 3:
+        gen_island(g);
         break;
     default:
         gen_members(g);

@@ -66,12 +66,13 @@ static GArray *usable_forms(bool code32)
 {
     GArray *all = g_array_new(false, false, sizeof(Form)), *forms = g_array_new(false, false, sizeof(Form));
     extern const Form __start_isa_forms[], __stop_isa_forms[];
+    bool amd = native_is_amd();             /* CPUID, which a virtual host makes slow */
 
     g_array_append_vals(all, __start_isa_forms, __stop_isa_forms - __start_isa_forms);
     isa_add_map_forms(all);
     for (unsigned n = 0; n < all->len; n++) {
         const Form *f = &g_array_index(all, Form, n);
-        bool other_vendor = f->flags & (native_is_amd() ? FORM_INTEL : FORM_AMD);
+        bool other_vendor = f->flags & (amd ? FORM_INTEL : FORM_AMD);
         /* which parts are in use, and what is not written then, differs between processors */
         bool saves = strstr(f->text, "xsave") || strstr(f->text, "xrstor");
         /* whether a store of nothing faults */
