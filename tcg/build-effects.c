@@ -24,6 +24,15 @@ static bool is_valid_memop(IrType t, IrMemOp mop)
     return t == IR_V256 ? size == IR_MO_256 : size == IR_MO_128 || size == IR_MO_64 || size == IR_MO_32;
 }
 
+/* A load or store comes: note it for share.c, with room for a probe before it. */
+static void note_access(IrBlock *b)
+{
+    if (b->share && !b->unreachable && b->n_ops < TCG_MAX_OPS - 2) {
+        build_op(b, IR_OP_nop, IR_VOID);
+        b->accesses[b->n_accesses++] = (IrAccess){ (uint16_t)b->n_ops, (uint16_t)b->n_insns, b->n_barriers };
+    }
+}
+
 IrVal ir_ld(IrBlock *b, IrType t, IrVal addr, unsigned mmu_idx, IrMemOp mop)
 {
     IrOp *op;
@@ -31,6 +40,7 @@ IrVal ir_ld(IrBlock *b, IrType t, IrVal addr, unsigned mmu_idx, IrMemOp mop)
 
     assert(ir_type(b, addr) == IR_I64 && mmu_idx < TCG_MMU_IDX_MAX);
     assert(is_valid_memop(t, mop));
+    note_access(b);
     op = build_op(b, IR_OP_ld, t);
     op->cond = mop;
     op->aux = mmu_idx;
@@ -47,6 +57,7 @@ void ir_st(IrBlock *b, IrVal v, IrVal addr, unsigned mmu_idx, IrMemOp mop)
 
     assert(ir_type(b, addr) == IR_I64 && mmu_idx < TCG_MMU_IDX_MAX);
     assert(is_valid_memop(t, mop));
+    note_access(b);
     op = build_op(b, IR_OP_st, t);
     op->cond = mop;
     op->aux = mmu_idx;
@@ -60,6 +71,7 @@ IrVal ir_atomic_rmw(IrBlock *b, IrAtomic a, IrVal addr, IrVal operand, unsigned 
     IrType t = ir_type(b, operand);
     IrOp *op = build_op(b, IR_OP_rmw, t);
 
+    b->n_barriers++;
     assert(ir_type(b, addr) == IR_I64 && is_int(t) && (mop & IR_MO_SIZE) <= IR_MO_64 && !(mop & IR_MO_BE));
     op->cond = mop & ~IR_MO_SIGN;
     op->aux = mmu_idx;
@@ -75,6 +87,7 @@ IrVal ir_atomic_cas(IrBlock *b, IrVal addr, IrVal expected, IrVal desired, unsig
     IrType t = ir_type(b, expected);
     IrOp *op = build_op(b, IR_OP_cas, t);
 
+    b->n_barriers++;
     assert(ir_type(b, addr) == IR_I64 && is_int(t) && t == ir_type(b, desired));
     assert((mop & IR_MO_SIZE) <= IR_MO_64 && !(mop & IR_MO_BE));
     op->cond = mop & ~IR_MO_SIGN;
@@ -171,6 +184,7 @@ IrVal ir_call(IrBlock *b, unsigned helper, const IrVal *args, unsigned n_args)
     }
     op->k = (int64_t)b->n_args << 32 | helper;
     op->n_in = n_args;
+    b->n_barriers += ir_call_is_barrier(b, op);
     for (unsigned i = 0; i < n_args; i++) {
         assert(ir_type(b, args[i]) == h->args[i]);
         b->call_args[b->n_args++] = ir_id(args[i]);

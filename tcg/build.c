@@ -157,7 +157,8 @@ void ir_block_reset(IrBlock *b)
     b->n_values = 1;
     b->pc_bits = 64;
     b->unreachable = b->unrecorded = b->overflow = b->loops = b->backward = false;
-    b->epoch = 0;
+    b->epoch = b->n_barriers = 0;
+    b->n_accesses = 0;
     b->generation++;
     b->forward_generation++;
     value_new(b, IR_KIND_CONST, IR_I64, 0, 0);      /* 1: stands in when tables are full */
@@ -199,6 +200,7 @@ void ir_insn_hold(IrBlock *b)
 {
     if (!b->overflow) {
         b->insns[b->n_insns - 1].hold = true;
+        b->n_barriers++;                        /* its accesses are nobody's but its own */
     }
 }
 
@@ -340,6 +342,7 @@ void ir_label(IrBlock *b, IrLabel l)
     assert(b->labels[l.id].pos == IR_NO_POS || b->overflow);
     b->unreachable = false;
     b->epoch++;
+    b->n_barriers++;
     b->labels[l.id].pos = b->n_ops;
     build_op(b, IR_OP_label, IR_VOID)->k = l.id;
     forget(b);

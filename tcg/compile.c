@@ -73,6 +73,7 @@ void tcg_context_free(TcgContext *c)
 IrBlock *tcg_block_begin(TcgContext *c)
 {
     ir_block_reset(&c->ir);
+    c->ir.share = c->share;
     return &c->ir;
 }
 
@@ -210,7 +211,7 @@ bool tcg_block_compile(TcgContext *c, IrBlock *b, uint8_t *buf, size_t max, TcgC
     }
     dump(b, LOG_OP, "OP");
     pins_of_block(c);
-    if (c->share) {
+    if (b->share) {
         ir_share(b);
     }
     ir_liveness(b);

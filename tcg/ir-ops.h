@@ -70,6 +70,11 @@ typedef struct IrInsnMark {
     bool hold;                      /* ir_insn_hold() */
 } IrInsnMark;
 
+/* A load or store, of instruction IrBlock.insns[insn - 1]; a nop comes before it. */
+typedef struct IrAccess {
+    uint16_t pos, insn, barriers;
+} IrAccess;
+
 typedef struct IrLabelInfo {
     uint16_t pos;                   /* op index; IR_NO_POS = not placed */
     uint16_t refs;
@@ -92,6 +97,9 @@ struct IrBlock {
     const uint8_t *pin_reg;         /* host register of each pinned global, 0xff = not pinned */
     unsigned pc_bits;
     unsigned page_bits;
+    unsigned n_accesses;
+    uint16_t n_barriers;            /* labels, locked accesses, calls with effects so far */
+    bool share;                     /* accesses are noted, for share.c */
     bool loops;                     /* ir_loop_begin: its head is op 0 */
     bool unreachable;               /* the path has ended, no label yet */
     bool unrecorded;                /* some value was made meanwhile */
@@ -107,6 +115,7 @@ struct IrBlock {
     IrLabelInfo labels[IR_MAX_LABELS];
     uint8_t var_type[IR_MAX_VARS];
     IrInsnMark insns[TCG_MAX_OPS];
+    IrAccess accesses[TCG_MAX_OPS];
 
     /* what is known on the path being built; entries of another generation are void */
     struct { uint32_t generation, val; } global_now[IR_MAX_GLOBALS], var_now[IR_MAX_VARS];
@@ -129,6 +138,11 @@ static inline uint16_t *ir_op_next_use(IrBlock *b, const IrOp *op)
 {
     return op->opc == IR_OP_call ? &b->call_next_use[op->k >> 32] : b->next_use[op - b->ops];
 }
+/* May the helper touch guest memory, or what a front end cannot undo? */
+static inline bool ir_call_is_barrier(const IrBlock *b, const IrOp *op)
+{
+    return (b->target->helpers[(uint32_t)op->k].flags & IR_HELPER_PURE) != IR_HELPER_PURE;
+}
 static inline unsigned ir_call_helper(const IrOp *op) { return (uint32_t)op->k; }
 
 /* Handles: value index with the type it is used as. */
@@ -145,13 +159,15 @@ uint64_t fold_bswap(uint64_t x, IrType t);
 
 /*
  * IrOp.k of a probe: how far the range begins before the first access (which is at disp, memop c), its length, whether it
- * is to be writable.
+ * is to be writable, whether the first access writes.
  */
 #define IR_SHARE_SPAN 256
-#define IR_PROBE_RANGE(before, len, write) ((int64_t)(before) | (int64_t)(len) << 16 | (int64_t)(write) << 32)
+#define IR_PROBE_RANGE(before, len, write, store) \
+    ((int64_t)(before) | (int64_t)(len) << 16 | (int64_t)(write) << 32 | (int64_t)!!(store) << 33)
 #define IR_PROBE_BEFORE(k) ((int32_t)((k) & 0xffff))
 #define IR_PROBE_LEN(k) ((int32_t)((k) >> 16 & 0xffff))
-#define IR_PROBE_WRITE(k) ((bool)((k) >> 32))
+#define IR_PROBE_WRITE(k) ((bool)((k) >> 32 & 1))
+#define IR_PROBE_STORE(k) ((bool)((k) >> 33 & 1))
 
 /* share.c: let accesses near each other share a probe. */
 void ir_share(IrBlock *b);

@@ -294,6 +294,8 @@ void ir_liveness(IrBlock *b)
         bool droppable = flags & OPF_PURE;
 
         switch (op->opc) {
+        case IR_OP_nop:
+            continue;
         case IR_OP_put:
             if (visit_put(&l, op)) {
                 drop(op);

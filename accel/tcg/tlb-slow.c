@@ -392,23 +392,36 @@ static void check_store(TcgCpuState *t, vaddr va, unsigned size, unsigned mmu_id
     }
 }
 
+/* Host address if the inline path would take it: present, plain, aligned. */
+static inline uint8_t *fast_path(TcgCpuState *t, vaddr va, unsigned size, unsigned mmu_idx, bool store)
+{
+    const TcgTlbFast *f = tcg_env_tlb(t->env, mmu_idx);
+    const TcgTlbEntry *e = (const TcgTlbEntry *)((char *)f->table + ((va >> (t->page_bits - 5)) & f->mask));
+    uint64_t cmp = store ? __atomic_load_n(&e->addr_write, __ATOMIC_RELAXED) : e->addr_read;
+
+    return cmp == (va & (t->page_mask | (size - 1))) ? (uint8_t *)(uintptr_t)(va + e->addend) : NULL;
+}
+
 /*
  * A probe for several accesses, of which @oi at @va is the first: fill for that one, then see what is there for the
  * others.  Those may never come, so they neither fault nor fill.
  */
-static void *slow_probe(void *env, uint64_t va, unsigned before, unsigned after, bool write, uint32_t oi, uintptr_t ra)
+static void *slow_probe(void *env, uint64_t va, unsigned before, unsigned after, bool write, bool store, uint32_t oi,
+                        uintptr_t ra)
 {
     TcgCpuState *t = env_state(env);
     IrMemOp op = tcg_oi_memop(oi);
+    MmuAccess access = store ? MMU_DATA_STORE : MMU_DATA_LOAD;
+    unsigned mmu_idx = tcg_oi_mmu_idx(oi);
     TlbHit hit;
 
     STAT_INC(t, slow_probes);
-    check_alignment(t, va, op, write ? MMU_DATA_STORE : MMU_DATA_LOAD, tcg_oi_mmu_idx(oi), ra);
+    check_alignment(t, va, op, access, mmu_idx, ra);
     if (((va - before) ^ (va + after - 1)) & t->page_mask) {
         return NULL;
     }
-    tlb_find(t, va, BIT(op & IR_MO_SIZE), write ? MMU_DATA_STORE : MMU_DATA_LOAD, tcg_oi_mmu_idx(oi), false, ra, &hit);
-    return hit.flags ? NULL : hit.host;
+    tlb_find(t, va, BIT(op & IR_MO_SIZE), access, mmu_idx, false, ra, &hit);
+    return hit.flags || (write && !store && !fast_path(t, va, 1, mmu_idx, true)) ? NULL : hit.host;
 }
 
 /*
@@ -649,16 +662,6 @@ bool cpu_cmpxchg16(Vcpu *cpu, vaddr va, unsigned __int128 *old, unsigned __int12
 }
 
 /* --- accesses by helpers --- */
-
-/* Host address if the inline path would take it: present, plain, aligned. */
-static inline uint8_t *fast_path(TcgCpuState *t, vaddr va, unsigned size, unsigned mmu_idx, bool store)
-{
-    const TcgTlbFast *f = tcg_env_tlb(t->env, mmu_idx);
-    const TcgTlbEntry *e = (const TcgTlbEntry *)((char *)f->table + ((va >> (t->page_bits - 5)) & f->mask));
-    uint64_t cmp = store ? __atomic_load_n(&e->addr_write, __ATOMIC_RELAXED) : e->addr_read;
-
-    return cmp == (va & (t->page_mask | (size - 1))) ? (uint8_t *)(uintptr_t)(va + e->addend) : NULL;
-}
 
 static inline uint64_t helper_load(Vcpu *cpu, vaddr va, unsigned size, unsigned mmu_idx, uintptr_t ra)
 {

@@ -106,6 +106,7 @@ typedef struct IrTarget {
     unsigned n_helpers;
     unsigned n_insn_params;         /* extra words per ir_insn_start, 0..2 */
     unsigned page_bits;             /* of the smallest page; 0 = 12 */
+    unsigned stack_global;          /* the stack pointer, not 0: what lies there is writable as a rule; 0 = none */
     /*
      * Where a block is left at an instruction's start: the global, not 0, that its parameter 0 is put to unless that is
      * restart_none.  What restore_state makes of the parameters after a fault is then in env.

@@ -75,10 +75,10 @@ typedef struct TcgSlowOps {
     uint64_t (*rmw)(void *env, uint64_t va, IrAtomic kind, uint64_t operand, uint32_t oi, uintptr_t ra);
     uint64_t (*cas)(void *env, uint64_t va, uint64_t expected, uint64_t desired, uint32_t oi, uintptr_t ra);
     /*
-     * The access @oi at @va comes first of several in [@va - @before, @va + @after): fault as it would.  Returns the host
-     * address of @va if all of the range is there, for reading and, if @write, for writing; else NULL.
+     * The access @oi at @va, a store if @store, comes first of several in [@va - @before, @va + @after): fault as it would.
+     * Returns the host address of @va if all of the range is there, for reading and, if @write, for writing; else NULL.
      */
-    void *(*probe)(void *env, uint64_t va, unsigned before, unsigned after, bool write, uint32_t oi, uintptr_t ra);
+    void *(*probe)(void *env, uint64_t va, unsigned before, unsigned after, bool write, bool store, uint32_t oi, uintptr_t ra);
 } TcgSlowOps;
 
 static inline IrMemOp tcg_oi_memop(uint32_t oi) { return (IrMemOp)(oi & 0xff); }

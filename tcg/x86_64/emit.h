@@ -68,8 +68,10 @@ enum {
  */
 enum {
     SLOW_LD, SLOW_ST, SLOW_LD_VEC, SLOW_ST_VEC, SLOW_CAS, SLOW_RMW,     /* SLOW_RMW + IrAtomic */
-    SLOW_PROBE = SLOW_RMW + IR_ATOMIC_XOR + 1,                          /* DATA: for writing */
+    SLOW_PROBE = SLOW_RMW + IR_ATOMIC_XOR + 1,                          /* DATA: DATA_* */
 };
+/* Of a probe: the range is to be writable, the first access writes. */
+enum { DATA_WRITE = 1, DATA_STORE = 2 };
 enum {
     DESC_MEMOP = 0, DESC_MMU = 8, DESC_KIND = 11, DESC_ADDR = 15, DESC_DATA = 19, DESC_DST = 23, DESC_IS32 = 27, DESC_DISP8 = 28,
     DESC_DISP32 = 29, DESC_FAR = 30,

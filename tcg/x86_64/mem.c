@@ -316,7 +316,7 @@ void out_probe(TcgContext *c, IrOp *op)
     miss = op_jcc32(a, CC_NE);
     op_rm(a, X_MOV_LOAD | X_W, t, mem(t, offsetof(TcgTlbEntry, addend)));
     op_alu_rr(a, ALU_ADD, true, t, addr);
-    add_stub(c, op, miss, row, SLOW_PROBE, addr, IR_PROBE_WRITE(op->k), t);
+    add_stub(c, op, miss, row, SLOW_PROBE, addr, IR_PROBE_WRITE(op->k) * DATA_WRITE | IR_PROBE_STORE(op->k) * DATA_STORE, t);
     c->stubs[c->n_stubs - 1].u = (uint8_t)u;
     c->stubs[c->n_stubs - 1].leave = leave;
     ra_bind(c, op, t);

@@ -237,7 +237,7 @@ static const void *slow_dispatch(void *envp, uint64_t *saved, const uint8_t *at)
     case SLOW_LD_VEC: load_vector(env, va, vectors + 2 * dst, oi, ra); goto out;
     case SLOW_ST_VEC: store_vector(env, va, vectors + 2 * data, oi, ra); goto out;
     case SLOW_PROBE:
-        value = (uintptr_t)slow->probe(env, va, d.before, d.after, data, oi, ra);
+        value = (uintptr_t)slow->probe(env, va, d.before, d.after, data & DATA_WRITE, data & DATA_STORE, oi, ra);
         if (!value) {
             d.resume = d.leave;
             goto out;

@@ -58,6 +58,7 @@ const IrTarget x86_ir_target = {
     .helpers = x86_ir_helpers,
     .n_helpers = ARRAY_SIZE(x86_ir_helpers),
     .n_insn_params = 1,
+    .stack_global = G_RSP,
     .restart_global = G_CC_OP,
     .restart_none = CC_OP_DYNAMIC,
 };

@@ -107,7 +107,7 @@ static const IrGlobal globals[FT_N_GLOBALS] = {
 
 const IrTarget ft_target = {
     .name = "fake", .globals = globals, .n_globals = FT_N_GLOBALS, .helpers = helpers, .n_helpers = FT_N_HELPERS,
-    .n_insn_params = 2, .restart_global = FG_D32, .restart_none = FT_NO_RESTART,
+    .n_insn_params = 2, .stack_global = FG_R0 + 6, .restart_global = FG_D32, .restart_none = FT_NO_RESTART,
 };
 
 /* --- guest memory --- */
@@ -201,7 +201,8 @@ static uint64_t slow_cas(void *env, uint64_t va, uint64_t expected, uint64_t des
     return old;
 }
 
-static void *slow_probe(void *env, uint64_t va, unsigned before, unsigned after, bool write, uint32_t oi, uintptr_t ra)
+static void *slow_probe(void *env, uint64_t va, unsigned before, unsigned after, bool write, bool store, uint32_t oi,
+                        uintptr_t ra)
 {
     IrMemOp op = tcg_oi_memop(oi);
     unsigned size = 1u << (op & IR_MO_SIZE);
@@ -212,6 +213,7 @@ static void *slow_probe(void *env, uint64_t va, unsigned before, unsigned after,
         fault(env, va, ra);
     }
     host = ft_check(env, va, size, ra);
+    g_assert_true(write || !store);
     return lo == hi && !(write && lo == 2) ? host : NULL;
 }
 

@@ -71,6 +71,19 @@ static void assert_shared(IrBlock *b, unsigned probes, unsigned moves, unsigned 
     g_assert_cmpuint(count(b, IR_OP_ld) + count(b, IR_OP_st), ==, alone);
 }
 
+static uintptr_t run(IrBlock *b)
+{
+    FtCode *code = ft_code();
+    TcgCode out;
+
+    g_assert_true(tcg_block_compile(ctx, b, code->rw + FT_BLOCK_AT, code->size - FT_BLOCK_AT, &out));
+    env->code = code->rx + FT_BLOCK_AT;
+    env->unwind_offset = out.unwind_offset;
+    env->tcg.pc = 0x1000;
+    env->n_slow = 0;
+    return ((TcgEnterFn *)(code->rx + code->prologue.enter_offset))(env, env->code);
+}
+
 static void test_stores_off_one_base_share(void)
 {
     IrBlock *b;
@@ -117,6 +130,32 @@ static void test_store_does_not_join_a_load(void)
     insn(b);
     load(b, base, 8);
     assert_shared(b, 2, 4, 0);
+    tear_down();
+}
+
+/* Off the stack pointer it may: a page that is not known to be writable is for the block that shares nothing. */
+static void test_stack_is_writable_as_a_rule(void)
+{
+    IrBlock *b;
+    IrVal base;
+
+    set_up();
+    for (unsigned page = 1; page <= 2; page++) {
+        b = tcg_block_begin(ctx);
+        ir_insn_start(b, 0, FT_NO_RESTART, 0);
+        base = ir_get(b, FG_R0 + 6);
+        ir_put(b, FG_R0, load(b, base, 8));
+        insn(b);
+        store(b, base, -8, 44);
+        ir_exit_loop(b, ir_i64(b, 0));
+        env->r[6] = FT_BASE + page * FT_PAGE + 16;
+        st64_le(mem + page * FT_PAGE + 24, 55);
+        g_assert_cmpuint(run(b), ==, page == 1 ? TCG_EXIT_LOOP : TCG_EXIT_UNSHARED);
+        g_assert_cmpuint(count(b, IR_OP_probe), ==, 1);
+        g_assert_cmpuint(env->n_slow, ==, page == 1 ? 0 : 1);
+        g_assert_cmpuint(ld64_le(mem + page * FT_PAGE + 8), ==, page == 1 ? 44 : 0);
+        g_assert_cmpuint(env->r[0], ==, 55);
+    }
     tear_down();
 }
 
@@ -264,19 +303,6 @@ static void test_aligned_accesses_share_among_themselves(void)
 }
 
 /* --- as code --- */
-
-static uintptr_t run(IrBlock *b)
-{
-    FtCode *code = ft_code();
-    TcgCode out;
-
-    g_assert_true(tcg_block_compile(ctx, b, code->rw + FT_BLOCK_AT, code->size - FT_BLOCK_AT, &out));
-    env->code = code->rx + FT_BLOCK_AT;
-    env->unwind_offset = out.unwind_offset;
-    env->tcg.pc = 0x1000;
-    env->n_slow = 0;
-    return ((TcgEnterFn *)(code->rx + code->prologue.enter_offset))(env, env->code);
-}
 
 /* r0 = 7; store 1, 2, 3 below r1; r2 = the second; r1 -= 24 */
 static IrBlock *frame(void)
@@ -491,6 +517,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg/share/stores-off-one-base", test_stores_off_one_base_share);
     g_test_add_func("/tcg/share/one-access-is-left-alone", test_one_access_is_left_alone);
     g_test_add_func("/tcg/share/store-does-not-join-a-load", test_store_does_not_join_a_load);
+    g_test_add_func("/tcg/share/stack", test_stack_is_writable_as_a_rule);
     g_test_add_func("/tcg/share/far-accesses", test_far_accesses_do_not_share);
     g_test_add_func("/tcg/share/leader-is-the-first-effect", test_leader_is_its_instructions_first_effect);
     g_test_add_func("/tcg/share/held-instruction", test_held_instruction_does_not_lead);
