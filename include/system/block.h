@@ -45,9 +45,14 @@ bool block_node_resize(BlockNode *node, uint64_t size_bytes, Error **errp) MUST_
 
 /* --- -drive --- */
 
-/* A dict with file, format, if, id, ...; @snapshot: as if snapshot=on were given. */
+/* What drives are attached to; none: to whichever device names them. */
+typedef enum BlockInterface { BLOCK_IF_NONE, BLOCK_IF_VIRTIO, BLOCK_IF_IDE } BlockInterface;
+extern const char *const block_interface_names[];
+
+/* A dict with file, format, if, id, ...; @snapshot: as if snapshot=on were given.  The machine's type is known. */
 bool block_drive_add(const Value *opts, bool snapshot, Error **errp) MUST_USE;
-/* Devices that -drive if=virtio asked for; after the board is built. */
+bool block_drive_exists(BlockInterface interface, unsigned index);
+/* Devices that drives of if=virtio and if=ide are for; after the board is built. */
 bool block_drives_create_devices(Error **errp) MUST_USE;
 /* The node of a -drive id, or of this name; NULL if there is neither. */
 BlockNode *block_drive_node(const char *drive);
@@ -57,9 +62,10 @@ BlockNode *block_drive_node(const char *drive);
 enum {
     BLK_WRITABLE = 1 << 0,
     BLK_SHARE_RW = 1 << 1,      /* others may write, too (share-rw=on) */
+    BLK_MAY_BE_EMPTY = 1 << 2,  /* the device can do without a medium */
 };
 
-/* Use the node that @drive (drive id or node-name) names. */
+/* Use the node that @drive (drive id or node-name; NULL or "" = none) names. */
 BlockBackend *blk_new(const char *drive, void *owner_dev, unsigned flags, Error **errp);
 void blk_unref(BlockBackend *blk);                              /* drains */
 uint64_t blk_size_bytes(const BlockBackend *blk);
@@ -119,6 +125,26 @@ typedef enum BlockAction { BLOCK_ACTION_IGNORE, BLOCK_ACTION_REPORT, BLOCK_ACTIO
 BlockAction blk_error(BlockBackend *blk, bool is_read, int err);
 /* The machine runs again, or was reset: all is well. */
 void blk_reset_io_status(BlockBackend *blk);
+
+/* --- media that can be changed (media.c) --- */
+
+/*
+ * What such a device tells of itself, and is told.  The medium goes and comes while the tray is open; a device without
+ * tray (NULL .is_tray_open) sees it go and come by .change_media.
+ */
+typedef struct BlockDeviceOps {
+    void (*change_media)(void *opaque, bool load);      /* the tray is closed (@load) or opened */
+    void (*eject_request)(void *opaque, bool force);    /* somebody presses the button; @force: the lock is off, too */
+    bool (*is_tray_open)(void *opaque);
+    bool (*is_medium_locked)(void *opaque);
+} BlockDeviceOps;
+
+void blk_set_device_ops(BlockBackend *blk, const BlockDeviceOps *ops, void *opaque);
+/* There is a medium, and the tray is not open? */
+bool blk_is_available(const BlockBackend *blk);
+bool blk_is_inserted(const BlockBackend *blk);
+/* The guest moved the tray: tell everybody. */
+void blk_tray_moved(BlockBackend *blk, bool open);
 
 /* A property naming a node; the field is a char *. */
 #define PROP_DRIVE(name, S, field, ...) PROP_STRING(name, S, field, ##__VA_ARGS__)

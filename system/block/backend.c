@@ -184,7 +184,7 @@ static void trace_submit(const BlockRequest *r)
 static void submit(BlockBackend *blk, BlockRequestKind kind, uint64_t offset, uint64_t bytes, const struct iovec *iov,
                    unsigned niov, bool may_unmap, BlockCompletion *cb, void *opaque)
 {
-    uint64_t size = blk->use.node->size_bytes;
+    uint64_t size = blk_size_bytes(blk);
     BlockRequest *r = g_new0(BlockRequest, 1);
 
     *r = (BlockRequest){
@@ -195,7 +195,9 @@ static void submit(BlockBackend *blk, BlockRequestKind kind, uint64_t offset, ui
     };
     blk->in_flight++;
     trace_submit(r);
-    if (is_change(kind) && !blk->writable) {
+    if (!blk->use.node) {
+        finish_early(r, -ENOMEDIUM);
+    } else if (is_change(kind) && !blk->writable) {
         finish_early(r, -EPERM);
     } else if (offset > size || bytes > size - offset) {
         finish_early(r, -EIO);
@@ -284,7 +286,7 @@ void block_flush_all(void)
 {
     block_drain_all();
     for (BlockBackend *blk = backends; blk; blk = blk->next) {
-        int ret = blk->writable ? block_node_flush(blk->use.node) : 0;
+        int ret = blk->writable && blk->use.node ? block_node_flush(blk->use.node) : 0;
 
         if (ret) {
             warn_report("flushing block node '%s': %s", blk->use.node->name, g_strerror(-ret));
@@ -350,7 +352,7 @@ BlockAction blk_error(BlockBackend *blk, bool is_read, int err)
     if (action == BLOCK_ACTION_STOP) {
         set_io_status(blk, err);
     }
-    qapi_event_send_block_io_error(path ? path : "", blk->drive_id, blk->use.node->name,
+    qapi_event_send_block_io_error(path ? path : "", blk->drive_id, blk->use.node ? blk->use.node->name : NULL,
                                    is_read ? QAPI_IO_OPERATION_TYPE_READ : QAPI_IO_OPERATION_TYPE_WRITE, told[action],
                                    has_io_status(blk), err == ENOSPC, g_strerror(err));
     if (action == BLOCK_ACTION_STOP) {
@@ -431,14 +433,42 @@ static char *owner_text(const Object *owner)
     return g_strdup_printf("block device '%s'", path ? path : "");
 }
 
+bool block_backend_attach(BlockBackend *blk, BlockNode *n, Error **errp)
+{
+    void (*resized)(void *opaque) = blk->use.resized;
+    void *opaque = blk->use.opaque;
+    bool ok = block_use(&blk->use, n, NULL, owner_text(blk->owner), PERM_CONSISTENT_READ | (blk->writable ? PERM_WRITE : 0),
+                        PERM_CONSISTENT_READ | PERM_WRITE_UNCHANGED | PERM_RESIZE | (blk->share_rw ? PERM_WRITE : 0), errp);
+
+    blk->use.resized = resized;
+    blk->use.opaque = opaque;
+    return ok;
+}
+
+/* What @drive names.  False and @errp if it is nothing, or holds no medium though the device needs one. */
+static bool find_medium(const char *drive, unsigned flags, BlockDrive **d, BlockNode **n, Error **errp)
+{
+    bool names = drive && *drive;
+
+    *d = names ? block_drive_find(drive) : NULL;
+    *n = *d ? (*d)->node : names ? block_node_find(drive) : NULL;
+    if (names && !*d && !*n) {
+        error_setg(errp, "Can't find block node or drive '%s'", drive);
+    } else if (!*n && !(flags & BLK_MAY_BE_EMPTY)) {
+        error_setg(errp, "Device needs media, but drive is empty");
+    } else {
+        return true;
+    }
+    return false;
+}
+
 BlockBackend *blk_new(const char *drive, void *owner_dev, unsigned flags, Error **errp)
 {
-    BlockDrive *d = block_drive_find(drive);
-    BlockNode *n = d ? d->node : block_node_find(drive);
     BlockBackend *blk;
+    BlockDrive *d;
+    BlockNode *n;
 
-    if (!n) {
-        error_setg(errp, "Can't find block node or drive '%s'", drive);
+    if (!find_medium(drive, flags, &d, &n, errp)) {
         return NULL;
     }
     blk = g_new0(BlockBackend, 1);
@@ -449,8 +479,8 @@ BlockBackend *blk_new(const char *drive, void *owner_dev, unsigned flags, Error 
     blk->werror = BLOCK_ON_ERROR_ENOSPC;
     blk->acct.account_failed = blk->acct.account_invalid = true;
     blk->ctx = block_context_get(NULL);
-    if (!block_use(&blk->use, n, NULL, owner_text(owner_dev), PERM_CONSISTENT_READ | (blk->writable ? PERM_WRITE : 0),
-                   PERM_CONSISTENT_READ | PERM_WRITE_UNCHANGED | PERM_RESIZE | (flags & BLK_SHARE_RW ? PERM_WRITE : 0), errp)) {
+    blk->share_rw = flags & BLK_SHARE_RW;
+    if (n && !block_backend_attach(blk, n, errp)) {
         return fail_new(blk);
     }
     if (d && !take_drive_options(blk, d, errp)) {
@@ -473,7 +503,7 @@ void blk_unref(BlockBackend *blk)
         return;
     }
     blk_drain(blk);
-    if (blk->writable && block_node_flush(blk->use.node)) {
+    if (blk->writable && blk->use.node && block_node_flush(blk->use.node)) {
         warn_report("block node '%s' could not be flushed", blk->use.node->name);
     }
     d = block_drive_find(blk->drive_id);
@@ -489,9 +519,9 @@ void blk_unref(BlockBackend *blk)
     backend_free(blk);
 }
 
-uint64_t blk_size_bytes(const BlockBackend *blk) { return blk->use.node->size_bytes; }
+uint64_t blk_size_bytes(const BlockBackend *blk) { return blk->use.node ? blk->use.node->size_bytes : 0; }
 bool blk_is_read_only(const BlockBackend *blk) { return !blk->writable; }
-const char *blk_name(const BlockBackend *blk) { return blk->use.node->name; }
+const char *blk_name(const BlockBackend *blk) { return blk->use.node ? blk->use.node->name : ""; }
 BlockNode *blk_node(const BlockBackend *blk) { return blk->use.node; }
 void blk_set_enable_write_cache(BlockBackend *blk, bool on) { blk->write_cache = on; }
 bool blk_enable_write_cache(const BlockBackend *blk) { return blk->write_cache; }

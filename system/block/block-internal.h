@@ -54,7 +54,7 @@ struct BlockNode {
     bool discard;               /* discard=unmap */
     bool direct, no_flush;      /* cache.* */
     QapiBlockdevDetectZeroesOptions detect_zeroes;
-    bool implicit;              /* made in its parent's place: goes with it */
+    bool implicit;              /* made in its user's place: goes with it */
     uint64_t size_bytes;
     uint64_t wr_highest_offset; /* atomic */
     char *filename;
@@ -118,7 +118,9 @@ extern const BlockDriver block_driver_file, block_driver_host_device, block_driv
 
 /* Open or find the child that @ref names and use it for @parent.  @parent's cache and read-only are inherited. */
 bool block_child_open(BlockNode *parent, const QapiBlockdevRef *ref, Error **errp) MUST_USE;
-/* As block_node_new(), with a name made up if there is none. */
+/* Nobody has @n as its own, and now nobody uses it: it goes.  Others stay. */
+void block_node_release(BlockNode *n);
+/* As block_node_new(), with a name made up if there is none.  It goes when its last user does (block_node_release()). */
 BlockNode *block_node_new_unnamed(const QapiBlockdevOptions *opts, Error **errp);
 /* A node that keeps changes to @child in a temporary file; @name NULL = made up. */
 BlockNode *block_snapshot_new(const char *name, BlockNode *child, Error **errp);
@@ -211,7 +213,9 @@ struct BlockBackend {
     BlockUse use;
     char *drive_id;             /* of -drive; "" = none */
     Object *owner;              /* borrowed: the device; NULL = none yet */
-    bool writable, write_cache;
+    bool writable, write_cache, share_rw;
+    const BlockDeviceOps *ops;  /* of a device whose medium can be changed; NULL = it cannot */
+    void *ops_opaque;
     unsigned in_flight;
     unsigned draining;
     BlockContext *ctx;
@@ -226,6 +230,12 @@ struct BlockBackend {
 };
 
 BlockBackend *block_backends(void);
+/* Let the backend, which has none, use @n as its device wants to. */
+bool block_backend_attach(BlockBackend *blk, BlockNode *n, Error **errp) MUST_USE;
+/* Of devices whose medium can be changed (media.c); of others false. */
+bool block_backend_has_tray(const BlockBackend *blk);
+bool block_backend_tray_is_open(const BlockBackend *blk);
+bool block_backend_is_locked(const BlockBackend *blk);
 /* By drive id, device id or QOM path. */
 BlockBackend *block_backend_find(const char *device, const char *id, Error **errp);
 /* Limits of the device's requests in a group of this name; NULL = none any more. */
@@ -235,7 +245,10 @@ bool blk_set_throttle(BlockBackend *blk, const QapiThrottleLimits *limits, const
 
 typedef struct BlockDrive {
     char *id;
-    BlockNode *node;
+    BlockInterface interface;
+    unsigned bus, unit;
+    bool is_cdrom;
+    BlockNode *node;            /* NULL = empty */
     bool writethrough;
     BlockOnError rerror, werror;
     QapiThrottleLimits *limits; /* owned; NULL = none */
@@ -244,6 +257,8 @@ typedef struct BlockDrive {
 } BlockDrive;
 
 BlockDrive *block_drive_find(const char *id);
+/* A node of the image at @path, which goes with its user.  @format NULL = look what it is. */
+BlockNode *block_image_open(const char *path, const char *format, bool read_only, Error **errp);
 GPtrArray *block_drives(void);                  /* of BlockDrive * */
 
 /* --- throttling (throttle.c, throttle-group.c) --- */

@@ -84,6 +84,7 @@ static bool status_is_told(const BlockBackend *blk)
     return blk->rerror == BLOCK_ON_ERROR_STOP || blk->werror == BLOCK_ON_ERROR_STOP || blk->werror == BLOCK_ON_ERROR_ENOSPC;
 }
 
+/* @n: NULL = there is no medium. */
 static void add_block_info(QapiBlockInfoList *list, const char *id, const BlockNode *n, const BlockBackend *blk)
 {
     QapiBlockInfo *info = QAPI_LIST_APPEND(list);
@@ -91,8 +92,14 @@ static void add_block_info(QapiBlockInfoList *list, const char *id, const BlockN
     info->device = g_strdup(id);
     info->qdev = blk && blk->owner ? object_path(blk->owner) : NULL;
     info->type = g_strdup("unknown");
-    info->inserted = g_new0(QapiBlockDeviceInfo, 1);
-    device_info_fill(info->inserted, n, blk);
+    if (n) {
+        info->inserted = g_new0(QapiBlockDeviceInfo, 1);
+        device_info_fill(info->inserted, n, blk);
+    }
+    info->removable = !blk || blk->ops;
+    info->has_tray_open = blk && block_backend_has_tray(blk);
+    info->tray_open = blk && block_backend_tray_is_open(blk);
+    info->locked = blk && block_backend_is_locked(blk);
     if (blk && status_is_told(blk)) {
         info->has_io_status = true;
         info->io_status = blk->io_status;
@@ -144,9 +151,12 @@ static void fill_accounting(QapiBlockDeviceStats *s, const BlockAccounting *a)
 
 static void fill_node_stats(QapiBlockStats *stats, const BlockNode *n)
 {
-    stats->node_name = g_strdup(n->name);
     stats->stats = g_new0(QapiBlockDeviceStats, 1);
     stats->stats->timed_stats = g_new0(QapiBlockDeviceTimedStatsList, 1);
+    if (!n) {                           /* a drive without medium */
+        return;
+    }
+    stats->node_name = g_strdup(n->name);
     stats->stats->wr_highest_offset = (int64_t)__atomic_load_n(&n->wr_highest_offset, __ATOMIC_RELAXED);
     if (n->drv->stats) {
         n->drv->stats(n, stats);

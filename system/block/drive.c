@@ -1,18 +1,19 @@
 /*
- * -drive: one option that makes a node and, for if=virtio, a device for it.
+ * -drive: one option that makes a node and, for if=virtio and if=ide, a device for it.
+ *
+ * Each interface has buses with units; a drive says which by bus= and unit=, or by index=, or takes the next free one.
+ * IDs are made of that: ide1-cd0 is the CD on bus 1, unit 0.
  */
 #include "block-internal.h"
-#include "hw/core/qdev.h"
+#include "hw/core/machine.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-static GPtrArray *wanted_devices;       /* of char *: drive ids; start-up */
 static GPtrArray *drives;               /* of BlockDrive *; BQL */
-static unsigned n_drives;
 
 static const char *const drive_options[] = {
-    "file", "format", "if", "id", "media", "readonly", "read-only", "auto-read-only", "cache", "discard", "detect-zeroes",
+    "file", "format", "if", "id", "media", "index", "bus", "unit", "readonly", "read-only", "auto-read-only", "cache", "discard", "detect-zeroes",
     "snapshot", "aio", "rerror", "werror", "node-name", NULL,
 };
 
@@ -72,19 +73,22 @@ static bool check_format(const char *format, const char *path, Error **errp)
     const char *found;
 
     if (format && strcmp(format, "raw")) {
-        error_setg(errp, "-drive format '%s' is not supported (raw is)", format);
+        error_setg(errp, "image format '%s' is not supported (raw is)", format);
         return false;
     }
     found = format ? NULL : known_format(path);
     if (found) {
-        error_setg(errp, "-drive file '%s' looks like %s, which is not supported; say format=raw to use its bytes as they are",
-                   path, found);
+        error_setg(errp, "file '%s' looks like %s, which is not supported; say format=raw to use its bytes as they are", path, found);
         return false;
     }
+    return true;
+}
+
+static void warn_if_guessed(const char *format, const char *path)
+{
     if (!format) {
         warn_report("image format of '%s' was not given: taken as raw; say format=raw to silence this", path);
     }
-    return true;
 }
 
 /* on/off as value or text; false and @errp otherwise. */
@@ -107,8 +111,8 @@ static bool flag(const Value *opts, const char *key, bool *out, Error **errp)
 static bool check_choices(const Value *opts, Error **errp)
 {
     static const struct { const char *key; const char *const values[8]; } choices[] = {
-        { "if", { "none", "virtio" } },
-        { "media", { "disk" } },
+        { "if", { "none", "virtio", "ide" } },
+        { "media", { "disk", "cdrom" } },
         { "cache", { "writeback", "writethrough", "none", "directsync", "unsafe" } },
         { "aio", { "threads", "io_uring" } },
         { "discard", { "ignore", "off", "unmap", "on" } },
@@ -131,10 +135,6 @@ static bool check_choices(const Value *opts, Error **errp)
             error_setg(errp, "-drive %s=%s is not supported", choices[i].key, text);
             return false;
         }
-    }
-    if (!value_dict_get_str(opts, "if")) {
-        error_setg(errp, "-drive needs if=virtio or if=none: there is no controller for the default if=ide");
-        return false;
     }
     return true;
 }
@@ -241,63 +241,225 @@ static BlockNode *open_drive(const Value *opts, bool read_only, bool snapshot, E
     return top;
 }
 
-static void want_device(const char *id)
+BlockNode *block_image_open(const char *path, const char *format, bool read_only, Error **errp)
 {
-    if (!wanted_devices) {
-        wanted_devices = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(Value) opts = value_dict();
+    BlockNode *n;
+
+    if (!check_format(format, path, errp)) {
+        return NULL;
     }
-    g_ptr_array_add(wanted_devices, g_strdup(id));
+    value_dict_set_str(opts, "file", path);
+    n = open_drive(opts, read_only, false, errp);
+    if (n) {
+        warn_if_guessed(format, path);
+    }
+    return n;
 }
 
-bool block_drive_add(const Value *opts, bool snapshot, Error **errp)
-{
-    const char *path = value_dict_get_str(opts, "file"), *interface = value_dict_get_str(opts, "if");
-    const char *id = value_dict_get_str(opts, "id");
-    g_autoptr(BlockDrive) d = g_new0(BlockDrive, 1);
-    bool read_only = false;
+/* --- where it goes --- */
 
-    if (!path) {
-        error_setg(errp, "-drive needs file=");
+/* A bus or unit number; -1 = not given. */
+static bool number(const Value *opts, const char *key, int *out, Error **errp)
+{
+    const char *text = value_dict_get_str(opts, key);
+    int64_t n;
+
+    *out = -1;
+    if (!text) {
+        return true;
+    }
+    if (!qapi_parse_int(key, text, &n, errp)) {
         return false;
     }
-    if (!check_choices(opts, errp) || !flag(opts, "readonly", &read_only, errp) || !flag(opts, "read-only", &read_only, errp)
-        || !flag(opts, "snapshot", &snapshot, errp) || !check_format(value_dict_get_str(opts, "format"), path, errp)) {
+    if (n < 0 || n > INT16_MAX) {
+        error_setg(errp, "%s must be 0..%d, got %s", key, INT16_MAX, text);
         return false;
     }
-    d->id = id ? g_strdup(id) : g_strdup_printf("%s%u", interface, n_drives);
+    *out = (int)n;
+    return true;
+}
+
+static BlockDrive *drive_at(BlockInterface interface, unsigned bus, unsigned unit)
+{
+    for (unsigned i = 0; drives && i < drives->len; i++) {
+        BlockDrive *d = g_ptr_array_index(drives, i);
+
+        if (d->interface == interface && d->bus == bus && d->unit == unit) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
+/* Units of each bus; 0 = one bus that takes any number. */
+static unsigned units_of(BlockInterface interface)
+{
+    return interface == BLOCK_IF_IDE ? machine_info(current_machine())->ide_units : 0;
+}
+
+static bool check_place(const BlockDrive *d, Error **errp)
+{
+    const MachineInfo *info = machine_info(current_machine());
+
+    if (d->interface == BLOCK_IF_IDE && (d->bus >= info->ide_buses || d->unit >= info->ide_units)) {
+        error_setg(errp, "machine type does not support if=ide,bus=%u,unit=%u", d->bus, d->unit);
+        return false;
+    }
+    if (drive_at(d->interface, d->bus, d->unit)) {
+        error_setg(errp, "drive with bus=%u, unit=%u (index=%u) exists", d->bus, d->unit,
+                   d->bus * units_of(d->interface) + d->unit);
+        return false;
+    }
+    return true;
+}
+
+static bool take_place(BlockDrive *d, const Value *opts, Error **errp)
+{
+    unsigned per_bus = units_of(d->interface);
+    int index, bus, unit;
+
+    if (!number(opts, "index", &index, errp) || !number(opts, "bus", &bus, errp) || !number(opts, "unit", &unit, errp)) {
+        return false;
+    }
+    if (index >= 0 && (bus >= 0 || unit >= 0)) {
+        error_setg(errp, "index cannot be used with bus and unit");
+        return false;
+    }
+    if (index >= 0) {
+        d->bus = per_bus ? (unsigned)index / per_bus : 0;
+        d->unit = per_bus ? (unsigned)index % per_bus : (unsigned)index;
+        return check_place(d, errp);
+    }
+    d->bus = (unsigned)MAX(bus, 0);
+    d->unit = (unsigned)MAX(unit, 0);
+    while (unit < 0 && drive_at(d->interface, d->bus, d->unit)) {
+        if (++d->unit == per_bus) {     /* never, if any number is taken */
+            d->unit = 0;
+            d->bus++;
+        }
+    }
+    return check_place(d, errp);
+}
+
+static char *made_up_id(const BlockDrive *d)
+{
+    const char *name = block_interface_names[d->interface];
+    const char *kind = d->is_cdrom ? "-cd" : d->interface == BLOCK_IF_IDE ? "-hd" : "";
+
+    return units_of(d->interface) ? g_strdup_printf("%s%u%s%u", name, d->bus, kind, d->unit)
+                                  : g_strdup_printf("%s%s%u", name, kind, d->unit);
+}
+
+const char *const block_interface_names[] = { [BLOCK_IF_NONE] = "none", [BLOCK_IF_VIRTIO] = "virtio", [BLOCK_IF_IDE] = "ide" };
+
+static BlockInterface interface_of(const Value *opts)
+{
+    const char *text = value_dict_get_str(opts, "if");
+
+    for (unsigned i = 0; text && i < ARRAY_SIZE(block_interface_names); i++) {
+        if (!strcmp(text, block_interface_names[i])) {
+            return (BlockInterface)i;
+        }
+    }
+    return machine_info(current_machine())->ide_buses ? BLOCK_IF_IDE : BLOCK_IF_VIRTIO;
+}
+
+/* --- the option --- */
+
+static bool drive_describe(BlockDrive *d, const Value *opts, Error **errp)
+{
+    const char *id = value_dict_get_str(opts, "id");
+
+    d->interface = interface_of(opts);
+    d->is_cdrom = !g_strcmp0(value_dict_get_str(opts, "media"), "cdrom");
+    if (!take_place(d, opts, errp)) {
+        return false;
+    }
+    d->id = id ? g_strdup(id) : made_up_id(d);
     if (block_drive_find(d->id) || block_node_find(d->id)) {
         error_setg(errp, "Device with id '%s' already exists", d->id);
         return false;
     }
-    n_drives++;
     d->rerror = on_error(opts, "rerror", BLOCK_ON_ERROR_REPORT);
     d->werror = on_error(opts, "werror", BLOCK_ON_ERROR_ENOSPC);
     d->writethrough = cache_is_one_of(opts, "writethrough", "directsync");
-    if (!take_limits(d, opts, errp)) {
+    return take_limits(d, opts, errp);
+}
+
+bool block_drive_add(const Value *opts, bool snapshot, Error **errp)
+{
+    const char *path = value_dict_get_str(opts, "file"), *format = value_dict_get_str(opts, "format");
+    g_autoptr(BlockDrive) d = g_new0(BlockDrive, 1);
+    bool read_only = false;
+
+    if (!check_choices(opts, errp) || !flag(opts, "readonly", &read_only, errp) || !flag(opts, "read-only", &read_only, errp)
+        || !flag(opts, "snapshot", &snapshot, errp) || !drive_describe(d, opts, errp)) {
         return false;
     }
-    d->node = open_drive(opts, read_only, snapshot && !read_only, errp);
-    if (!d->node) {
-        return false;
-    }
-    if (!strcmp(interface, "virtio")) {
-        want_device(d->id);
+    read_only |= d->is_cdrom;
+    if (path && *path) {
+        d->node = check_format(format, path, errp) ? open_drive(opts, read_only, snapshot && !read_only, errp) : NULL;
+        if (!d->node) {
+            return false;
+        }
+        warn_if_guessed(format, path);
     }
     g_ptr_array_add(block_drives(), g_steal_pointer(&d));
     return true;
 }
 
+bool block_drive_exists(BlockInterface interface, unsigned index)
+{
+    unsigned per_bus = units_of(interface);
+
+    return drive_at(interface, per_bus ? index / per_bus : 0, per_bus ? index % per_bus : index) != NULL;
+}
+
+static bool create_virtio_device(const BlockDrive *d, Error **errp)
+{
+    g_autoptr(Value) opts = value_dict();
+
+    value_dict_set_str(opts, "driver", "virtio-blk-pci");
+    value_dict_set_str(opts, "drive", d->id);
+    return device_add_from_opts(opts, false, errp) != NULL;
+}
+
+static bool create_ide_device(const BlockDrive *d, Error **errp)
+{
+    const TypeInfo *type = type_by_name(d->is_cdrom ? "ide-cd" : "ide-hd");
+    g_autofree char *bus_name = g_strdup_printf("ide.%u", d->bus);
+    Device *dev = device_new(type);
+    Bus *bus = bus_find(bus_name, type_by_name("IDE"), errp);
+
+    if (!bus || !object_property_set_str(dev, "drive", d->id, errp) || !object_property_set_uint(dev, "unit", d->unit, errp)) {
+        object_unref(dev);
+        return false;
+    }
+    return device_realize_and_unref(dev, bus, errp);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const BlockDrive *x = *(BlockDrive *const *)a, *y = *(BlockDrive *const *)b;
+
+    return x->bus != y->bus ? (x->bus > y->bus) - (x->bus < y->bus) : (x->unit > y->unit) - (x->unit < y->unit);
+}
+
 bool block_drives_create_devices(Error **errp)
 {
-    for (unsigned i = 0; wanted_devices && i < wanted_devices->len; i++) {
-        g_autoptr(Value) opts = value_dict();
+    g_autoptr(GPtrArray) sorted = g_ptr_array_new();
 
-        value_dict_set_str(opts, "driver", "virtio-blk-pci");
-        value_dict_set_str(opts, "drive", g_ptr_array_index(wanted_devices, i));
-        if (!device_add_from_opts(opts, false, errp)) {
+    for (unsigned i = 0; drives && i < drives->len; i++) {
+        g_ptr_array_add(sorted, g_ptr_array_index(drives, i));
+    }
+    g_ptr_array_sort(sorted, by_place);
+    for (unsigned i = 0; i < sorted->len; i++) {
+        const BlockDrive *d = g_ptr_array_index(sorted, i);
+
+        if (d->interface == BLOCK_IF_IDE ? !create_ide_device(d, errp) : d->interface == BLOCK_IF_VIRTIO && !create_virtio_device(d, errp)) {
             return false;
         }
     }
-    g_clear_pointer(&wanted_devices, g_ptr_array_unref);
     return true;
 }

@@ -150,15 +150,20 @@ static BlockNode *node_alloc(const BlockDriver *drv, const char *name, bool impl
 
 static void node_close(BlockNode *n);
 
+void block_node_release(BlockNode *n)
+{
+    if (n && n->implicit && !n->uses->len) {
+        node_close(n);
+    }
+}
+
 /* A child that was made in its parent's place goes with it. */
 static void let_child_go(BlockNode *n)
 {
     BlockNode *child = block_child(n);
 
     block_unuse(&n->file);
-    if (child && child->implicit && !child->uses->len) {
-        node_close(child);
-    }
+    block_node_release(child);
 }
 
 /* On failure @n is freed. */
@@ -197,7 +202,12 @@ BlockNode *block_node_new(const QapiBlockdevOptions *o, Error **errp)
 
 BlockNode *block_node_new_unnamed(const QapiBlockdevOptions *o, Error **errp)
 {
-    return node_open(o, NULL, true, errp);
+    BlockNode *n = node_open(o, NULL, true, errp);
+
+    if (n) {
+        n->implicit = true;
+    }
+    return n;
 }
 
 BlockNode *block_node_open(const Value *opts, bool from_text, Error **errp)
@@ -209,7 +219,7 @@ BlockNode *block_node_open(const Value *opts, bool from_text, Error **errp)
 
 BlockNode *block_snapshot_new(const char *name, BlockNode *child, Error **errp)
 {
-    BlockNode *n = node_alloc(&block_driver_snapshot, name, false);
+    BlockNode *n = node_alloc(&block_driver_snapshot, name, child->implicit);
 
     if (!block_use(&n->file, child, n, g_strdup_printf("node '%s'", n->name), 0, PERM_ALL, errp)) {
         node_free(n);

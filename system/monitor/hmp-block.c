@@ -40,17 +40,35 @@ static void print_limits(FILE *out, const QapiBlockDeviceInfo *b)
     }
 }
 
-/* What follows the name: the image and how it is used. */
-static void print_node(FILE *out, const QapiBlockDeviceInfo *b, const QapiBlockInfo *drive, bool verbose)
+static void print_drive(FILE *out, const QapiBlockInfo *drive)
 {
-    const QapiBlockdevCacheInfo *c = b->cache;
-
-    fprintf(out, ": %s (%s%s)\n", b->file, b->drv, b->ro ? ", read-only" : "");
-    if (drive && drive->qdev) {
+    if (drive->qdev) {
         fprintf(out, "    Attached to:      %s\n", drive->qdev);
     }
-    if (drive && drive->has_io_status && drive->io_status != QAPI_BLOCK_DEVICE_IO_STATUS_OK) {
+    if (drive->has_io_status && drive->io_status != QAPI_BLOCK_DEVICE_IO_STATUS_OK) {
         fprintf(out, "    I/O status:       %s\n", qapi_block_device_io_status_str(drive->io_status));
+    }
+    if (drive->removable) {
+        fprintf(out, "    Removable device: %slocked%s%s\n", drive->locked ? "" : "not ", drive->has_tray_open ? ", tray " : "",
+                !drive->has_tray_open ? "" : drive->tray_open ? "open" : "closed");
+    }
+}
+
+/* What follows the name: the image and how it is used.  @b NULL: there is no medium. */
+static void print_node(FILE *out, const QapiBlockDeviceInfo *b, const QapiBlockInfo *drive, bool verbose)
+{
+    const QapiBlockdevCacheInfo *c = b ? b->cache : NULL;
+
+    if (b) {
+        fprintf(out, ": %s (%s%s)\n", b->file, b->drv, b->ro ? ", read-only" : "");
+    } else {
+        fprintf(out, ": [not inserted]\n");
+    }
+    if (drive) {
+        print_drive(out, drive);
+    }
+    if (!b) {
+        return;
     }
     fprintf(out, "    Cache mode:       %s%s%s\n", c->writeback ? "writeback" : "writethrough", c->direct ? ", direct" : "",
             c->no_flush ? ", ignore flushes" : "");
@@ -90,8 +108,9 @@ static unsigned print_drives(FILE *out, const char *name, bool verbose)
         if (*name && strcmp(name, b->device)) {
             continue;
         }
-        fprintf(out, "%s%s", n++ ? "\n" : "", *b->device ? b->device : b->inserted->node_name);
-        if (*b->device) {
+        fprintf(out, "%s%s", n++ ? "\n" : "", *b->device ? b->device : b->inserted ? b->inserted->node_name
+                : b->qdev ? b->qdev : "<anonymous>");
+        if (*b->device && b->inserted) {
             fprintf(out, " (%s)", b->inserted->node_name);
         }
         print_node(out, b->inserted, b, verbose);
@@ -126,7 +145,8 @@ void hmp_info_blockstats(FILE *out, const char *args, int cpu_index)
         fprintf(out, "%s: rd_bytes=%" PRId64 " wr_bytes=%" PRId64 " rd_operations=%" PRId64 " wr_operations=%" PRId64
                 " flush_operations=%" PRId64 " wr_total_time_ns=%" PRId64 " rd_total_time_ns=%" PRId64
                 " flush_total_time_ns=%" PRId64 " rd_merged=%" PRId64 " wr_merged=%" PRId64 " idle_time_ns=%" PRId64 "\n",
-                list->at[i].device && *list->at[i].device ? list->at[i].device : list->at[i].node_name, s->rd_bytes,
+                list->at[i].device && *list->at[i].device ? list->at[i].device
+                : list->at[i].node_name ? list->at[i].node_name : "", s->rd_bytes,
                 s->wr_bytes, s->rd_operations, s->wr_operations, s->flush_operations, s->wr_total_time_ns, s->rd_total_time_ns,
                 s->flush_total_time_ns, s->rd_merged, s->wr_merged, s->idle_time_ns);
     }
@@ -158,6 +178,65 @@ bool hmp_block_resize(FILE *out, const char *args, Error **errp)
         a.device = words[0];
     }
     return qmp_block_resize(&a, errp);
+}
+
+/* A drive by id, or a device by its own id or path: the HMP user may say either. */
+static bool is_drive(const char *name)
+{
+    g_autoptr(QapiBlockInfoList) list = qmp_query_block(&error_abort);
+
+    for (size_t i = 0; i < list->len; i++) {
+        if (!strcmp(list->at[i].device, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool hmp_eject(FILE *out, const char *args, Error **errp)
+{
+    bool force = g_str_has_prefix(args, "-f ");
+    g_autofree char *name = g_strstrip(g_strdup(force ? args + 3 : args));
+    QapiEjectArgs a = { .has_force = true, .force = force };
+
+    if (!*name) {
+        error_setg(errp, "expected [-f] DEVICE");
+        return false;
+    }
+    *(is_drive(name) ? &a.device : &a.id) = name;
+    return qmp_eject(&a, errp);
+}
+
+static bool read_only_mode(const char *text, QapiBlockdevChangeMediumArgs *a, Error **errp)
+{
+    for (int i = 0; text && i < QAPI_BLOCKDEV_CHANGE_READ_ONLY_MODE__MAX; i++) {
+        if (!strcmp(text, qapi_blockdev_change_read_only_mode_str((QapiBlockdevChangeReadOnlyMode)i))) {
+            a->has_read_only_mode = true;
+            a->read_only_mode = (QapiBlockdevChangeReadOnlyMode)i;
+            return true;
+        }
+    }
+    if (text) {
+        error_setg(errp, "invalid parameter '%s': expected retain, read-only or read-write", text);
+    }
+    return !text;
+}
+
+bool hmp_change_medium(FILE *out, const char *args, Error **errp)
+{
+    bool force = g_str_has_prefix(args, "-f ");
+    g_auto(GStrv) words = g_strsplit(force ? args + 3 : args, " ", -1);
+    unsigned n = g_strv_length(words);
+    QapiBlockdevChangeMediumArgs a = { .has_force = true, .force = force };
+
+    if (n < 2 || n > 4) {
+        error_setg(errp, "expected [-f] DEVICE FILENAME [FORMAT [READ-ONLY-MODE]]");
+        return false;
+    }
+    *(is_drive(words[0]) ? &a.device : &a.id) = words[0];
+    a.filename = words[1];
+    a.format = words[2];
+    return read_only_mode(n > 3 ? words[3] : NULL, &a, errp) && qmp_blockdev_change_medium(&a, errp);
 }
 
 bool hmp_block_set_io_throttle(FILE *out, const char *args, Error **errp)

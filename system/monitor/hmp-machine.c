@@ -151,13 +151,16 @@ bool hmp_expire_password(FILE *out, const char *args, Error **errp)
     return words && parse_protocol(words[0], &a.protocol, errp) && qmp_expire_password(&a, errp);
 }
 
-/* There are no removable media: what can be changed is VNC's password. */
+/* A medium, or VNC's password. */
 bool hmp_change(FILE *out, const char *args, Error **errp)
 {
     g_auto(GStrv) words = g_strsplit(args, " ", 3);
 
-    if (g_strv_length(words) != 3 || strcmp(words[0], "vnc") || (strcmp(words[1], "password") && strcmp(words[1], "passwd"))) {
-        error_setg(errp, "only 'change vnc password NEW' is possible: no device has a medium that can be changed");
+    if (!words[0] || strcmp(words[0], "vnc")) {
+        return hmp_change_medium(out, args, errp);
+    }
+    if (g_strv_length(words) != 3 || (strcmp(words[1], "password") && strcmp(words[1], "passwd"))) {
+        error_setg(errp, "expected vnc password PASSWORD");
         return false;
     }
     return qmp_change_vnc_password(&(QapiChangeVncPasswordArgs){ .password = words[2] }, errp);

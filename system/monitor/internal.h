@@ -127,6 +127,8 @@ bool hmp_ringbuf_read(FILE *out, const char *args, Error **errp);
 void hmp_info_block(FILE *out, const char *args, int cpu_index);
 void hmp_info_blockstats(FILE *out, const char *args, int cpu_index);
 bool hmp_block_resize(FILE *out, const char *args, Error **errp);
+bool hmp_eject(FILE *out, const char *args, Error **errp);
+bool hmp_change_medium(FILE *out, const char *args, Error **errp);
 bool hmp_block_set_io_throttle(FILE *out, const char *args, Error **errp);
 
 typedef void HmpNameFn(const char *name, void *opaque);

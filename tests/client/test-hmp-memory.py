@@ -149,7 +149,8 @@ class Hmp(unittest.TestCase):
             self.assertIn(why, self.hmp(line), line)
 
     def test_passwords_and_descriptors(self):
-        self.assertIn('change vnc password', self.hmp('change ide1-cd0 /dev/null'))
+        self.assertIn('expected vnc password', self.hmp('change vnc x'))
+        self.assertIn("Device 'none-cd0' not found", self.hmp('change none-cd0 /dev/null'))
         for line in 'set_password vnc x', 'expire_password vnc now', 'change vnc password x':
             self.assertRegex(self.hmp(line), 'Error: .*VNC|vnc', line)
         self.assertIn("'spice'", self.hmp('set_password spice x'))

@@ -33,6 +33,7 @@ struct MachineInfo {
     uint64_t default_ram_size;
     uint64_t ram_size_max;              /* 0 = host limits only */
     bool no_serial, no_parallel, no_floppy, no_cdrom;   /* default devices it does not have */
+    unsigned ide_buses, ide_units;      /* buses "ide.N" of the board, and how many devices each takes; 0 = no such controller */
     const char *default_nic, *default_display;
     bool has_hotpluggable_cpus;
     bool has_dies, has_modules, has_clusters;   /* levels of -smp that may be other than 1 */
