@@ -271,9 +271,15 @@ Device *device_new(const TypeInfo *type)
 
 /* --- by the user --- */
 
+/* Other names that -device takes. */
+static const char *device_name(const char *driver)
+{
+    return !strcmp(driver, "ahci") ? "ich9-ahci" : driver;
+}
+
 static const TypeInfo *creatable_device_type(const char *driver, bool hotplug, Error **errp)
 {
-    const TypeInfo *type = type_by_name(driver);
+    const TypeInfo *type = type_by_name(device_name(driver));
 
     if (!type || type->abstract || !type_is_a(type, &device_type)) {
         error_setg(errp, "'%s' is not a valid device model name", driver);

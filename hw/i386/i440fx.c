@@ -117,13 +117,14 @@ PCIHost *i440fx_create(MemoryRegion *memory, MemoryRegion *io, MemoryRegion *ram
 void i440fx_firmware_setup(PCIHost *host)
 {
     PCIDevice *mc = host->bus->devices[PCI_DEVFN(0, 0)], *isa = host->bus->devices[PCI_DEVFN(1, 0)];
-    PCIDevice *pm = host->bus->devices[PCI_DEVFN(1, 3)];
+    PCIDevice *ide = host->bus->devices[PCI_DEVFN(1, 1)], *pm = host->bus->devices[PCI_DEVFN(1, 3)];
 
     pci_config_write(mc, I440FX_PAM0, 0x30, 1);
     for (unsigned i = 1; i < PAM_REGISTERS; i++) {
         pci_config_write(mc, I440FX_PAM0 + i, 0x33, 1);
     }
     pci_config_write(isa, 0x60, 0x0b0b0a0a, 4);         /* PIRQ A..D to 10, 10, 11, 11 */
+    pci_config_write(ide, 0x40, 0x80008000, 4);         /* both channels decode their ports */
     if (pm) {
         pci_config_write(pm, 0x40, PIIX4_PMBASE | 1, 4);
         pci_config_write(pm, 0x80, 1, 1);               /* PM I/O space enable */

@@ -16,6 +16,7 @@
 #include "hw/i386/chipset.h"
 #include "hw/i386/pc.h"
 #include "hw/i386/smbios.h"
+#include "hw/ide/ide.h"
 #include "hw/input/i8042.h"
 #include "system/serial.h"
 
@@ -257,11 +258,26 @@ static void pc_vmgenid(PcMachine *pc, VmGenId *vmgenid)
     }
 }
 
+/* How firmware translates the geometry of the first four disks, two bits for each. */
+static void pc_cmos_disks(PcMachine *pc)
+{
+    uint8_t how = 0;
+    IdeGeometry g;
+
+    for (unsigned i = 0; pc->ide && i < 4; i++) {
+        if (ide_disk_geometry(pc->ide, i / 2, i % 2, &g)) {
+            how |= (uint8_t)(g.translation << (2 * i));
+        }
+    }
+    cmos_set_disk_translation(pc->x86.mc146818, how);
+}
+
 static void pc_done(void *opaque)
 {
     PcMachine *pc = opaque;
     VmGenId *vmgenid = vmgenid_find();
 
+    pc_cmos_disks(pc);
     if (vmgenid) {
         pc_vmgenid(pc, vmgenid);
     }
@@ -375,7 +391,8 @@ static bool q35_setup(Machine *m, Error **errp)
         return false;
     }
     pc->pci_hotplug = x->acpi == ON_OFF_AUTO_OFF ? NULL : ich9_lpc_pci_hotplug(lpc);
-    return pc_cpu_hotplug(pc, ich9_lpc_acpi(lpc), errp) && pc_memory_hotplug(pc, ich9_lpc_acpi(lpc), errp) && pc_finish(pc, errp);
+    return ich9_ahci_create(pc->host->bus, errp) && pc_cpu_hotplug(pc, ich9_lpc_acpi(lpc), errp)
+        && pc_memory_hotplug(pc, ich9_lpc_acpi(lpc), errp) && pc_finish(pc, errp);
 }
 
 static void i440fx_boot_setup(X86Machine *x)
@@ -403,6 +420,7 @@ static bool i440fx_setup(Machine *m, Error **errp)
     PcMachine *pc = PC_MACHINE(m);
     X86Machine *x = &pc->x86;
     IrqLine isa_irqs[ISA_NUM_IRQS];
+    PCIDevice *piix3;
 
     if (!pc_cpus_and_ram(x, 0xe0000000u, 3 * GiB, errp)) {
         return false;
@@ -417,8 +435,9 @@ static bool i440fx_setup(Machine *m, Error **errp)
     }
     x->rom_parent = pc->host->bus->mem;
     x->firmware_setup = i440fx_boot_setup;
-    return piix3_create(pc->host, pc->host->bus->mem, system_io(), isa_irqs, &x->isa, errp)
-        && i440fx_power(pc, errp) && pc_finish(pc, errp);
+    piix3 = piix3_create(pc->host, pc->host->bus->mem, system_io(), isa_irqs, &x->isa, errp);
+    pc->ide = piix3 ? piix3_ide_create(pc->host->bus, piix3, isa_irqs[14], isa_irqs[15], errp) : NULL;
+    return pc->ide && i440fx_power(pc, errp) && pc_finish(pc, errp);
 }
 
 /* --- types --- */
@@ -480,7 +499,8 @@ MACHINE_DEFINE(PcMachine, pc_i440fx_10_0, "pc-i440fx-10.0-machine", pc_machine,
     .default_nic = "virtio-net-pci", .default_display  = "std",
     .no_parallel      = true,
     .no_floppy        = true,
-    .no_cdrom         = true,
+    .ide_buses        = 2,
+    .ide_units        = 2,
     .setup            = i440fx_setup,
 );
 
@@ -502,6 +522,7 @@ MACHINE_DEFINE(PcMachine, pc_q35_10_0, "pc-q35-10.0-machine", pc_machine,
     .default_nic = "virtio-net-pci", .default_display  = "std",
     .no_parallel      = true,
     .no_floppy        = true,
-    .no_cdrom         = true,
+    .ide_buses        = 6,
+    .ide_units        = 1,
     .setup            = q35_setup,
 );

@@ -7,7 +7,7 @@
 
 enum {
     CMOS_EQUIPMENT = 0x14, CMOS_BASE_KB = 0x15, CMOS_EXT_KB = 0x17, CMOS_EXT_KB_POST = 0x30,
-    CMOS_ABOVE_16M = 0x34, CMOS_BOOT3 = 0x38, CMOS_BOOT12 = 0x3d, CMOS_ABOVE_4G = 0x5b, CMOS_SMP = 0x5f,
+    CMOS_ABOVE_16M = 0x34, CMOS_BOOT3 = 0x38, CMOS_DISK_TRANSLATION = 0x39, CMOS_BOOT12 = 0x3d, CMOS_ABOVE_4G = 0x5b, CMOS_SMP = 0x5f,
 };
 
 static void set_cmos16(Mc146818 *rtc, unsigned index, uint64_t v)
@@ -71,6 +71,11 @@ bool cmos_set_boot_order(Mc146818 *rtc, const char *order, bool no_floppy_check,
     mc146818_set_cmos(rtc, CMOS_BOOT12, code[1] << 4 | code[0]);
     mc146818_set_cmos(rtc, CMOS_BOOT3, code[2] << 4 | no_floppy_check);
     return true;
+}
+
+void cmos_set_disk_translation(Mc146818 *rtc, uint8_t how)
+{
+    mc146818_set_cmos(rtc, CMOS_DISK_TRANSLATION, how);
 }
 
 void cmos_set_equipment(Mc146818 *rtc, unsigned floppies)

@@ -196,6 +196,33 @@ static bool add_drive(Options *o, CliItem *item, Error **errp)
     return block_drive_add(item->dict, o->snapshot, errp);
 }
 
+/* A disk or CD drive that is named takes the place of the default one. */
+static bool has_ide_device(const Options *o)
+{
+    FOREACH_ITEM(item, o->devices) {
+        const char *driver = value_dict_get_str(item->dict, "driver");
+
+        if (driver && (!strcmp(driver, "ide-cd") || !strcmp(driver, "ide-hd"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The empty CD drive that a machine has unless something else is in its place. */
+static bool add_default_cdrom(const Options *o, Machine *m, Error **errp)
+{
+    g_autoptr(Value) opts = value_dict();
+
+    if (o->nodefaults || machine_info(m)->no_cdrom || has_ide_device(o) || block_drive_exists(BLOCK_IF_IDE, 2)) {
+        return true;
+    }
+    value_dict_set_str(opts, "if", "ide");
+    value_dict_set_str(opts, "index", "2");
+    value_dict_set_str(opts, "media", "cdrom");
+    return block_drive_add(opts, false, errp);
+}
+
 static bool add_smbios(Options *o, CliItem *item, Error **errp)
 {
     return smbios_option_add(item->dict, errp);
@@ -932,7 +959,7 @@ bool build_before_machine(Options *o, Error **errp)
         && for_items(o, o->nics, add_nic, errp)
         && for_items(o, o->nets, add_net, errp)
         && for_items(o, o->blockdevs, add_blockdev, errp)
-        && for_items(o, o->drives, add_drive, errp)
+        && for_items(o, o->drives, add_drive, errp) && add_default_cdrom(o, m, errp)
         && (!o->preconfig || set_cpus(o, m, errp));
 }
 

@@ -18,7 +18,8 @@ import quern
 EXAMPLES = []
 # Examples that the empty machine cannot follow.
 ON_A_MACHINE = {
-    'add-fd', 'balloon', 'block_resize', 'block_set_io_throttle', 'blockdev-add', 'blockdev-create', 'blockdev-del', 'blockdev-reopen',
+    'add-fd', 'balloon', 'block_resize', 'block_set_io_throttle', 'blockdev-add', 'blockdev-change-medium', 'blockdev-close-tray', 'blockdev-create',
+    'blockdev-del', 'blockdev-insert-medium', 'blockdev-open-tray', 'blockdev-remove-medium', 'blockdev-reopen', 'eject',
     'chardev-remove', 'chardev-send-break', 'closefd',
     'device-list-properties', 'device-sync-config', 'device_add', 'device_del', 'getfd', 'inject-nmi', 'migrate',
     'migrate-incoming', 'object-add', 'object-del', 'qom-get', 'qom-list-properties', 'qom-set', 'query-acpi-ospm-status',
@@ -170,7 +171,10 @@ class ExamplesWithDevices(unittest.TestCase):
 
     MEMORY = ('object-add', {'qom-type': 'memory-backend-ram', 'id': 'mem0', 'size': 1 << 20})
     RNG = ('device_add', {'driver': 'virtio-rng-pci', 'id': 'rng0', 'bus': 'port0', 'rng': 'entropy0'})
-    BEFORE = {'object-del': [MEMORY], 'qom-get': [MEMORY], 'qom-set': [MEMORY], 'device_del': [RNG], 'device-sync-config': [RNG]}
+    OPEN = ('blockdev-open-tray', {'id': 'cd0'})
+    DISC = ('blockdev-add', {'driver': 'null-co', 'node-name': 'disc2', 'read-only': True})
+    BEFORE = {'blockdev-close-tray': [OPEN], 'blockdev-insert-medium': [DISC, OPEN], 'blockdev-remove-medium': [OPEN],
+              'object-del': [MEMORY], 'qom-get': [MEMORY], 'qom-set': [MEMORY], 'device_del': [RNG], 'device-sync-config': [RNG]}
     WITH_DISK = {'blockdev-del', 'blockdev-reopen', 'block_resize', 'block_set_io_throttle'}
     WITH_DESCRIPTOR = {'getfd', 'add-fd', 'closefd', 'remove-fd'}
 
@@ -199,9 +203,9 @@ class ExamplesWithDevices(unittest.TestCase):
         more = ['-preconfig'] if name == 'x-exit-preconfig' else []
         with quern.Quern('-machine', 'q35', '-S', '-m', '64', *more, '-device', 'virtio-balloon-pci', '-chardev', 'ringbuf,id=ring0',
                          '-object', 'rng-builtin,id=entropy0', '-device', 'pcie-root-port,id=port0',
-                         '-device', 'vmgenid') as q:
+                         '-device', 'vmgenid', '-device', 'ide-cd,id=cd0') as q:
             self.prepare(q, name)
-            request = json.loads(json.dumps(example['request']).replace('/srv/disk.img', self.disk))
+            request = json.loads(json.dumps(example['request']).replace('/srv/disk.img', self.disk).replace('/srv/disc2.iso', self.disk))
             reply = q.request(**request_of(request))
             self.assertTrue(same_shape(example['reply'], reply), (example['reply'], reply))
             if 'error' in reply:

@@ -17,6 +17,7 @@ typedef struct PcMachine {
     /* board's */
     bool q35;
     PCIHost *host;
+    PCIDevice *ide;                     /* borrowed; NULL = none at the old ports */
     AcpiPm *pm;                         /* of the south bridge; NULL = there is none */
     AcpiPciHotplug *pci_hotplug;        /* of the south bridge; NULL = not by ACPI */
     struct AcpiHotplug *memory_hotplug;   /* NULL: DIMMs cannot come and go */

@@ -26,6 +26,8 @@ void cmos_set_cpus(Mc146818 *rtc, unsigned cpus);
 /* @order: letters of a, b (floppies), c (disk), d (CD-ROM), n (network), at most three. */
 bool cmos_set_boot_order(Mc146818 *rtc, const char *order, bool no_floppy_check, Error **errp) MUST_USE;
 /* Equipment byte: FPU and PS/2 mouse present, so many floppies. */
+/* Two bits for each of the first four disks: 0 none, 1 LBA, 2 large, 3 revised CHS. */
+void cmos_set_disk_translation(Mc146818 *rtc, uint8_t how);
 void cmos_set_equipment(Mc146818 *rtc, unsigned floppies);
 
 #endif
