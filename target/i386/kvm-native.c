@@ -9,7 +9,7 @@
  *
  *   the run ended with          and then
  *   a page fault                the page is lent if the soft TLB can have it so, and the program goes on
- *   RIP at the fake entry       a system call: RIP and RFLAGS are in RCX and R11; it is executed again
+ *   RIP at the fake entry       a system call, whatever ended the run: RIP and RFLAGS are in RCX and R11; executed again
  *   a breakpoint (INT3)         RIP is behind it: it is executed again
  *   a single-step trap          is raised here: the instruction before RIP is done
  *   anything else               the instruction at RIP is executed again
@@ -311,6 +311,19 @@ static uint64_t own_flags(CPUX86State *env, uint64_t rflags)
     return (x86_get_eflags(env) & ~user) | (rflags & user);
 }
 
+/*
+ * Did a system call lead to where it is?  The run may have ended before KVM met what is there, by a signal.  The program may
+ * also have jumped there, which is its own fault.
+ */
+static bool made_system_call(Vcpu *cpu)
+{
+    const CPUX86State *env = cpu->env;
+    uint8_t insn[2];
+
+    return env->tcg.pc == X86_KVM_FAKE_ENTRY && cpu_memory_rw_debug(cpu, env->regs[R_ECX] - 2, insn, 2, false) &&
+        insn[0] == 0x0f && insn[1] == 0x05;
+}
+
 /* Where the translator is to go on. */
 static void settle(Vcpu *cpu, const struct kvm_run *run, KvmNativeCounts *counts)
 {
@@ -318,14 +331,14 @@ static void settle(Vcpu *cpu, const struct kvm_run *run, KvmNativeCounts *counts
     const struct kvm_vcpu_events *e = &run->s.regs.events;
     uint8_t byte = 0;
 
-    if (run->exit_reason != KVM_EXIT_SHUTDOWN) {
-        return;
-    }
-    if (env->tcg.pc == X86_KVM_FAKE_ENTRY) {
+    if (made_system_call(cpu)) {
         counts->system_calls++;
         env->tcg.pc = env->regs[R_ECX] - 2;
         x86_set_eflags(env, own_flags(env, env->regs[R_R11]), ~0ull);
         return;
+    }
+    if (run->exit_reason != KVM_EXIT_SHUTDOWN && !e->exception.injected && !e->exception.pending) {
+        return;                                 /* ended between two instructions; else before it was delivered */
     }
     counts->exceptions++;
     if (e->exception.nr == EXCP03_INT3 && cpu_memory_rw_debug(cpu, env->tcg.pc - 1, &byte, 1, false) && byte == 0xcc) {

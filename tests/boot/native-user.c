@@ -2,7 +2,7 @@
  * Guest program: what a program does that needs its kernel or the translator, after having computed for a while, so that
  * it runs in KVM when it does it.  Prints one line per check; exits with the number of those that failed.
  *
- * usage: native-user ROUNDS [sse-division]
+ * usage: native-user ROUNDS
  *        native-user clock SECONDS     (prints the longest time that passed between two looks at the clock)
  */
 #include <cpuid.h>
@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +25,6 @@
 #define SPINS 15000000
 
 static int failures;
-static bool sse_division;       /* fails now and then: see Known faults in docs/devel/status.rst */
 
 static void check(int ok, const char *name, long got, long want)
 {
@@ -176,11 +174,9 @@ static void test_signals(unsigned round)
     EXPECT(SIGSEGV, "port", __asm__ volatile("inb $0x60, %%al" ::: "rax"));
     EXPECT(SIGILL, "undefined", __asm__ volatile("ud2"));
     EXPECT(SIGFPE, "division", __asm__ volatile("xorl %%ecx, %%ecx; divl %%ecx" ::: "rax", "rcx", "rdx"));
-    if (sse_division) {
-        EXPECT(SIGFPE, "SSE division", __asm__ volatile("ldmxcsr %0; xorps %%xmm0, %%xmm0; movaps %%xmm0, %%xmm1; cmpeqps %%xmm1, %%xmm1;"
-                                                        "psrld $31, %%xmm1; cvtdq2ps %%xmm1, %%xmm1; divps %%xmm0, %%xmm1"
-                                                        : : "m"(mxcsr) : "xmm0", "xmm1"));
-    }
+    EXPECT(SIGFPE, "SSE division", __asm__ volatile("ldmxcsr %0; xorps %%xmm0, %%xmm0; movaps %%xmm0, %%xmm1; cmpeqps %%xmm1, %%xmm1;"
+                                                    "psrld $31, %%xmm1; cvtdq2ps %%xmm1, %%xmm1; divps %%xmm0, %%xmm1"
+                                                    : : "m"(mxcsr) : "xmm0", "xmm1"));
     mxcsr = 0x1f80;
     __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
     caught_steps = 0;
@@ -374,7 +370,6 @@ int main(int argc, char **argv)
     if (argc > 2 && !strcmp(argv[1], "clock")) {
         return watch_clock(atoi(argv[2]));
     }
-    sse_division = argc > 2 && !strcmp(argv[2], "sse-division");
     for (unsigned r = 0; r < rounds; r++) {
         test_code(r);
         test_signals(r);
