@@ -4,49 +4,33 @@
 #include "hw/timer/i8254.h"
 #include "hw/timer/i8254-core.h"
 
-struct I8254 {
-    IsaDevice isa;
-    MemoryRegion io;
-    Pit pit;
-    uint32_t iobase;
-};
+/* --- whoever does the counting --- */
 
-static uint64_t i8254_read(void *opaque, hwaddr addr, unsigned size)
+static const I8254Info *info_of(const I8254 *s)
 {
-    return pit_read(opaque, addr & 3);
+    return (const I8254Info *)s->isa.dev.obj.type->info;
 }
-
-static void i8254_write(void *opaque, hwaddr addr, uint64_t data, unsigned size)
-{
-    pit_write(opaque, addr & 3, data);
-}
-
-static const MemoryRegionOps i8254_ops = {
-    .read = i8254_read,
-    .write = i8254_write,
-    .impl = { .min = 1, .max = 1 },
-};
 
 void i8254_set_gate(I8254 *s, unsigned channel, bool level)
 {
-    pit_set_gate(&s->pit, channel, level);
+    info_of(s)->set_gate(s, channel, level);
 }
 
 bool i8254_get_gate(I8254 *s, unsigned channel)
 {
-    return s->pit.counter[channel].gate;
+    return info_of(s)->get_gate(s, channel);
 }
 
 bool i8254_get_out(I8254 *s, unsigned channel)
 {
-    return pit_get_out(&s->pit, channel);
+    return info_of(s)->get_out(s, channel);
 }
 
 static void i8254_irq_control_set(void *opaque, unsigned n, int level)
 {
     I8254 *s = opaque;
 
-    pit_set_irq_enabled(&s->pit, level);
+    info_of(s)->set_irq_enabled(s, level);
 }
 
 IrqLine i8254_irq_control(I8254 *s)
@@ -54,34 +38,93 @@ IrqLine i8254_irq_control(I8254 *s)
     return irq_line(i8254_irq_control_set, s, 0);
 }
 
-static bool i8254_realize(Device *dev, Error **errp)
-{
-    I8254 *s = I8254_CAST(dev);
+static const Property i8254_properties[] = {
+    PROP_UINT32("iobase", I8254, iobase, 0x40, .help = "first of four ports"),
+};
 
-    memory_region_init_io(&s->io, s, &i8254_ops, &s->pit, "pit", 4);
-    if (!isa_register_ioport(&s->isa, &s->io, s->iobase, errp)) {
+static const IrqInputs i8254_inputs[] = { { NULL, 1, i8254_irq_control_set }, { 0 } };
+
+TYPE_DEFINE_FAMILY(I8254Info, I8254, i8254, "pit-common", isa_device, true,
+    .desc = "8254 interval timer",
+    .properties = PROPS(i8254_properties),
+    .irq_inputs = i8254_inputs,
+    .not_user_creatable = true,
+    .not_hotpluggable = true);
+
+/* --- isa-pit --- */
+
+typedef struct IsaPit {
+    I8254 parent;
+    MemoryRegion io;
+    Pit pit;
+} IsaPit;
+
+OBJECT_DECLARE(IsaPit, ISA_PIT, isa_pit)
+
+static uint64_t isa_pit_read(void *opaque, hwaddr addr, unsigned size)
+{
+    return pit_read(opaque, addr & 3);
+}
+
+static void isa_pit_write(void *opaque, hwaddr addr, uint64_t data, unsigned size)
+{
+    pit_write(opaque, addr & 3, data);
+}
+
+static const MemoryRegionOps isa_pit_ops = {
+    .read = isa_pit_read,
+    .write = isa_pit_write,
+    .impl = { .min = 1, .max = 1 },
+};
+
+static void isa_pit_set_gate(I8254 *s, unsigned channel, bool level)
+{
+    pit_set_gate(&ISA_PIT(s)->pit, channel, level);
+}
+
+static bool isa_pit_get_gate(I8254 *s, unsigned channel)
+{
+    return ISA_PIT(s)->pit.counter[channel].gate;
+}
+
+static bool isa_pit_get_out(I8254 *s, unsigned channel)
+{
+    return pit_get_out(&ISA_PIT(s)->pit, channel);
+}
+
+static void isa_pit_set_irq_enabled(I8254 *s, bool on)
+{
+    pit_set_irq_enabled(&ISA_PIT(s)->pit, on);
+}
+
+static bool isa_pit_realize(Device *dev, Error **errp)
+{
+    IsaPit *s = ISA_PIT(dev);
+
+    memory_region_init_io(&s->io, s, &isa_pit_ops, &s->pit, "pit", 4);
+    if (!isa_register_ioport(&s->parent.isa, &s->io, s->parent.iobase, errp)) {
         return false;
     }
     pit_init(&s->pit);
     return true;
 }
 
-static void i8254_unrealize(Device *dev)
+static void isa_pit_unrealize(Device *dev)
 {
-    I8254 *s = I8254_CAST(dev);
+    IsaPit *s = ISA_PIT(dev);
 
     pit_fini(&s->pit);
-    isa_unregister_ioport(&s->isa, &s->io);
+    isa_unregister_ioport(&s->parent.isa, &s->io);
 }
 
-static void i8254_reset_enter(Device *dev, ResetType type)
+static void isa_pit_reset_enter(Device *dev, ResetType type)
 {
-    pit_reset(&I8254_CAST(dev)->pit);
+    pit_reset(&ISA_PIT(dev)->pit);
 }
 
-static void i8254_reset_hold(Device *dev, ResetType type)
+static void isa_pit_reset_hold(Device *dev, ResetType type)
 {
-    Pit *pit = &I8254_CAST(dev)->pit;
+    Pit *pit = &ISA_PIT(dev)->pit;
 
     irq_set(pit->irq, pit->irq_level);
     pit_update_irq(pit);
@@ -89,11 +132,11 @@ static void i8254_reset_hold(Device *dev, ResetType type)
 
 I8254 *i8254_create(IsaBus *bus, uint16_t base, IrqLine irq0)
 {
-    I8254 *s = I8254_CAST(device_new(&i8254_type));
+    IsaPit *s = ISA_PIT(device_new(&isa_pit_type));
 
-    s->iobase = base;
+    s->parent.iobase = base;
     s->pit.irq = irq0;
-    return device_realize_and_unref(&s->isa.dev, &bus->bus, &error_fatal) ? s : NULL;
+    return device_realize_and_unref(&s->parent.isa.dev, &bus->bus, &error_fatal) ? &s->parent : NULL;
 }
 
 static const VMState vmstate_i8254 = {
@@ -101,30 +144,26 @@ static const VMState vmstate_i8254 = {
     .version = 1,
     .minimum_version = 1,
     .fields = (const VMField[]) {
-        VMS_STRUCT(I8254, pit, &vmstate_pit),
+        VMS_STRUCT(IsaPit, pit, &vmstate_pit),
         VMS_END
     },
 };
 
-static const Property i8254_properties[] = {
-    PROP_UINT32("iobase", I8254, iobase, 0x40, .help = "first of four ports"),
-};
+static const IrqOutputs isa_pit_outputs[] = { { NULL, 1, offsetof(IsaPit, pit.irq) }, { 0 } };
 
-static const IrqInputs i8254_inputs[] = { { NULL, 1, i8254_irq_control_set }, { 0 } };
-static const IrqOutputs i8254_outputs[] = { { NULL, 1, offsetof(I8254, pit.irq) }, { 0 } };
-
-DEVICE_DEFINE(I8254, i8254, "isa-pit", isa_device,
-    .desc = "8254 interval timer",
-    .properties = PROPS(i8254_properties),
-    .realize = i8254_realize,
-    .unrealize = i8254_unrealize,
-    .reset_enter = i8254_reset_enter,
-    .reset_hold = i8254_reset_hold,
+TYPE_DEFINE_FAMILY(I8254Info, IsaPit, isa_pit, "isa-pit", i8254, false,
+    .realize = isa_pit_realize,
+    .unrealize = isa_pit_unrealize,
+    .reset_enter = isa_pit_reset_enter,
+    .reset_hold = isa_pit_reset_hold,
     .vmstate = &vmstate_i8254,
-    .irq_inputs = i8254_inputs,
-    .irq_outputs = i8254_outputs,
+    .irq_outputs = isa_pit_outputs,
     .not_user_creatable = true,
-    .not_hotpluggable = true);
+    .not_hotpluggable = true,
+    .set_gate = isa_pit_set_gate,
+    .get_gate = isa_pit_get_gate,
+    .get_out = isa_pit_get_out,
+    .set_irq_enabled = isa_pit_set_irq_enabled);
 
 /* --- port 0x61 --- */
 

@@ -8,8 +8,21 @@
 
 #define I8254_HZ 1193182
 
-typedef struct I8254 I8254;
-extern const TypeInfo i8254_type;               /* "isa-pit" */
+/* Here or in the host's kernel. */
+typedef struct I8254 {
+    IsaDevice isa;
+    uint32_t iobase;
+} I8254;
+
+typedef struct I8254Info {
+    struct DeviceInfo;
+    void (*set_gate)(I8254 *pit, unsigned channel, bool level);
+    bool (*get_gate)(I8254 *pit, unsigned channel);
+    bool (*get_out)(I8254 *pit, unsigned channel);
+    void (*set_irq_enabled)(I8254 *pit, bool on);
+} I8254Info;
+
+extern const TypeInfo i8254_type;               /* "pit-common", abstract */
 static inline I8254 *I8254_CAST(const void *obj)
 {
     return (I8254 *)object_check_cast(obj, &i8254_type);
