@@ -66,13 +66,44 @@ void apic_bus_route(ApicBus *bus, const ApicMessage *m, bool x2_sender, const Lo
     }
 }
 
+/* As SDM Vol.3 11.11 has it. */
+static uint64_t msi_address(const ApicMessage *m)
+{
+    return APIC_DEFAULT_BASE | (m->dest & 0xff) << 12 | m->dest_logical << 2;
+}
+
+static uint32_t msi_data(const ApicMessage *m)
+{
+    return m->vector | (uint32_t)m->delivery_mode << 8 | (uint32_t)m->level_assert << 14 | (uint32_t)m->level_triggered << 15;
+}
+
 void apic_bus_deliver(ApicBus *bus, const ApicMessage *m)
 {
+    if (bus->outside) {
+        bus->outside->send(msi_address(m), msi_data(m));
+        return;
+    }
     apic_bus_route(bus, m, false, NULL);
+}
+
+void apic_bus_announce(ApicBus *bus, unsigned pin, const ApicMessage *m)
+{
+    if (bus->outside) {
+        bus->outside->announce(pin, msi_address(m), msi_data(m));
+    }
+}
+
+void apic_bus_set_outside(ApicBus *bus, const ApicOutsideOps *ops)
+{
+    bus->outside = ops;
 }
 
 void apic_bus_send_msi(ApicBus *bus, uint64_t address, uint32_t data)
 {
+    if (bus->outside) {
+        bus->outside->send(address, data);
+        return;
+    }
     apic_bus_deliver(bus, &(ApicMessage){
         .dest = extract64(address, 12, 8), .dest_logical = extract64(address, 2, 1),
         .delivery_mode = extract32(data, 8, 3), .vector = data & 0xff,
@@ -106,7 +137,22 @@ void apic_bus_eoi(ApicBus *bus, uint8_t vector)
     }
 }
 
+void apic_bus_eoi_from_outside(void *bus, uint8_t vector)
+{
+    apic_bus_eoi(bus, vector);
+}
+
 /* --- the PIC and NMI wires --- */
+
+bool apic_bus_pic_level(const ApicBus *bus)
+{
+    return bus->pic_level;
+}
+
+int apic_bus_pic_acknowledge(ApicBus *bus)
+{
+    return bus->pic_acknowledge ? bus->pic_acknowledge(bus->pic_opaque) : -1;
+}
 
 static void extint_changed(void *opaque, unsigned n, int level)
 {
@@ -116,6 +162,10 @@ static void extint_changed(void *opaque, unsigned n, int level)
         return;
     }
     bus->pic_level = level;
+    if (bus->outside) {
+        bus->outside->pic_changed(bus, level);
+        return;
+    }
     for (unsigned i = 0; i < bus->apics->len; i++) {
         apic_lint0(apic_at(bus, i), level);
     }
@@ -134,6 +184,10 @@ void apic_connect_pic(ApicBus *bus, int (*acknowledge)(void *opaque), void *opaq
 
 void apic_bus_nmi(ApicBus *bus)
 {
+    if (bus->outside) {
+        bus->outside->nmi();
+        return;
+    }
     for (unsigned i = 0; i < bus->apics->len; i++) {
         apic_lint1_nmi(apic_at(bus, i));
     }

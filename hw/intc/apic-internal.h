@@ -47,6 +47,7 @@ struct ApicBus {
     int (*pic_acknowledge)(void *opaque);
     void *pic_opaque;
     bool pic_level;
+    const ApicOutsideOps *outside;      /* NULL = local APICs are on this bus */
     uint32_t last_lowest;       /* index of the APIC that took the last lowest-priority message */
 };
 
@@ -59,6 +60,11 @@ void apic_bus_route(ApicBus *bus, const ApicMessage *m, bool x2_sender, const Lo
 void apic_bus_eoi(ApicBus *bus, uint8_t vector);
 
 /* --- of one local APIC (apic.c) --- */
+uint64_t apic_base_at_reset(Vcpu *cpu);
+void apic_reset_registers(LocalApic *s);        /* what INIT and RESET set: all but the base and the id */
+/* Nanoseconds per count of the timer. */
+uint64_t apic_count_ns(const LocalApic *s);
+void apic_check_loaded(LocalApic *s);           /* drops what no register can hold */
 void apic_accept(LocalApic *s, const ApicMessage *m);
 bool apic_matches(const LocalApic *s, uint32_t dest, bool logical, bool x2_sender);
 unsigned apic_ppr(const LocalApic *s);

@@ -298,8 +298,8 @@ static unsigned timer_mode(const LocalApic *s)
     return s->lvt[LVT_TIMER] >> 17 & 3;
 }
 
-/* Nanoseconds per count: the bus clock is 1 GHz. */
-static uint64_t count_ns(const LocalApic *s)
+/* The bus clock is 1 GHz. */
+uint64_t apic_count_ns(const LocalApic *s)
 {
     unsigned code = (s->divide & 3) | (s->divide >> 1 & 4);
     return code == 7 ? 1 : 2u << code;
@@ -307,7 +307,7 @@ static uint64_t count_ns(const LocalApic *s)
 
 static uint64_t period_ns(const LocalApic *s)
 {
-    return (uint64_t)s->initial_count * count_ns(s);
+    return (uint64_t)s->initial_count * apic_count_ns(s);
 }
 
 uint32_t apic_current_count(const LocalApic *s)
@@ -317,7 +317,7 @@ uint32_t apic_current_count(const LocalApic *s)
     if (s->initial_count == 0 || timer_mode(s) == TIMER_TSC_DEADLINE) {
         return 0;
     }
-    elapsed = (uint64_t)(clock_get_ns(CLOCK_TYPE_VIRTUAL) - s->count_start_ns) / count_ns(s);
+    elapsed = (uint64_t)(clock_get_ns(CLOCK_TYPE_VIRTUAL) - s->count_start_ns) / apic_count_ns(s);
     if (timer_mode(s) == TIMER_PERIODIC) {
         elapsed %= s->initial_count;
     }
@@ -616,8 +616,8 @@ static bool msr_write(void *opaque, uint32_t msr, uint64_t v)
     return register_write(s, reg, (uint32_t)v);
 }
 
-/* What INIT and RESET set, and disabling the APIC too: all but the base and the id. */
-static void reset_registers(LocalApic *s)
+/* Disabling the APIC does so, too. */
+void apic_reset_registers(LocalApic *s)
 {
     s->tpr = s->ldr = 0;
     s->dfr = 0xf;
@@ -644,7 +644,7 @@ static void init_reset(void *opaque)
 {
     LocalApic *s = opaque;
 
-    reset_registers(s);
+    apic_reset_registers(s);
     update(s);
 }
 
@@ -662,7 +662,7 @@ static bool set_base(void *opaque, uint64_t v)
         guest_unimp("apic", "base moved to 0x%" PRIx64 ", out of the window at 0x%x", (uint64_t)(v & APIC_BASE_ADDR), APIC_DEFAULT_BASE);
     }
     if (!enable && apic_is_enabled(s)) {
-        reset_registers(s);
+        apic_reset_registers(s);
     }
     s->base = (v & (APIC_BASE_ADDR | APIC_BASE_ENABLE | APIC_BASE_X2APIC)) | (s->base & APIC_BASE_BSP);
     update(s);
@@ -677,6 +677,11 @@ static const X86IntcOps apic_intc_ops = {
 
 /* --- the device --- */
 
+uint64_t apic_base_at_reset(Vcpu *cpu)
+{
+    return APIC_DEFAULT_BASE | APIC_BASE_ENABLE | (x86_cpu_is_bsp(cpu) ? APIC_BASE_BSP : 0);
+}
+
 static bool apic_realize(Device *dev, Error **errp)
 {
     LocalApic *s = LOCAL_APIC(dev);
@@ -687,9 +692,9 @@ static bool apic_realize(Device *dev, Error **errp)
         return false;
     }
     s->id = x86_cpu_apic_id(s->cpu);
-    s->base = APIC_DEFAULT_BASE | APIC_BASE_ENABLE | (x86_cpu_is_bsp(s->cpu) ? APIC_BASE_BSP : 0);
+    s->base = apic_base_at_reset(s->cpu);
     timer_init(&s->timer, CLOCK_TYPE_VIRTUAL, timer_fired, s);
-    reset_registers(s);
+    apic_reset_registers(s);
     g_ptr_array_add(s->bus->apics, s);
     x86_cpu_set_intc(s->cpu, &apic_intc_ops, s);
     return true;
@@ -708,20 +713,25 @@ static void apic_reset(Device *dev, ResetType type)
 {
     LocalApic *s = LOCAL_APIC(dev);
 
-    s->base = APIC_DEFAULT_BASE | APIC_BASE_ENABLE | (x86_cpu_is_bsp(s->cpu) ? APIC_BASE_BSP : 0);
-    reset_registers(s);
+    s->base = apic_base_at_reset(s->cpu);
+    apic_reset_registers(s);
     update(s);
+}
+
+void apic_check_loaded(LocalApic *s)
+{
+    for (unsigned i = 0; i < LVT_COUNT; i++) {
+        s->lvt[i] &= lvt_writable[i];
+    }
+    s->base = (s->base & (APIC_BASE_ADDR | APIC_BASE_ENABLE | APIC_BASE_X2APIC)) |
+              (x86_cpu_is_bsp(s->cpu) ? APIC_BASE_BSP : 0);
 }
 
 static bool apic_post_load(void *opaque, unsigned version, Error **errp)
 {
     LocalApic *s = opaque;
 
-    for (unsigned i = 0; i < LVT_COUNT; i++) {
-        s->lvt[i] &= lvt_writable[i];
-    }
-    s->base = (s->base & (APIC_BASE_ADDR | APIC_BASE_ENABLE | APIC_BASE_X2APIC)) |
-              (x86_cpu_is_bsp(s->cpu) ? APIC_BASE_BSP : 0);
+    apic_check_loaded(s);
     update(s);
     return true;
 }

@@ -7,39 +7,18 @@
  * Invariants: the master's input 2 is the slave's INT output; INT outputs are recomputed after
  * every change.  Locks: BQL.
  */
-#include "hw/intc/i8259.h"
+#include "hw/intc/i8259-internal.h"
 #include "util/log.h"
 
 #define CASCADE_INPUT 2
 #define NO_PRIORITY   8
 
-enum { MASTER, SLAVE };
+enum { MASTER = I8259_MASTER, SLAVE = I8259_SLAVE };
 enum { ICW1_SELECT = 0x10, ICW1_IC4 = 0x01, ICW1_SINGLE = 0x02, ICW1_LEVEL = 0x08, ICW4_AEOI = 0x02, ICW4_SFNM = 0x10,
        OCW3_SELECT = 0x08, OCW3_POLL = 0x04, OCW3_READ = 0x02, OCW3_READ_ISR = 0x01, OCW3_ESMM = 0x40, OCW3_SMM = 0x20 };
 
 /* Where in the initialization sequence a write to the data port goes. */
 enum { INIT_DONE, INIT_ICW2, INIT_ICW3, INIT_ICW4 };
-
-typedef struct I8259Chip {
-    uint8_t irr, imr, isr;
-    uint8_t lines;              /* present input levels, for edge detection */
-    uint8_t lowest;             /* number of the highest-priority input: rotates */
-    uint8_t vector_base;
-    uint8_t init_state;
-    uint8_t elcr, elcr_mask;
-    bool read_isr, poll, special_mask, auto_eoi, rotate_on_auto_eoi, special_fully_nested;
-    bool wants_icw4, single;
-    bool int_out;
-} I8259Chip;
-
-struct I8259Pair {
-    Device dev;
-    I8259Chip chip[2];
-    IrqLine intr;
-    MemoryRegion io[2], elcr_io;
-    MemoryRegion *ports;        /* borrowed: where the board wants them */
-    uint64_t raised[16];        /* how often each input was, for people */
-};
 
 /* --- priorities --- */
 
@@ -233,7 +212,7 @@ static void write_data(I8259Chip *c, uint8_t v)
     }
 }
 
-static void pic_write(I8259Pair *s, unsigned which, hwaddr addr, uint8_t v)
+void i8259_port_write(I8259Pair *s, unsigned which, hwaddr addr, uint8_t v)
 {
     I8259Chip *c = &s->chip[which];
 
@@ -249,7 +228,7 @@ static void pic_write(I8259Pair *s, unsigned which, hwaddr addr, uint8_t v)
     update(s);
 }
 
-static uint64_t pic_read(I8259Pair *s, unsigned which, hwaddr addr)
+uint8_t i8259_port_read(I8259Pair *s, unsigned which, hwaddr addr)
 {
     I8259Chip *c = &s->chip[which];
 
@@ -270,22 +249,25 @@ static uint64_t pic_read(I8259Pair *s, unsigned which, hwaddr addr)
     return c->read_isr ? c->isr : c->irr;
 }
 
-static uint64_t master_read(void *opaque, hwaddr addr, unsigned size) { return pic_read(opaque, MASTER, addr); }
-static uint64_t slave_read(void *opaque, hwaddr addr, unsigned size)  { return pic_read(opaque, SLAVE, addr); }
-static void master_write(void *opaque, hwaddr addr, uint64_t v, unsigned size) { pic_write(opaque, MASTER, addr, (uint8_t)v); }
-static void slave_write(void *opaque, hwaddr addr, uint64_t v, unsigned size)  { pic_write(opaque, SLAVE, addr, (uint8_t)v); }
+static uint64_t master_read(void *opaque, hwaddr addr, unsigned size) { return i8259_port_read(opaque, MASTER, addr); }
+static uint64_t slave_read(void *opaque, hwaddr addr, unsigned size)  { return i8259_port_read(opaque, SLAVE, addr); }
+static void master_write(void *opaque, hwaddr addr, uint64_t v, unsigned size) { i8259_port_write(opaque, MASTER, addr, (uint8_t)v); }
+static void slave_write(void *opaque, hwaddr addr, uint64_t v, unsigned size)  { i8259_port_write(opaque, SLAVE, addr, (uint8_t)v); }
 
 static uint64_t elcr_read(void *opaque, hwaddr addr, unsigned size)
 {
     return ((I8259Pair *)opaque)->chip[addr].elcr;
 }
 
+void i8259_elcr_write(I8259Pair *s, unsigned which, uint8_t v)
+{
+    s->chip[which].elcr = v & s->chip[which].elcr_mask;
+    update(s);
+}
+
 static void elcr_write(void *opaque, hwaddr addr, uint64_t v, unsigned size)
 {
-    I8259Pair *s = opaque;
-
-    s->chip[addr].elcr = v & s->chip[addr].elcr_mask;
-    update(s);
+    i8259_elcr_write(opaque, (unsigned)addr, (uint8_t)v);
 }
 
 static const MemoryRegionOps master_ops = { .read = master_read, .write = master_write, .impl = { 1, 1 } };
@@ -311,9 +293,8 @@ static bool i8259_realize(Device *dev, Error **errp)
         error_setg(errp, "isa-i8259 is made by the board");
         return false;
     }
-    /* Timer, keyboard, cascade, RTC and FPU interrupts are edge-triggered on every board. */
-    s->chip[MASTER].elcr_mask = 0xf8;
-    s->chip[SLAVE].elcr_mask = 0xde;
+    s->chip[MASTER].elcr_mask = I8259_ELCR_MASTER;
+    s->chip[SLAVE].elcr_mask = I8259_ELCR_SLAVE;
     memory_region_add_subregion(s->ports, 0x20, &s->io[MASTER]);
     memory_region_add_subregion(s->ports, 0xa0, &s->io[SLAVE]);
     memory_region_add_subregion(s->ports, 0x4d0, &s->elcr_io);
@@ -349,15 +330,14 @@ static void i8259_reset_exit(Device *dev, ResetType type)
     update(s);
 }
 
-static bool i8259_post_load(void *opaque, unsigned version, Error **errp)
+bool i8259_check(I8259Pair *s, Error **errp)
 {
-    I8259Pair *s = opaque;
 
     for (unsigned i = 0; i < 2; i++) {
         I8259Chip *c = &s->chip[i];
 
         if (c->init_state > INIT_ICW4 || c->lowest > 7) {
-            error_setg(errp, "isa-i8259: init_state %u or lowest %u out of range", c->init_state, c->lowest);
+            error_setg(errp, "%s: init_state %u or lowest %u out of range", s->dev.obj.type->name, c->init_state, c->lowest);
             return false;
         }
         c->elcr &= c->elcr_mask;
@@ -365,7 +345,12 @@ static bool i8259_post_load(void *opaque, unsigned version, Error **errp)
     return true;
 }
 
-static const VMState chip_vmstate = {
+static bool i8259_post_load(void *opaque, unsigned version, Error **errp)
+{
+    return i8259_check(opaque, errp);
+}
+
+const VMState i8259_chip_vmstate = {
     .name = "i8259-chip", .version = 1, .minimum_version = 1,
     .fields = (const VMField[]){
         VMS_U8(I8259Chip, irr), VMS_U8(I8259Chip, imr), VMS_U8(I8259Chip, isr), VMS_U8(I8259Chip, lines),
@@ -378,19 +363,22 @@ static const VMState chip_vmstate = {
 
 static const VMState i8259_vmstate = {
     .name = "isa-i8259", .version = 1, .minimum_version = 1, .post_load = i8259_post_load,
-    .fields = (const VMField[]){ VMS_STRUCT_ARRAY(I8259Pair, chip, &chip_vmstate), VMS_END },
+    .fields = (const VMField[]){ VMS_STRUCT_ARRAY(I8259Pair, chip, &i8259_chip_vmstate), VMS_END },
 };
 
-static void i8259_print(const Device *dev, FILE *f)
+void i8259_print_pair(const I8259Pair *s, FILE *f)
 {
-    const I8259Pair *s = I8259(dev);
-
     for (int i = 1; i >= 0; i--) {
         const I8259Chip *c = &s->chip[i];
 
         fprintf(f, "pic%d: irr=%02x imr=%02x isr=%02x hprio=%d irq_base=%02x rr_sel=%d elcr=%02x fnm=%d\n", i, c->irr, c->imr,
                 c->isr, c->lowest, c->vector_base, c->read_isr, c->elcr, c->special_fully_nested);
     }
+}
+
+static void i8259_print(const Device *dev, FILE *f)
+{
+    i8259_print_pair(I8259(dev), f);
 }
 
 static unsigned i8259_counts(const Device *dev, const uint64_t **counts)

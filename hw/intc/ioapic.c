@@ -10,43 +10,37 @@
  *
  * Locks: BQL.
  */
-#include "hw/intc/apic.h"
-#include "hw/intc/ioapic.h"
+#include "hw/intc/ioapic-internal.h"
 #include "util/log.h"
 
 enum { IOREGSEL = 0x00, IOWIN = 0x10, IOEOI = 0x40 };
 enum { REG_ID = 0, REG_VERSION = 1, REG_ARB = 2, REG_REDIR = 0x10 };
 
-#define IOAPIC_VERSION 0x20
-
-#define RTE_DEST_LOGICAL BIT_ULL(11)
-#define RTE_SEND_PENDING BIT_ULL(12)
-#define RTE_POLARITY     BIT_ULL(13)
-#define RTE_REMOTE_IRR   BIT_ULL(14)
-#define RTE_LEVEL        BIT_ULL(15)
-#define RTE_MASKED       BIT_ULL(16)
-#define RTE_READ_ONLY    (RTE_REMOTE_IRR | RTE_SEND_PENDING)
-#define RTE_DEFINED      (0x1ffffULL | 0xffULL << 56)
-
-struct IoApic {
-    SysBusDevice sbd;
-    MemoryRegion mmio;
-    ApicBus *bus;               /* borrowed */
-    uint32_t lines;             /* present input levels */
-    uint32_t select;
-    uint32_t id;
-    uint64_t redir[IOAPIC_NUM_PINS];
-    uint64_t raised[IOAPIC_NUM_PINS];   /* how often, for people */
-};
-
-static void send(IoApic *s, unsigned pin)
+static ApicMessage message(const IoApic *s, unsigned pin)
 {
     uint64_t rte = s->redir[pin];
 
-    apic_bus_deliver(s->bus, &(ApicMessage){
+    return (ApicMessage){
         .dest = rte >> 56, .dest_logical = rte & RTE_DEST_LOGICAL, .delivery_mode = rte >> 8 & 7, .vector = rte & 0xff,
         .level_triggered = rte & RTE_LEVEL, .level_assert = true,
-    });
+    };
+}
+
+static void send(IoApic *s, unsigned pin)
+{
+    const ApicMessage m = message(s, pin);
+
+    apic_bus_deliver(s->bus, &m);
+}
+
+/* Local APICs elsewhere must know beforehand of what they are to report the end. */
+static void tell_entry(IoApic *s, unsigned pin)
+{
+    const ApicMessage m = message(s, pin);
+
+    if (!(s->redir[pin] & RTE_MASKED)) {
+        apic_bus_announce(s->bus, pin, &m);
+    }
 }
 
 /* A level-triggered input that is asserted, unmasked and not yet sent. */
@@ -122,6 +116,7 @@ static void write_redir(IoApic *s, unsigned pin, bool high, uint32_t v)
     if (!(*rte & RTE_LEVEL)) {
         *rte &= ~RTE_REMOTE_IRR;        /* how software clears it without an EOI register */
     }
+    tell_entry(s, pin);
     service_level(s, pin);
 }
 
@@ -244,10 +239,8 @@ static bool is_unacknowledged(const IoApic *s, unsigned pin)
     return s->redir[pin] & RTE_REMOTE_IRR;
 }
 
-static void ioapic_print(const Device *dev, FILE *f)
+void ioapic_print_state(const IoApic *s, FILE *f)
 {
-    const IoApic *s = IOAPIC(dev);
-
     fprintf(f, "ioapic0: ver=0x%x id=0x%02x sel=0x%02x\n", IOAPIC_VERSION, s->id, s->select);
     for (unsigned pin = 0; pin < IOAPIC_NUM_PINS; pin++) {
         uint64_t rte = s->redir[pin];
@@ -260,14 +253,30 @@ static void ioapic_print(const Device *dev, FILE *f)
     print_pins(f, "  Remote IRR", s, is_unacknowledged);
 }
 
+static void ioapic_print(const Device *dev, FILE *f)
+{
+    ioapic_print_state(IOAPIC(dev), f);
+}
+
 static unsigned ioapic_counts(const Device *dev, const uint64_t **counts)
 {
     *counts = IOAPIC(dev)->raised;
     return IOAPIC_NUM_PINS;
 }
 
+static bool ioapic_post_load(void *opaque, unsigned version, Error **errp)
+{
+    IoApic *s = opaque;
+
+    for (unsigned pin = 0; pin < IOAPIC_NUM_PINS; pin++) {
+        s->redir[pin] &= RTE_DEFINED;
+        tell_entry(s, pin);
+    }
+    return true;
+}
+
 static const VMState ioapic_vmstate = {
-    .name = "ioapic", .version = 1, .minimum_version = 1,
+    .name = "ioapic", .version = 1, .minimum_version = 1, .post_load = ioapic_post_load,
     .fields = (const VMField[]){
         VMS_U32(IoApic, lines), VMS_U32(IoApic, select), VMS_U32(IoApic, id), VMS_U64_ARRAY(IoApic, redir), VMS_END,
     },

@@ -39,6 +39,21 @@ Device *apic_create_for_cpu(Vcpu *cpu, Error **errp) MUST_USE;
 /* A message-signalled interrupt: address 0xfeexxxxx and data as in SDM Vol.3 11.11. */
 void apic_bus_send_msi(ApicBus *bus, uint64_t address, uint32_t data);
 
+/*
+ * Local APICs that are not on this bus but in the host's kernel: messages go to them as MSIs.  They call
+ * apic_bus_eoi_from_outside() for vectors of entries that were announced to them.
+ */
+typedef struct ApicOutsideOps {
+    void (*send)(uint64_t address, uint32_t data);
+    void (*announce)(unsigned pin, uint64_t address, uint32_t data);
+    void (*pic_changed)(ApicBus *bus, bool level);
+    void (*nmi)(void);
+} ApicOutsideOps;
+void apic_bus_set_outside(ApicBus *bus, const ApicOutsideOps *ops);
+void apic_bus_eoi_from_outside(void *bus, uint8_t vector);
+bool apic_bus_pic_level(const ApicBus *bus);
+int apic_bus_pic_acknowledge(ApicBus *bus);
+
 /* The wire into LINT0 of every local APIC: the PIC pair's INTR output. */
 IrqLine apic_extint_line(ApicBus *bus);
 /* Who answers an ExtINT acknowledge: the vector from the PIC pair. */
@@ -61,6 +76,8 @@ typedef struct ApicMessage {
 } ApicMessage;
 
 void apic_bus_deliver(ApicBus *bus, const ApicMessage *m);
+/* Entry @pin of the IOAPIC leads to @m from now on. */
+void apic_bus_announce(ApicBus *bus, unsigned pin, const ApicMessage *m);
 
 /* Called for each level-triggered vector whose service is ended with broadcast enabled. */
 typedef void ApicEoiFn(void *opaque, uint8_t vector);
