@@ -26,6 +26,11 @@ Accel *current_accel(void)
     return the_accel;
 }
 
+AccelIrqchip accel_irqchip(void)
+{
+    return the_accel && accel_info(the_accel)->irqchip ? accel_info(the_accel)->irqchip(the_accel) : ACCEL_IRQCHIP_OFF;
+}
+
 void accel_finish(void)
 {
     if (the_accel && accel_info(the_accel)->finish) {

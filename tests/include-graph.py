@@ -16,6 +16,7 @@ ALLOWED = {
     'system/memory':  ['util/', 'system/memory.h', 'system/hostmem.h', 'system/ram-discard.h'],
     'accel':          ['util/', 'tcg/', 'accel/', 'hw/core/', 'system/memory.h', 'system/runstate.h'],
     'target':         ['util/', 'tcg/', 'accel/', 'target/', 'hw/core/', 'system/memory.h', 'system/runstate.h'],
+    'hw/i386/kvm':    ['util/', 'hw/', 'system/', 'accel/kvm/', 'target/i386/cpu-hw.h'],
     'hw':             ['util/', 'hw/', 'system/', 'qapi/', 'target/i386/cpu-hw.h'],
     'system':         None,         # everything
 }

@@ -131,6 +131,9 @@ bool kvm_handle_exit(KvmAccel *a, Vcpu *cpu, struct kvm_run *run)
     case KVM_EXIT_INTR:
     case KVM_EXIT_SET_TPR:
         return true;
+    case KVM_EXIT_IOAPIC_EOI:
+        kvm_irqchip_eoi(a, run->eoi.vector);
+        return true;
     case KVM_EXIT_DEBUG:
         return kvm_debug_exit(cpu, run) || give_up(cpu, "a debug exit that nobody asked for");
     case KVM_EXIT_SHUTDOWN:

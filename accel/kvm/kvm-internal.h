@@ -54,6 +54,16 @@ typedef struct KvmAssist {
     uint64_t us;                /* spent in all */
 } KvmAssist;
 
+/* Where interrupts go, with controllers in the kernel.  BQL. */
+typedef struct KvmRouting {
+    AccelIrqchip mode;          /* constant after start */
+    GArray *entries;            /* of struct kvm_irq_routing_entry; NULL = controllers are ours */
+    bool changed;               /* since the kernel was told */
+    uint64_t updates;
+    void (*eoi)(void *opaque, uint8_t vector);
+    void *eoi_opaque;
+} KvmRouting;
+
 typedef struct KvmAccel {
     Accel parent;
 
@@ -63,6 +73,7 @@ typedef struct KvmAccel {
     KvmSlots slots;
     int assist_mode;            /* property: KvmAssistMode */
     int irqchip;                /* property: KvmIrqchip */
+    KvmRouting routing;
     bool shadow_paging;         /* the estimate's assumption */
     bool started;
     uint64_t starts;            /* of the machine; BQL */
@@ -117,6 +128,12 @@ void kvm_native_init(void);
 void kvm_translator_kick(Vcpu *cpu);    /* any thread, signal handlers too */
 void kvm_native_info(FILE *f);
 bool kvm_shadow_paging(void);           /* as far as the host's modules say (accounts.c) */
+
+/* irqchip.c: interrupt controllers in the kernel.  @wanted: else there are none where the kernel has none. */
+bool kvm_irqchip_start(KvmAccel *a, AccelIrqchip mode, bool wanted, Error **errp) MUST_USE;
+void kvm_irqchip_fini(KvmAccel *a);
+AccelIrqchip kvm_irqchip_mode(const Accel *accel);
+void kvm_irqchip_eoi(KvmAccel *a, uint8_t vector);
 
 /* debug.c: a debugger. */
 void kvm_debug_changed(Accel *accel, Vcpu *cpu, const CpuWatchpoint *watch, unsigned n_watch);

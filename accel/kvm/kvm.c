@@ -1,8 +1,9 @@
 /*
  * The "kvm" accelerator: guest code runs on the host's processors.
  *
- * The interrupt controllers are Quern's own (kernel-irqchip=off): interrupts are injected when the
- * guest can take them.  A CPU's state lies in its object except while its thread is in cpu_exec.
+ * The interrupt controllers are the kernel's (irqchip.c), or Quern's own: then interrupts are injected when the guest
+ * can take them.  A CPU's state lies in its object except while its thread is in cpu_exec; that of its local APIC in the
+ * kernel stays there.
  *
  * Reference: Linux Documentation/virt/kvm/api.rst.
  *
@@ -30,8 +31,8 @@
 #define TSS_ADDR                0xfeffd000
 #define IDENTITY_MAP_ADDR       0xfeffc000
 
-enum { IRQCHIP_ON, IRQCHIP_OFF, IRQCHIP_SPLIT };
-static const char *const irqchip_names[] = { "on", "off", "split", NULL };
+enum { IRQCHIP_AUTO, IRQCHIP_ON, IRQCHIP_OFF, IRQCHIP_SPLIT };
+static const char *const irqchip_names[] = { "auto", "on", "off", "split", NULL };
 static const char *const assist_names[] = { "on", "off", "insn", NULL };
 
 static __thread struct kvm_run *running;        /* of this thread's vCPU; for the signal handler */
@@ -178,18 +179,38 @@ static bool has_ops(const TypeInfo *type, void *opaque)
 /* How the translator is to help. */
 static void start_assist(KvmAccel *a)
 {
-    const KvmCpuOps *ops = NULL;
+    const KvmCpuOps *ops = a->ops;
 
     if (a->assist_mode == KVM_ASSIST_OFF) {
         return;
     }
     fail_by_exits(a);
-    if (a->assist_mode == KVM_ASSIST_ON && a->shadow_paging) {
-        type_foreach(&vcpu_type, false, has_ops, &ops);         /* the host has one architecture */
+    if (a->assist_mode == KVM_ASSIST_ON && a->shadow_paging && a->irqchip != IRQCHIP_ON && a->irqchip != IRQCHIP_SPLIT) {
         a->native = ops && ops->native_possible && ops->native_possible(a->fd);
     }
-    a->ops = ops;
     a->native &= kvm_assist_start(a, a->native ? 0 : TCG_ASSIST_MIN_CACHE);
+}
+
+/* In the kernel where KVM runs all of the guest and they work there, unless the user says otherwise. */
+static bool start_irqchip(KvmAccel *a, Error **errp)
+{
+    bool wanted = a->irqchip == IRQCHIP_ON || a->irqchip == IRQCHIP_SPLIT, works = !a->native && a->ops && a->ops->irqchip_works;
+
+    if (a->irqchip == IRQCHIP_OFF || (!works && !wanted)) {
+        return true;
+    }
+    if (!works) {
+        error_setg(errp, "kernel-irqchip=%s: there are none for this architecture", irqchip_names[a->irqchip]);
+        return false;
+    }
+    if (a->shadow_paging && !a->ops->irqchip_works(a->fd)) {
+        if (!wanted) {
+            return true;
+        }
+        warn_report("kernel-irqchip=%s: this host's KVM ends an interrupt as it delivers it: level-triggered ones come twice, and "
+                    "none is held back by another in service", irqchip_names[a->irqchip]);
+    }
+    return kvm_irqchip_start(a, a->irqchip == IRQCHIP_SPLIT ? ACCEL_IRQCHIP_SPLIT : ACCEL_IRQCHIP_ON, wanted, errp);
 }
 
 /* The kernel's clock for guests stands still with the machine; they are told, lest a watchdog take it for a hang. */
@@ -254,8 +275,9 @@ static bool kvm_start(Accel *accel, Error **errp)
     a->started = true;
     vm_state_notify_add(state_changed, a);
     kvm_accounts_add(a);
+    type_foreach(&vcpu_type, false, has_ops, &a->ops);  /* the host has one architecture */
     start_assist(a);
-    return true;
+    return start_irqchip(a, errp);
 }
 
 /* --- vCPUs --- */
@@ -266,6 +288,12 @@ typedef struct ParkedVcpu {
     int fd;
     GBytes *fixed;              /* owned; may be NULL */
 } ParkedVcpu;
+
+/* A local APIC in the kernel takes it for its id. */
+static unsigned long vcpu_number(Vcpu *cpu)
+{
+    return accel_irqchip() == ACCEL_IRQCHIP_OFF ? cpu->index : (unsigned long)vcpu_info(cpu)->get_arch_id(cpu);
+}
 
 /* A parked one or a new one; false and errno. */
 static bool vcpu_open(KvmAccel *a, KvmVcpu *k)
@@ -280,7 +308,7 @@ static bool vcpu_open(KvmAccel *a, KvmVcpu *k)
             return true;
         }
     }
-    k->fd = ioctl(a->vm_fd, KVM_CREATE_VCPU, k->cpu->index);
+    k->fd = ioctl(a->vm_fd, KVM_CREATE_VCPU, vcpu_number(k->cpu));
     return k->fd >= 0;
 }
 
@@ -479,15 +507,6 @@ static void kvm_memory_slots(Accel *accel, unsigned *max, unsigned *used)
     *used = a->slots.used;
 }
 
-static bool irqchip_changed(Object *obj, const Property *p, Error **errp)
-{
-    if (KVM_ACCEL(obj)->irqchip != IRQCHIP_OFF) {
-        error_setg(errp, "must be off: interrupt controllers in the kernel are not supported");
-        return false;
-    }
-    return true;
-}
-
 static void kvm_accel_init(Object *obj)
 {
     KvmAccel *a = KVM_ACCEL(obj);
@@ -501,6 +520,7 @@ static void kvm_accel_fini(Object *obj)
     KvmAccel *a = KVM_ACCEL(obj);
 
     kvm_assist_fini(a);
+    kvm_irqchip_fini(a);
     if (a->started) {
         vm_state_notify_remove(state_changed, a);
         kvm_accounts_remove(a);
@@ -525,9 +545,9 @@ static const Property kvm_properties[] = {
     PROP_ENUM("assist", KvmAccel, assist_mode, assist_names, KVM_ASSIST_ON, .shown = "on|off|insn",
               .help = "let the translator run guests whose kernel mode KVM would interpret, and single instructions that KVM "
                       "cannot emulate; insn: only those"),
-    PROP_ENUM("kernel-irqchip", KvmAccel, irqchip, irqchip_names, IRQCHIP_OFF, .shown = "on|off|split",
-              .changed = irqchip_changed,
-              .help = "interrupt controllers in the kernel"),
+    PROP_ENUM("kernel-irqchip", KvmAccel, irqchip, irqchip_names, IRQCHIP_AUTO, .shown = "on|off|split",
+              .help = "interrupt controllers in the kernel: all of them, none, or (split) the CPUs' local ones; auto: all, but none "
+                      "where the translator runs the guest's kernel mode"),
 };
 
 ACCEL_DEFINE(KvmAccel, kvm_accel, "kvm-accel",
@@ -547,4 +567,5 @@ ACCEL_DEFINE(KvmAccel, kvm_accel, "kvm-accel",
     .debug_fits     = kvm_debug_fits,
     .info           = kvm_info,
     .memory_slots   = kvm_memory_slots,
+    .irqchip        = kvm_irqchip_mode,
 );

@@ -71,7 +71,10 @@ static bool create_isa(Microvm *mv, Error **errp)
         cmos_set_cpus(x->mc146818, x->m.smp.cpus);
     }
     if (x->pit != ON_OFF_AUTO_OFF) {
-        x->i8254 = i8254_create(x->isa, 0x40, x86_gsi(x, 0));
+        x->i8254 = x86_create_pit(x, x86_gsi(x, 0), errp);
+        if (!x->i8254) {
+            return false;
+        }
         pcspk_create(x->isa, x->i8254);
     }
     return !mv->isa_serial || !chr || isa_serial_create(x->isa, 0, chr, errp);

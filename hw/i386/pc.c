@@ -37,7 +37,7 @@ static bool pc_serial_ports(X86Machine *x, Error **errp)
     return true;
 }
 
-static void pc_timers(PcMachine *pc)
+static bool pc_timers(PcMachine *pc, Error **errp)
 {
     X86Machine *x = &pc->x86;
     IrqLine gsi[HPET_NUM_IRQ_ROUTES] = { 0 }, irq0 = x86_gsi(x, 0), irq8 = x86_gsi(x, 8);
@@ -52,12 +52,16 @@ static void pc_timers(PcMachine *pc)
     }
     x->mc146818 = mc146818_create(x->isa, 2000, irq8);
     if (x->pit != ON_OFF_AUTO_OFF) {
-        x->i8254 = i8254_create(x->isa, 0x40, irq0);
+        x->i8254 = x86_create_pit(x, irq0, errp);
+        if (!x->i8254) {
+            return false;
+        }
         if (x->hpet) {
             hpet_set_pit_control(x->hpet, i8254_irq_control(x->i8254));
         }
         pcspk_create(x->isa, x->i8254);
     }
+    return true;
 }
 
 /* @order: NULL = the default. */
@@ -99,7 +103,9 @@ static bool pc_isa_devices(PcMachine *pc, Error **errp)
 {
     X86Machine *x = &pc->x86;
 
-    pc_timers(pc);
+    if (!pc_timers(pc, errp)) {
+        return false;
+    }
     if (pc->i8042) {
         i8042_create(x->isa, x86_a20_line(x, 0));
     }

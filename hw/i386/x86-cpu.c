@@ -9,6 +9,7 @@
  * the one that goes.
  */
 #include "hw/acpi/cpu-hotplug.h"
+#include "hw/i386/kvm-irqchip.h"
 #include "hw/i386/x86.h"
 
 #include "system/runstate.h"
@@ -178,7 +179,7 @@ static bool cpu_pre_plug(void *opaque, Device *dev, Error **errp)
     }
     cpu->index = (unsigned)(slot - x->m.cpu_slots);
     cpu->start_powered_off = cpu->index != 0;
-    return apic_create_for_cpu(cpu, errp) != NULL;
+    return (accel_irqchip() == ACCEL_IRQCHIP_OFF ? apic_create_for_cpu(cpu, errp) : kvm_apic_create_for_cpu(cpu, errp)) != NULL;
 }
 
 static void cpu_undo_pre_plug(void *opaque, Device *dev)
@@ -303,6 +304,9 @@ bool x86_create_cpus(X86Machine *x, Error **errp)
     x->apic_bus = apic_bus_create(system_memory(), errp);
     if (!x->apic_bus) {
         return false;
+    }
+    if (accel_irqchip() != ACCEL_IRQCHIP_OFF) {
+        kvm_apic_connect(x->apic_bus);
     }
     for (unsigned i = 0; i < x->m.smp.max_cpus; i++) {
         x->m.cpu_slots[i].arch_id = x86_apic_id_for_cpu(&x->m.smp, i);

@@ -5,7 +5,9 @@
  * IOAPIC input 2).
  */
 #include "hw/acpi/tables.h"
+#include "hw/core/cpu.h"
 #include "hw/core/firmware.h"
+#include "hw/i386/kvm-irqchip.h"
 #include "hw/i386/x86.h"
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
@@ -89,6 +91,10 @@ static void gsi_set(void *opaque, unsigned n, int level)
 {
     X86Machine *x = opaque;
 
+    if (x->kernel_irqchip) {
+        kvm_gsi_set(x->ioapic, x->i8259, n, level);
+        return;
+    }
     if (x->i8259 && n < ISA_NUM_IRQS) {
         irq_set(i8259_irq(x->i8259, n), level);
     }
@@ -101,8 +107,26 @@ IrqLine x86_gsi(X86Machine *x, unsigned n)
     return irq_line(gsi_set, x, n);
 }
 
+static bool create_in_kernel(X86Machine *x, Error **errp)
+{
+    bool pic = x->pic != ON_OFF_AUTO_OFF;
+
+    x->kernel_irqchip = true;
+    x->ioapic = kvm_ioapic_create(pic, errp);
+    x->i8259 = x->ioapic && pic ? kvm_i8259_create(system_io(), errp) : NULL;
+    return x->ioapic && (x->i8259 || !pic);
+}
+
+I8254 *x86_create_pit(X86Machine *x, IrqLine irq0, Error **errp)
+{
+    return x->kernel_irqchip ? kvm_pit_create(x->isa, 0x40, errp) : i8254_create(x->isa, 0x40, irq0);
+}
+
 bool x86_create_interrupt_controllers(X86Machine *x, Error **errp)
 {
+    if (accel_irqchip() == ACCEL_IRQCHIP_ON) {
+        return create_in_kernel(x, errp);
+    }
     x->ioapic = device_new(&ioapic_type);
     object_add_child(&x->m, "ioapic", x->ioapic);
     if (!device_realize_and_unref(x->ioapic, NULL, errp)) {

@@ -320,8 +320,22 @@ static bool try_accel(const char *name, const Value *props, bool last, bool *don
     return true;
 }
 
+/* -machine kernel-irqchip= is another spelling of -accel kvm,kernel-irqchip=, which comes first; no concern of others. */
+static const char *const machine_irqchip_keys[] = { "kernel-irqchip", "kernel_irqchip" };
+
+static void add_machine_irqchip(const Options *o, const char *accel, Value *props)
+{
+    for (unsigned i = 0; o->machine.dict && !strcmp(accel, "kvm") && i < ARRAY_SIZE(machine_irqchip_keys); i++) {
+        const char *mode = value_dict_get_str(o->machine.dict, machine_irqchip_keys[i]);
+
+        if (mode && !value_dict_get(props, machine_irqchip_keys[0])) {
+            value_dict_set_str(props, machine_irqchip_keys[0], mode);
+        }
+    }
+}
+
 /* "a:b:c": the first that works. */
-static bool select_accel_list(const char *list, Error **errp)
+static bool select_accel_list(const Options *o, const char *list, Error **errp)
 {
     g_auto(GStrv) names = g_strsplit(list, ":", -1);
     bool done = false;
@@ -330,7 +344,10 @@ static bool select_accel_list(const char *list, Error **errp)
         if (i) {
             warn_report("falling back to %s", names[i]);
         }
-        if (!try_accel(names[i], NULL, !names[i + 1], &done, errp)) {
+        g_autoptr(Value) props = value_dict();
+
+        add_machine_irqchip(o, names[i], props);
+        if (!try_accel(names[i], props, !names[i + 1], &done, errp)) {
             return false;
         }
     }
@@ -347,7 +364,7 @@ static bool select_accel(Options *o, Error **errp)
         return false;
     }
     if (!o->accels) {
-        return named(list ? o->machine.where : NULL, select_accel_list(list ? list : "tcg", errp), errp);
+        return named(list ? o->machine.where : NULL, select_accel_list(o, list ? list : "tcg", errp), errp);
     }
     FOREACH_ITEM(item, o->accels) {
         g_autofree char *name = g_strdup(value_dict_get_str(item->dict, "accel"));
@@ -362,6 +379,7 @@ static bool select_accel(Options *o, Error **errp)
             break;
         }
         value_dict_remove(item->dict, "accel");
+        add_machine_irqchip(o, name, item->dict);
         if (!try_accel(name, item->dict, last, &done, &err)) {
             error_prepend(&err, "%s: ", item->where);
             error_propagate(errp, err);
@@ -789,7 +807,7 @@ static bool check_speaker(const Options *o, Error **errp)
 
 static bool set_machine_options(Options *o, Machine *m, Error **errp)
 {
-    static const char *const skip[] = { "type", "accel", "smp", "memory", "boot", NULL };
+    static const char *const skip[] = { "type", "accel", "smp", "memory", "boot", "kernel-irqchip", "kernel_irqchip", NULL };
     Error *err = NULL;
 
     if (o->machine.dict && !(object_set_properties_dict(m, o->machine.dict, skip, &err) && check_speaker(o, &err))) {

@@ -284,6 +284,7 @@ void x86_cpu_reset(X86CPU *cpu)
     x86_set_mxcsr(env, 0x1f80);
     x86_update_hflags(env);
     __atomic_store_n(&cpu->parent.interrupt_request, 0, __ATOMIC_SEQ_CST);
+    x86_kvm_reset(cpu);
 }
 
 static void x86_cpu_reset_hold(Device *dev, ResetType type)

@@ -220,6 +220,8 @@ typedef struct X86CPU {
     struct X86KvmNative *kvm_native;
     int32_t kvm_exception, kvm_interrupt;       /* about to be delivered; -1 = none */
     uint32_t kvm_exception_code;
+    bool kvm_halts;             /* the kernel has the local APIC, and waits for interrupts itself */
+    uint32_t kvm_mp_state;      /* KVM_MP_STATE_*, as of the last look; counts if .kvm_halts */
     bool kvm_exception_has_code, kvm_interrupt_soft, kvm_nmi_injected;
     void *intc_opaque;
     uint64_t user_features[FEATURE_WORDS];          /* bits set or cleared by property: env->features has the value */

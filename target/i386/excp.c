@@ -464,6 +464,9 @@ bool x86_has_work(Vcpu *cpu)
     CPUX86State *env = cpu->env;
     uint32_t request = __atomic_load_n(&cpu->interrupt_request, __ATOMIC_SEQ_CST);
 
+    if (x86_env_cpu(env)->kvm_halts) {
+        return true;
+    }
     if (env->wait_for_sipi) {
         return request & (CPU_INTERRUPT_SIPI | CPU_INTERRUPT_INIT);
     }

@@ -330,6 +330,46 @@ static int get_debugregs(Vcpu *cpu)
     return result;
 }
 
+/* --- waiting for interrupts, where the kernel has the local APIC --- */
+
+void x86_kvm_reset(X86CPU *x)
+{
+    x->kvm_exception = x->kvm_interrupt = -1;
+    x->kvm_nmi_injected = false;
+    x->kvm_mp_state = x86_cpu_is_bsp(&x->parent) ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_UNINITIALIZED;
+}
+
+/* The object's flag is for people to see; the translator's assistance sets it when it executes HLT. */
+static int put_mp_state(Vcpu *cpu)
+{
+    X86CPU *x = X86_CPU(cpu);
+    struct kvm_mp_state k;
+
+    if (!x->kvm_halts) {
+        return 0;
+    }
+    if (__atomic_load_n(&cpu->halted, __ATOMIC_SEQ_CST) && x->kvm_mp_state == KVM_MP_STATE_RUNNABLE) {
+        x->kvm_mp_state = KVM_MP_STATE_HALTED;
+    }
+    k.mp_state = x->kvm_mp_state;
+    return kvm_vcpu_ioctl(cpu, KVM_SET_MP_STATE, &k);
+}
+
+/* The kernel takes the start-up messages that came, so this is before all else. */
+static int get_mp_state(Vcpu *cpu)
+{
+    X86CPU *x = X86_CPU(cpu);
+    struct kvm_mp_state k;
+    int result = x->kvm_halts ? kvm_vcpu_ioctl(cpu, KVM_GET_MP_STATE, &k) : 0;
+
+    if (x->kvm_halts && result >= 0) {
+        x->kvm_mp_state = k.mp_state;
+        x->env.wait_for_sipi = k.mp_state == KVM_MP_STATE_UNINITIALIZED || k.mp_state == KVM_MP_STATE_INIT_RECEIVED;
+        __atomic_store_n(&cpu->halted, k.mp_state != KVM_MP_STATE_RUNNABLE, __ATOMIC_SEQ_CST);
+    }
+    return result;
+}
+
 /* --- all of it --- */
 
 typedef int StateFn(Vcpu *cpu);
@@ -347,18 +387,19 @@ static bool run_all(Vcpu *cpu, StateFn *const *fns, const char *const *names, un
     return true;
 }
 
-static const char *const parts[] = { "XCRs", "XSAVE state", "special registers", "MSRs", "registers", "debug registers", "events" };
+static const char *const parts[] = { "MP state", "XCRs", "XSAVE state", "special registers", "MSRs", "registers", "debug registers",
+                                     "events" };
 
 static bool x86_kvm_put(Vcpu *cpu, Error **errp)
 {
-    static StateFn *const fns[] = { put_xcrs, put_xsave, put_sregs, put_msrs, put_regs, put_debugregs, put_events };
+    static StateFn *const fns[] = { put_mp_state, put_xcrs, put_xsave, put_sregs, put_msrs, put_regs, put_debugregs, put_events };
 
     return run_all(cpu, fns, parts, ARRAY_SIZE(fns), "take", errp);
 }
 
 static bool x86_kvm_get(Vcpu *cpu, Error **errp)
 {
-    static StateFn *const fns[] = { get_xcrs, get_xsave, get_sregs, get_msrs, get_regs, get_debugregs, get_events };
+    static StateFn *const fns[] = { get_mp_state, get_xcrs, get_xsave, get_sregs, get_msrs, get_regs, get_debugregs, get_events };
 
     if (!run_all(cpu, fns, parts, ARRAY_SIZE(fns), "give", errp)) {
         return false;
@@ -616,7 +657,8 @@ static uint32_t allowed_bits(uint32_t leaf, uint32_t subleaf, unsigned reg)
     uint32_t bits = supported_bits(host_cpuid(), leaf, subleaf, reg);
 
     if (leaf == 1 && reg == 2) {
-        bits = (bits | ECX_HYPERVISOR) & ~(ECX_X2APIC | ECX_TSC_DEADLINE);
+        bits = (bits | ECX_HYPERVISOR | (kvm_check_extension(KVM_CAP_TSC_DEADLINE_TIMER) ? ECX_TSC_DEADLINE : 0)) &
+               ~(accel_irqchip() == ACCEL_IRQCHIP_OFF ? ECX_X2APIC | ECX_TSC_DEADLINE : 0);
     }
     return leaf == 1 && reg == 3 ? bits | EDX_HTT : bits;
 }
@@ -701,7 +743,7 @@ static bool set_cpuid(Vcpu *cpu, Error **errp)
 bool x86_kvm_realize(X86CPU *x, Error **errp)
 {
     x->kvm_xsave = g_malloc0(X86_KVM_XSAVE_SIZE);
-    x->kvm_exception = x->kvm_interrupt = -1;
+    x->kvm_halts = accel_irqchip() != ACCEL_IRQCHIP_OFF;
     return set_cpuid(&x->parent, errp);
 }
 
@@ -725,6 +767,7 @@ const KvmCpuOps x86_kvm_ops = {
     .debug_fits = x86_kvm_debug_fits,
     .debug_put = x86_kvm_debug_put,
     .debug_exit = x86_kvm_debug_exit,
+    .irqchip_works = x86_kvm_probe_lapic,
     .native_possible = x86_kvm_probe,
     .native_ready = x86_kvm_native_ready,
     .native_epoch = x86_kvm_native_epoch,

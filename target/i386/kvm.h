@@ -14,6 +14,8 @@ uint64_t x86_kvm_features(FeatureWord w);
 /* The CPU's features and topology are known: tell the kernel.  The vCPU exists. */
 bool x86_kvm_realize(X86CPU *cpu, Error **errp) MUST_USE;
 void x86_kvm_unrealize(X86CPU *cpu);
+/* The object was reset: what it does not know of is, too. */
+void x86_kvm_reset(X86CPU *cpu);
 /* The guest's TSC frequency; 0 = the kernel does not tell. */
 uint64_t x86_kvm_tsc_hz(Vcpu *cpu);
 uint64_t x86_kvm_read_tsc(Vcpu *cpu);
@@ -55,5 +57,7 @@ void x86_kvm_user_sregs(struct kvm_sregs *k);
 int x86_kvm_user_msrs(int fd);
 /* Does this host's KVM interpret the guest's kernel mode, and report what user mode does as kvm-native.c needs it? */
 bool x86_kvm_probe(int kvm_fd);
+/* Does the local APIC in its kernel work as one?  (kvm-probe-lapic.c) */
+bool x86_kvm_probe_lapic(int kvm_fd);
 
 #endif

@@ -5,6 +5,7 @@
  * made anew after loading.  The stream is checked: indexes used by C code must be in range.
  */
 #include "target/i386/cpu-internal.h"
+#include "target/i386/kvm.h"
 #include "target/i386/segment.h"
 
 static const VMState segment_vmstate = {
@@ -44,6 +45,8 @@ static bool x86_post_load(void *opaque, unsigned version, Error **errp)
         env->fptags[i] = !!env->fptags[i];
     }
     cpu->parent.exception_index = -1;
+    cpu->kvm_mp_state = env->wait_for_sipi ? KVM_MP_STATE_INIT_RECEIVED : cpu->parent.halted ? KVM_MP_STATE_HALTED
+                                                                                             : KVM_MP_STATE_RUNNABLE;
     if (cpu->parent.tcg) {
         tcg_tlb_flush(&cpu->parent, TLB_FLUSH_STATE);
         tcg_tlb_switch(&cpu->parent, env->cr[4] & CR4_PCIDE ? env->cr[3] & 0xfff : 0, false);

@@ -43,6 +43,9 @@ struct KvmCpuOps {
     bool (*debug_put)(Vcpu *cpu, const CpuWatchpoint *watch, unsigned n_watch, Error **errp);
     bool (*debug_exit)(Vcpu *cpu, const struct kvm_run *run, const CpuWatchpoint *watch, unsigned n_watch);
 
+    /* Tried where it is in doubt: do the kernel's interrupt controllers do what they are for?  NULL: there are none. */
+    bool (*irqchip_works)(int kvm_fd);
+
     /*
      * Where the kernel runs the guest's user mode well and its kernel mode badly, the translator runs the guest and hands
      * over its user mode (native.c).  The state is in the object all the time then, but for .native_run.

@@ -207,6 +207,13 @@ typedef struct AccelCounter {
     size_t offset;                              /* the accelerator's */
 } AccelCounter;
 
+/* Where the interrupt controllers of boards that leave the choice are: in hw/intc, or (some) in the host's kernel. */
+typedef enum AccelIrqchip {
+    ACCEL_IRQCHIP_OFF,                          /* all are devices of ours */
+    ACCEL_IRQCHIP_SPLIT,                        /* the CPUs' local ones are the kernel's */
+    ACCEL_IRQCHIP_ON,                           /* all are, and the interval timer */
+} AccelIrqchip;
+
 typedef struct AccelInfo {
     struct ObjectInfo;
     const char *accel_name;                     /* what -accel says */
@@ -228,6 +235,7 @@ typedef struct AccelInfo {
     void (*finish)(Accel *accel);               /* the emulator ends: write what is to be kept; NULL = nothing.  CPUs stand still */
     /* Memory slots there are, and of them in use.  NULL: memory is not mapped in slots. */
     void (*memory_slots)(Accel *accel, unsigned *max, unsigned *used);
+    AccelIrqchip (*irqchip)(const Accel *accel);        /* constant after .start; NULL = off */
     const AccelCounter *counters;               /* ends with a nameless one; NULL = none */
     uint64_t (*count)(Accel *accel, Vcpu *cpu, const AccelCounter *c);      /* @cpu NULL for those of the machine */
 } AccelInfo;
@@ -243,6 +251,7 @@ static inline const AccelInfo *accel_info(const Accel *a)
     return (const AccelInfo *)a->obj.type->info;
 }
 Accel *current_accel(void);
+AccelIrqchip accel_irqchip(void);               /* of the current one */
 /* The emulator ends; CPUs stand still. */
 void accel_finish(void);
 /* Choose by name with a dict of properties (borrowed, may be NULL). */

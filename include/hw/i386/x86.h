@@ -46,6 +46,7 @@ typedef struct X86Machine {
     bool cpus_changed;                  /* since the ACPI tables were made */
     ApicBus *apic_bus;
     GPtrArray *acpi_user_tables;    /* of GByteArray *, owned; -acpitable */
+    bool kernel_irqchip;                /* they and the interval timer are in the host's kernel */
     Device *i8259, *ioapic;             /* i8259 NULL with pic=off */
     IsaBus *isa;
     Mc146818 *mc146818;
@@ -88,6 +89,8 @@ extern const HotplugHandler x86_cpu_plug_handler;
 void x86_cpu_ejected(void *opaque, unsigned index);
 /* IOAPIC and, unless pic=off, the 8259 pair; makes x86_gsi() usable. */
 bool x86_create_interrupt_controllers(X86Machine *x, Error **errp) MUST_USE;
+/* The interval timer, with counter 0's output on @irq0, which is line 0 if the timer is in the host's kernel. */
+I8254 *x86_create_pit(X86Machine *x, IrqLine irq0, Error **errp) MUST_USE;
 /* Global system interrupt @n: 0..15 go to the PICs too, 0 to IOAPIC pin 2. */
 IrqLine x86_gsi(X86Machine *x, unsigned n);
 /* A driver (0..7) of the A20 gate; the gate is open while any driver says so. */
