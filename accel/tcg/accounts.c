@@ -18,7 +18,7 @@ static uint64_t code_present(void *opaque)
 }
 
 #define JUMP_CACHE_BYTES (sizeof(TcgJumpCacheEntry) << TCG_JUMP_CACHE_BITS)
-#define CONTEXT_BYTES    (TLB_FILTER_WORDS * sizeof(uint64_t))
+#define CONTEXT_BYTES    (TLB_WRITTEN * sizeof(uint16_t))
 #define ENTRIES_BYTES(n) ((n) * (sizeof(TcgTlbEntry) + sizeof(TlbFull)) + (n) / TLB_LOCAL_SHARE * sizeof(uint16_t))
 
 /* Scratch memory for a block and the compiler's own. */
@@ -46,7 +46,7 @@ static uint64_t vcpu_present(void *opaque)
 
         sum += sizeof(*t) + JUMP_CACHE_BYTES + ENTRIES_BYTES(__atomic_load_n(&t->n_tlb_entries, __ATOMIC_RELAXED));
         for (unsigned k = 0; k < TLB_CONTEXTS; k++) {
-            sum += __atomic_load_n(&t->context[k].write_filter, __ATOMIC_RELAXED) ? CONTEXT_BYTES : 0;
+            sum += __atomic_load_n(&t->context[k].written, __ATOMIC_RELAXED) ? CONTEXT_BYTES : 0;
         }
     }
     g_mutex_unlock(&c->lock);

@@ -321,10 +321,12 @@ typedef struct TlbTable {
 
 #define TLB_CONTEXTS        8
 #define TLB_MIN_ENTRIES     64
-#define TLB_MAX_ENTRIES     8192
+#define TLB_MAX_BITS        13
+#define TLB_MAX_ENTRIES     (1 << TLB_MAX_BITS)
+#define WRITTEN_MANY        0xffff
 #define TLB_LOCAL_SHARE     8           /* of a table's entries, one in so many is listed when it is not global */
 #define TLB_BUDGET_ENTRIES  65536       /* of all tables of one vCPU: 4.5 MiB */
-#define TLB_FILTER_WORDS    512         /* 32768 bits */
+#define TLB_WRITTEN         16384       /* places of TlbContext.written */
 #define TLB_JC_FILTER_WORDS 64
 #define TLB_LARGE_SHIFT     22
 #define TLB_HUGE_SHIFT      30
@@ -336,7 +338,11 @@ typedef struct TlbContext {
     uint64_t generation[TCG_MMU_IDX_MAX];       /* of its own jump cache entries, by fetch mmu_idx */
     uint32_t jc_own;            /* bits of mmu_idx at which it has own entries, and sees no shared ones */
     TlbTable table[TCG_MMU_IDX_MAX];
-    uint64_t *write_filter;     /* bits of RAM pages that may be writable in a table; atomic */
+    /*
+     * By a hash of a RAM page (TLB_WRITTEN): the entry that may let stores through to it, as mmu_idx << TLB_MAX_BITS |
+     * place in a table of TLB_MAX_ENTRIES, plus one; 0: none; WRITTEN_MANY: any.  Atomic.
+     */
+    uint16_t *written;
     uint64_t jc_filter[TLB_JC_FILTER_WORDS];    /* bits of linear pages with own entries */
     uint64_t large_filter[16], huge_filter;     /* bits of regions mapped by large pages */
 } TlbContext;

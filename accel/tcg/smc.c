@@ -20,12 +20,12 @@
 
 #define IDLE_WRITES_MAX 64
 
-/* @addr: anywhere in the page. */
+/* @addr: anywhere in the page.  Near pages have near buckets: each page that may be written is asked for, code or not. */
 static uint32_t *bucket_of(const CodeCache *c, uint64_t addr)
 {
-    uint64_t h = (addr >> c->page_bits) * 0x9e3779b97f4a7c15ULL;
+    uint64_t page = addr >> c->page_bits;
 
-    return &c->page_buckets[(h >> 40) & (c->n_page_buckets - 1)];
+    return &c->page_buckets[(page ^ page >> 15) & (c->n_page_buckets - 1)];
 }
 
 static uint64_t page_of(const CodeCache *c, uint64_t addr)

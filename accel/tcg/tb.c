@@ -17,28 +17,35 @@
  */
 #include "accel/tcg/internal.h"
 
-static uint64_t key_hash_all(const TbKey *k)
+#define BUCKET_SHIFT    3       /* bytes of code that share a bucket: 2^ of it */
+
+/* Of all that is the same for blocks of one page in one mode. */
+static uint64_t page_hash(const CodeCache *c, const TbKey *k)
 {
-    uint64_t h = (k->phys_pc ^ k->flags << 32 ^ k->flags >> 32) * 0x9e3779b97f4a7c15ULL;
+    uint64_t h = (k->phys_pc >> c->page_bits ^ k->flags << 32 ^ k->flags >> 32) * 0x9e3779b97f4a7c15ULL;
 
     h ^= (uint64_t)k->cs_off << 17 ^ k->cflags;
     return (h ^ h >> 29) * 0xbf58476d1ce4e5b9ULL;
 }
 
+/*
+ * Near code has near buckets: a program that comes to a page looks up one block of it after the other, and each
+ * bucket of its own cache line would cost more than the rest of the look-up.
+ */
 static uint32_t key_hash(const CodeCache *c, const TbKey *k)
 {
-    return (uint32_t)(key_hash_all(k) >> 32) & (c->n_buckets - 1);
+    return (uint32_t)((page_hash(c, k) >> 32) + (k->phys_pc >> BUCKET_SHIFT)) & (c->n_buckets - 1);
 }
 
-/* Of the hash's bits those that choose no bucket; 0 marks none. */
-static uint16_t key_mark(const TbKey *k)
+/* Of a block among those of its bucket; 0 marks none. */
+static uint16_t key_mark(const CodeCache *c, const TbKey *k)
 {
-    return (uint16_t)(key_hash_all(k) >> 16) | 1;
+    return (uint16_t)((page_hash(c, k) >> 16) + k->phys_pc * 0x9e37) | 1;
 }
 
 bool tb_was_here_locked(const CodeCache *c, const TbKey *key)
 {
-    return c->gone[key_hash(c, key)] == key_mark(key);
+    return c->gone[key_hash(c, key)] == key_mark(c, key);
 }
 
 static bool key_equal(const TbKey *a, const TbKey *b)
@@ -223,7 +230,7 @@ void tb_remove_locked(CodeCache *c, Tb *tb)
     unlink_outgoing(c, tb);
     if (tb->key.phys_pc != PHYS_NONE) {
         hash_remove_locked(c, tb);
-        c->gone[key_hash(c, &tb->key)] = key_mark(&tb->key);
+        c->gone[key_hash(c, &tb->key)] = key_mark(c, &tb->key);
         code_page_remove_tb_locked(c, tb);
         purge_jump_caches(c, tb);
     }

@@ -414,7 +414,7 @@ static void context_flush(TcgCpuState *t, TlbContext *ctx, bool keep_global)
     if (!keep_global) {
         memset(ctx->large_filter, 0, sizeof(ctx->large_filter));
         ctx->huge_filter = 0;
-        memset(ctx->write_filter, 0, TLB_FILTER_WORDS * 8);
+        memset(ctx->written, 0, TLB_WRITTEN * sizeof(ctx->written[0]));
     }
     drop_own_entries(t, ctx);
     if (ctx == t->current) {
@@ -425,8 +425,8 @@ static void context_flush(TcgCpuState *t, TlbContext *ctx, bool keep_global)
 
 static void context_prepare(TlbContext *ctx)
 {
-    if (!ctx->write_filter) {
-        __atomic_store_n(&ctx->write_filter, g_new0(uint64_t, TLB_FILTER_WORDS), __ATOMIC_RELEASE);
+    if (!ctx->written) {
+        __atomic_store_n(&ctx->written, g_new0(uint16_t, TLB_WRITTEN), __ATOMIC_RELEASE);
     }
 }
 
@@ -464,6 +464,7 @@ void tlb_init(TcgCpuState *t)
             tag_secret[i] = (uint64_t)g_random_int() << 32 | g_random_int();
         }
     }
+    assert(t->ops->n_mmu_idx < TCG_MMU_IDX_MAX);        /* written_place() */
     tag_secret[0] |= 1;
     tag_secret[1] |= 1;
     g_mutex_init(&t->tlb_lock);
@@ -482,7 +483,7 @@ void tlb_fini(TcgCpuState *t)
         for (unsigned k = 0; k < TCG_MMU_IDX_MAX; k++) {
             table_free(t, &t->context[i].table[k]);
         }
-        g_free(t->context[i].write_filter);
+        g_free(t->context[i].written);
     }
     g_free(t->env->jump_cache);
     g_mutex_clear(&t->tlb_lock);
@@ -654,43 +655,66 @@ void tcg_tlb_flush_page_tag(Vcpu *cpu, uint64_t tag, vaddr va)
 
 /* --- protection of pages with code --- */
 
-static unsigned write_filter_bit(const TcgCpuState *t, uint64_t page)
+/* Place of @page, or of any other page that has the same, in TlbContext.written. */
+static unsigned written_slot(const TcgCpuState *t, uint64_t page)
 {
     uint64_t n = page >> t->page_bits;
 
-    return (unsigned)((n ^ n >> 15) & (TLB_FILTER_WORDS * 64 - 1));
+    return (unsigned)((n ^ n >> 15) & (TLB_WRITTEN - 1));
 }
 
-static void table_protect(TlbTable *tab, uint64_t page)
+/* Of an entry for @va, in a table however large. */
+static uint16_t written_place(const TcgCpuState *t, vaddr va, unsigned mmu_idx)
 {
-    for (uint32_t i = 0; i < tab->n; i++) {
-        TcgTlbEntry *e = &tab->fast[i];
-        uint64_t w = __atomic_load_n(&e->addr_write, __ATOMIC_RELAXED);
+    return (uint16_t)(mmu_idx << TLB_MAX_BITS | (va >> t->page_bits & (TLB_MAX_ENTRIES - 1))) + 1;
+}
+_Static_assert((TCG_MMU_IDX_MAX - 1) << TLB_MAX_BITS < WRITTEN_MANY, "but for the last index, which tlb_init() refuses");
 
-        if (w != ~0ULL && !(w & TLB_NOTDIRTY) &&
-            __atomic_load_n(&tab->full[i].ram_addr, __ATOMIC_RELAXED) == page) {
-            __atomic_fetch_or(&e->addr_write, TLB_NOTDIRTY, __ATOMIC_SEQ_CST);
+static bool writable_without_notice(const TlbTable *tab, unsigned k)
+{
+    uint64_t w = __atomic_load_n(&tab->fast[k].addr_write, __ATOMIC_RELAXED);
+
+    return w != ~0ULL && !(w & TLB_NOTDIRTY);
+}
+
+static void entry_protect(TlbTable *tab, unsigned k, uint64_t page)
+{
+    if (writable_without_notice(tab, k) && __atomic_load_n(&tab->full[k].ram_addr, __ATOMIC_RELAXED) == page) {
+        __atomic_fetch_or(&tab->fast[k].addr_write, TLB_NOTDIRTY, __ATOMIC_SEQ_CST);
+    }
+}
+
+static void context_protect(TcgCpuState *t, TlbContext *ctx, unsigned place, uint64_t page)
+{
+    TlbTable *tab = &ctx->table[(place - 1) >> TLB_MAX_BITS & (TCG_MMU_IDX_MAX - 1)];
+
+    if (place != WRITTEN_MANY) {
+        if (tab->n) {
+            entry_protect(tab, (place - 1) & (tab->n - 1), page);
+        }
+        return;
+    }
+    for (unsigned i = 0; i < t->ops->n_mmu_idx; i++) {
+        for (uint32_t k = 0; k < ctx->table[i].n; k++) {
+            entry_protect(&ctx->table[i], k, page);
         }
     }
 }
 
 void tlb_protect_page(TcgCpuState *t, uint64_t page)
 {
-    unsigned bit = write_filter_bit(t, page);
+    unsigned slot = written_slot(t, page);
     bool maybe_writable = false;
 
     g_mutex_lock(&t->tlb_lock);
     for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
         TlbContext *ctx = &t->context[i];
+        unsigned place = ctx->valid && ctx->written ? __atomic_load_n(&ctx->written[slot], __ATOMIC_SEQ_CST) : 0;
 
-        if (!ctx->valid || !ctx->write_filter ||
-            !(__atomic_load_n(&ctx->write_filter[bit / 64], __ATOMIC_SEQ_CST) >> (bit % 64) & 1)) {
-            continue;
+        if (place) {
+            context_protect(t, ctx, place, page);
+            maybe_writable = true;
         }
-        for (unsigned k = 0; k < t->ops->n_mmu_idx; k++) {
-            table_protect(&ctx->table[k], page);
-        }
-        maybe_writable = true;
     }
     g_mutex_unlock(&t->tlb_lock);
     if (maybe_writable) {
@@ -706,11 +730,28 @@ static bool needs_notdirty(TcgCpuState *t, const TlbFull *full)
     return code_page_is_watched(t->cache, full->ram_addr);
 }
 
-static void note_writable(TcgCpuState *t, const TlbFull *full)
+/* Is the entry at @place, for a page that has @slot, still there? */
+static bool written_still(const TcgCpuState *t, unsigned place, unsigned slot)
 {
-    unsigned bit = write_filter_bit(t, full->ram_addr);
+    const TlbTable *tab = &t->current->table[(place - 1) >> TLB_MAX_BITS];
+    unsigned k = (place - 1) & (tab->n - 1);
 
-    __atomic_fetch_or(&t->current->write_filter[bit / 64], BIT_ULL(bit % 64), __ATOMIC_SEQ_CST);
+    return tab->n && writable_without_notice(tab, k) && written_slot(t, tab->full[k].ram_addr) == slot;
+}
+
+/* The entry of @va is about to let stores through to the page that @full names. */
+static void note_writable(TcgCpuState *t, const TlbFull *full, vaddr va, unsigned mmu_idx)
+{
+    unsigned slot = written_slot(t, full->ram_addr), place = written_place(t, va, mmu_idx);
+    unsigned was = __atomic_load_n(&t->current->written[slot], __ATOMIC_RELAXED);
+
+    if (was == place || was == WRITTEN_MANY) {
+        return;
+    }
+    if (was && written_still(t, was, slot)) {
+        place = WRITTEN_MANY;
+    }
+    __atomic_store_n(&t->current->written[slot], (uint16_t)place, __ATOMIC_SEQ_CST);
 }
 
 void tlb_maybe_unprotect(TcgCpuState *t, vaddr va, unsigned mmu_idx)
@@ -727,7 +768,7 @@ void tlb_maybe_unprotect(TcgCpuState *t, vaddr va, unsigned mmu_idx)
     if (e->addr_write == ~0ULL || ((e->addr_write ^ va) & t->page_mask) || needs_notdirty(t, full)) {
         return;
     }
-    note_writable(t, full);
+    note_writable(t, full, va, mmu_idx);
     __atomic_fetch_and(&e->addr_write, ~(uint64_t)TLB_NOTDIRTY, __ATOMIC_SEQ_CST);
     if (needs_notdirty(t, full)) {      /* became watched meanwhile: smc.c looks after it made the page */
         __atomic_fetch_or(&e->addr_write, TLB_NOTDIRTY, __ATOMIC_SEQ_CST);
@@ -814,7 +855,7 @@ void tcg_tlb_set_page(Vcpu *cpu, vaddr va, hwaddr pa, MemTxAttrs attrs, unsigned
         tab->conflicts++;
     }
     if (writable && (prot & PAGE_PROT_WRITE) && !notdirty) {
-        note_writable(t, &full);
+        note_writable(t, &full, va, mmu_idx);
     }
     __atomic_store_n(&tab->fast[k].addr_write, ~0ULL, __ATOMIC_RELEASE);
     __atomic_store_n(&tab->full[k].ram_addr, full.ram_addr, __ATOMIC_RELEASE);
