@@ -41,7 +41,7 @@ IrVal ir_ld(IrBlock *b, IrType t, IrVal addr, unsigned mmu_idx, IrMemOp mop)
     assert(ir_type(b, addr) == IR_I64 && mmu_idx < TCG_MMU_IDX_MAX);
     assert(is_valid_memop(t, mop));
     note_access(b);
-    op = build_op(b, IR_OP_ld, t);
+    op = build_exit(b, IR_OP_ld, t);
     op->cond = mop;
     op->aux = mmu_idx;
     op->in[0] = ir_id(addr);
@@ -58,7 +58,7 @@ void ir_st(IrBlock *b, IrVal v, IrVal addr, unsigned mmu_idx, IrMemOp mop)
     assert(ir_type(b, addr) == IR_I64 && mmu_idx < TCG_MMU_IDX_MAX);
     assert(is_valid_memop(t, mop));
     note_access(b);
-    op = build_op(b, IR_OP_st, t);
+    op = build_exit(b, IR_OP_st, t);
     op->cond = mop;
     op->aux = mmu_idx;
     op->in[0] = ir_id(v);
@@ -208,7 +208,7 @@ void ir_exit_direct(IrBlock *b, unsigned slot, int64_t pc_delta, unsigned flags)
     IrOp *op;
 
     assert(slot < IR_DIRECT_SLOTS);
-    op = build_op(b, IR_OP_exit_direct, IR_VOID);
+    op = build_exit(b, IR_OP_exit_direct, IR_VOID);
     op->aux = slot;
     op->cond = flags;
     op->k = pc_delta;
@@ -217,7 +217,7 @@ void ir_exit_direct(IrBlock *b, unsigned slot, int64_t pc_delta, unsigned flags)
 
 static void exit_to(IrBlock *b, IrOpcode opc, IrVal pc)
 {
-    IrOp *op = build_op(b, opc, IR_I64);
+    IrOp *op = build_exit(b, opc, IR_I64);
 
     assert(ir_type(b, pc) == IR_I64);
     op->in[0] = ir_id(pc);
@@ -247,6 +247,6 @@ void ir_exit_loop(IrBlock *b, IrVal pc)
 
 void ir_exit_state_set(IrBlock *b)
 {
-    build_op(b, IR_OP_exit_state, IR_VOID);
+    build_exit(b, IR_OP_exit_state, IR_VOID);
     build_end_path(b);
 }

@@ -156,9 +156,11 @@ void ir_block_reset(IrBlock *b)
     b->n_ops = b->n_args = b->n_calls = b->n_labels = b->n_vars = b->n_insns = 0;
     b->n_values = 1;
     b->pc_bits = 64;
-    b->unreachable = b->unrecorded = b->overflow = b->loops = b->backward = false;
-    b->epoch = b->n_barriers = 0;
-    b->n_accesses = 0;
+    b->unreachable = b->unrecorded = b->overflow = b->loops = b->backward = b->home_taken = false;
+    b->epoch = b->n_barriers = b->home = 0;
+    b->n_accesses = b->n_guards = 0;
+    b->n_homes = 1;
+    b->preload.n = 0;
     b->generation++;
     b->forward_generation++;
     value_new(b, IR_KIND_CONST, IR_I64, 0, 0);      /* 1: stands in when tables are full */
@@ -358,7 +360,7 @@ void ir_loop_begin(IrBlock *b)
 void ir_loop_back(IrBlock *b)
 {
     assert(b->loops);
-    build_op(b, IR_OP_loop_back, IR_VOID);
+    build_exit(b, IR_OP_loop_back, IR_VOID);
     b->unreachable = true;
 }
 
@@ -478,7 +480,7 @@ void ir_exit_if(IrBlock *b, IrCond c, IrVal x, IrVal y, unsigned slot, int64_t p
     assert(ir_type(b, x) == ir_type(b, y) && (slot < IR_DIRECT_SLOTS || slot == IR_SLOT_NONE));
     known = simplify_cond(b, &c, &x, &y);
     if (known < 0) {
-        op = build_op(b, IR_OP_exit_if, ir_type(b, x));
+        op = build_exit(b, IR_OP_exit_if, ir_type(b, x));
         op->cond = c;
         op->aux = slot;
         op->disp = (int32_t)flags;

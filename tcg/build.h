@@ -14,6 +14,8 @@ IrVal build_result(IrBlock *b, IrOp *op, IrType t, unsigned bits);
 IrId build_value(IrBlock *b, IrType t);
 void build_forget_globals(IrBlock *b);
 void build_end_path(IrBlock *b);
+/* An op that leaves the block, or in whose place one may (a probe that is shared). */
+IrOp *build_exit(IrBlock *b, IrOpcode opc, IrType t);
 void ir_block_reset(IrBlock *b);
 
 #endif

@@ -161,7 +161,9 @@ static bool emit(TcgContext *c, TcgCode *out)
     c->short_jump = NULL;
     c->flags.end = NULL;
     ra_begin(c);
+    out_guards(c);
     ra_load_loop_pins(c);
+    out_x87_preload(c);
     c->loop_at = c->a.p;
     if (log) {
         fprintf(log, "OP after register allocation:\n");
@@ -174,6 +176,7 @@ static bool emit(TcgContext *c, TcgCode *out)
     if (!ok || !fix_labels(c) || !out_side_exits(c)) {
         return false;
     }
+    out_guards_failed(c);
     stubs = asm_offset(&c->a);
     if (!out_slow_stubs(c)) {
         return false;

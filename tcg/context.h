@@ -141,6 +141,7 @@ struct TcgContext {
     uint8_t *short_jump;                        /* end of a jcc rel8 to the label that comes next */
     uint8_t *label_at[IR_MAX_LABELS];
     uint8_t *loop_at;                           /* the loop's head */
+    uint8_t *guard_jump[IR_MAX_GUARDS];         /* rel32 each */
     TcgCode *out;
     uint64_t told_dirty[IR_MAX_GLOBALS / 64];   /* globals dirty at the last slow path's row */
     FaultTold told[IR_MAX_GLOBALS];

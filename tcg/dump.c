@@ -95,6 +95,15 @@ static void dump_details(IrBlock *b, const IrOp *op, FILE *f)
     case IR_OP_vop: case IR_OP_vop_fp:
         fprintf(f, ", %s, $0x%x", vop_name[op->k], op->cond);
         break;
+    case IR_OP_x87: case IR_OP_x87_compare:
+        fprintf(f, " %02x %02x", 0xd8 + op->aux, op->cond);
+        if (op->cond < 0xc0) {
+            fprintf(f, ", env[%" PRId64 "]", op->k);
+        }
+        break;
+    case IR_OP_x87_home:
+        fprintf(f, " %" PRId64, op->k);
+        break;
     case IR_OP_call:
         fprintf(f, "%s%s", op->n_in ? ", " : " ", b->target->helpers[ir_call_helper(op)].name);
         break;

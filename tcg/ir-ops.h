@@ -89,6 +89,8 @@ typedef struct IrLabelInfo {
 #define IR_MAX_GLOBALS  128
 #define IR_CONST_HASH   256
 #define IR_NO_PIN       0xff
+#define IR_MAX_HOMES    512
+#define IR_MAX_GUARDS   4
 
 struct IrBlock {
     TcgContext *ctx;
@@ -106,6 +108,11 @@ struct IrBlock {
     bool overflow;                  /* some table was full: the block is refused */
     bool backward;                  /* some label's branch comes later */
     uint16_t epoch;                 /* labels placed so far */
+    bool home_taken;                /* some op refers to the last of homes[] */
+    uint16_t home;                  /* what exits do now, in homes[]; 0 = nothing */
+    unsigned n_homes, n_guards;
+    IrX87Home homes[IR_MAX_HOMES], preload;
+    struct { uint16_t offset; uint8_t size; uint64_t value; } guards[IR_MAX_GUARDS];
     uint32_t generation;            /* of const_hash and the forwarding tables */
     uint32_t forward_generation;
 
@@ -128,6 +135,9 @@ struct IrBlock {
 
 /* By liveness: the last op at which a put's value must be recoverable as that of its global. */
 #define IR_PUT_UNTIL(op) ((op)->in[1])
+
+/* Of exits, and of loads and stores for a probe's: what they do first, in IrBlock.homes; 0 = nothing. */
+#define IR_EXIT_HOME(op) ((op)->in[3])
 
 /* Operands of @op, @op->n_in of them. */
 static inline IrId *ir_op_in(IrBlock *b, IrOp *op)

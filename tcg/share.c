@@ -167,7 +167,7 @@ static bool has_effect(const Share *s, const IrOp *op)
 {
     switch (op->opc) {
     case IR_OP_put: case IR_OP_discard: case IR_OP_env_st: case IR_OP_var_set: case IR_OP_label: case IR_OP_rmw: case IR_OP_cas:
-    case IR_OP_st:
+    case IR_OP_st: case IR_OP_x87: case IR_OP_x87_compare: case IR_OP_x87_home:
         return true;
     case IR_OP_call:
         return ir_call_is_barrier(s->b, op);
@@ -243,7 +243,7 @@ static void make_probe(Share *s, Group *g)
     g->host = build_value(b, IR_I64);
     b->values[g->host].def = b->values[g->host].last = (uint16_t)pos;
     *op = (IrOp){
-        .opc = IR_OP_probe, .type = IR_I64, .cond = leader->cond, .aux = g->mmu_idx, .out = g->host, .in = { g->place.base },
+        .opc = IR_OP_probe, .type = IR_I64, .cond = leader->cond, .aux = g->mmu_idx, .out = g->host, .in = { g->place.base, [3] = IR_EXIT_HOME(leader) },
         .n_in = 1, .epoch = leader->epoch, .disp = (int32_t)(g->place.at - g->origin),
         .k = IR_PROBE_RANGE(g->place.at - g->lo, g->hi - g->lo, g->write, leader->opc == IR_OP_st || leader->cond & IR_MO_RMW),
     };

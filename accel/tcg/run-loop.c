@@ -519,6 +519,10 @@ static void run_block(TcgCpuState *t, const Tb *tb)
         STAT_INC(t, exits_unshared);
         t->unshared = true;
         break;
+    case TCG_EXIT_GUARD:
+        STAT_INC(t, exits_loop);
+        t->ops->guard_failed(t->cpu);
+        break;
     default:
         STAT_INC(t, exits_loop);
         break;

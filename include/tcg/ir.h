@@ -108,11 +108,11 @@ typedef struct IrTarget {
     unsigned page_bits;             /* of the smallest page; 0 = 12 */
     unsigned stack_global;          /* the stack pointer, not 0: what lies there is writable as a rule; 0 = none */
     /*
-     * Where a block is left at an instruction's start: the global, not 0, that its parameter 0 is put to unless that is
-     * restart_none.  What restore_state makes of the parameters after a fault is then in env.
+     * Where a block is left at an instruction's start: the global, not 0, that its parameter 0 (of that the bits in
+     * restart_mask; 0 = all) is put to unless that is restart_none.  What restore_state makes of the parameters after a fault is then in env.
      */
     unsigned restart_global;
-    uint32_t restart_none;
+    uint32_t restart_none, restart_mask;
 } IrTarget;
 
 /* --- guest instructions and registers --- */
@@ -259,6 +259,47 @@ IrVal ir_vop2i(IrBlock *b, IrVop op, IrVal x, IrVal y, uint8_t imm);
 /* Rows whose result or one operand is an integer (movd, movmskb, cvtsi2sd, comisd flags, pextr*): */
 IrVal ir_vop_to_int(IrBlock *b, IrVop op, IrType t, IrVal x, IrVal y_or_none, uint8_t imm);
 IrVal ir_vop_from_int(IrBlock *b, IrVop op, IrVal x_or_none, IrVal i, uint8_t imm);
+
+/* --- the host's x87 --- */
+
+/*
+ * The register stack of the host's x87 as the front end arranges it: the guest's own registers, while they are
+ * worked with.  The host's control word is TcgEnv.guest_fpcw while translated code runs.  C code uses no x87
+ * but in helpers that a front end calls with the stack empty: so it may be full over other calls and slow paths, and
+ * restore_state() finds it as it was.  A block begins with it empty and empties it where it is left.
+ */
+/* The instruction D8 + @esc with ModRM byte @modrm, a register form; or with memory operand env[@offset], ModRM reg field @reg. */
+void  ir_x87(IrBlock *b, unsigned esc, unsigned modrm);
+void  ir_x87_env(IrBlock *b, unsigned esc, unsigned reg, unsigned offset);
+/* FCOMI and its relatives: ZF, PF and CF at their places in EFLAGS, I32. */
+IrVal ir_x87_compare(IrBlock *b, unsigned esc, unsigned modrm);
+
+/* What becomes of one host register of the stack. */
+typedef enum IrX87Fate { IR_X87_NONE /* there is none */, IR_X87_STORE, IR_X87_DROP } IrX87Fate;
+
+/* How the x87's state goes to env. */
+typedef struct IrX87Home {
+    uint8_t n;                      /* host registers to be gone through, from ST(0) on */
+    uint8_t fate[8];
+    uint16_t st[8];                 /* STORE: where in env its 80 bits go */
+    uint16_t status;                /* the status word in env; 0: is right */
+    uint16_t status_replaced;       /* bits that are the host's */
+    uint16_t status_raised;         /* bits that are or'ed */
+    uint8_t n_bytes;                /* bytes of env to be set */
+    struct { uint16_t offset; uint8_t value; } bytes[9];
+} IrX87Home;
+/* What every exit does, from here on, before it leaves; NULL: nothing. */
+void  ir_x87_set_home(IrBlock *b, const IrX87Home *home);
+/* Do @home now. */
+void  ir_x87_go_home(IrBlock *b, const IrX87Home *home);
+/* Where the block is entered, before a loop's head: load what is marked STORE, so that home.st[0] becomes ST(0). */
+void  ir_x87_preload(IrBlock *b, const IrX87Home *home);
+
+/*
+ * The block is good only where env[@offset] equals @value (IR_MO_32 or IR_MO_64): else it is left as it is entered, with
+ * TCG_EXIT_GUARD.  May be called at any time.
+ */
+void  ir_guard(IrBlock *b, unsigned offset, IrMemOp size, uint64_t value);
 
 /* --- calls --- */
 

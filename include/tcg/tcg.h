@@ -120,6 +120,8 @@ typedef struct TcgEnv {
     uint32_t exit_block;                    /* at TCG_EXIT_DIRECT0 + slot: the id word of the block that left */
     uint32_t guest_fpcr;                    /* x86 host: MXCSR for translated code, exceptions all masked */
     uint32_t host_fpcr;                     /* x86 host: MXCSR of C code */
+    uint16_t guest_fpcw;                    /* x86 host: x87 control word for translated code, exceptions all masked */
+    uint16_t host_fpcw;                     /* x86 host: x87 control word of C code */
     uint32_t page_bits;                     /* of the guest's smallest page (12 on x86) */
     uint64_t pc;                            /* architectural pc: valid outside translated code and at exits */
     uint64_t unshared_tag;                  /* mode_tag of blocks that share no probes */
@@ -236,12 +238,14 @@ void tcg_env_set_prologue(TcgEnv *env, const TcgPrologue *p, const uint8_t *rx);
  * TcgEnv.exit_block holds the id word of the block that left by that slot; link it or not.
  * LOOKUP: the jump cache missed, or exit_request was set.  LOOP: look at mode and interrupts afresh.
  * POLL: exit_request was set.  UNSHARED: a probe for several accesses failed, or exit_request was set; go on with a block
- * that shares none.
+ * that shares none.  GUARD: the block is not for the present state (ir_guard).
  * A fault leaves by longjmp past the entry trampoline: call tcg_fp_leave() then.
  */
-enum { TCG_EXIT_DIRECT0 = 0, TCG_EXIT_LOOKUP = IR_DIRECT_SLOTS, TCG_EXIT_LOOP, TCG_EXIT_POLL, TCG_EXIT_UNSHARED };
+enum {
+    TCG_EXIT_DIRECT0 = 0, TCG_EXIT_LOOKUP = IR_DIRECT_SLOTS, TCG_EXIT_LOOP, TCG_EXIT_POLL, TCG_EXIT_UNSHARED, TCG_EXIT_GUARD,
+};
 
-/* Save the guest's FP control from the host register to guest_fpcr and restore the host's. */
+/* Save the guest's FP control from the host register to guest_fpcr and restore the host's, and its x87 control word. */
 void tcg_fp_leave(TcgEnv *env);
 
 /*

@@ -58,6 +58,11 @@ enum {
     HF_LMA = 1 << 14, HF_CS64 = 1 << 15,
     HF_RF = 1 << 16, HF_VM = 1 << 17, HF_AC = 1 << 18,  /* as in EFLAGS */
     HF_SMM = 1 << 19,
+    /*
+     * x87 instructions are helper calls: an exception is unmasked or pending; or a block's guess at the register stack was
+     * wrong, until the mode is next looked at.
+     */
+    HF_X87_CALLS = 1 << 20,
     HF_OSFXSR = 1 << 22,
     HF_SMAP = 1 << 23,                  /* CR4.SMAP */
     HF_IOBPT = 1 << 24,                 /* an I/O breakpoint is armed */
@@ -107,6 +112,7 @@ enum {
     G_RAX, G_RCX, G_RDX, G_RBX, G_RSP, G_RBP, G_RSI, G_RDI,
     G_R8, G_R9, G_R10, G_R11, G_R12, G_R13, G_R14, G_R15,
     G_CC_DST, G_CC_SRC, G_CC_SRC2, G_CC_OP /* I32 */,
+    G_FPIP, G_FPDP,
     G_ES_BASE, G_CS_BASE, G_SS_BASE, G_DS_BASE, G_FS_BASE, G_GS_BASE,
     G_XMM0, G_XMM15 = G_XMM0 + 15,      /* V128: the low halves of env->ymm[] */
     G_YMMH0, G_YMMH15 = G_YMMH0 + 15,   /* V128: the high halves */
@@ -174,6 +180,7 @@ typedef struct CPUX86State {
     uint16_t fpop;                  /* last opcode */
     uint64_t fpip, fpdp;
     uint16_t fpcs, fpds;
+    uint16_t fpus_before;           /* the host's status word before the running store, for x86_restore_state() */
 
     /* system */
     SegmentCache ldt, tr, gdt, idt;
@@ -271,6 +278,8 @@ void x86_set_eflags(CPUX86State *env, uint64_t value, uint64_t mask);
 
 /* --- mode (mode.c) --- */
 void x86_update_segment_hflags(CPUX86State *env);       /* those that depend on segments, when nothing else changed */
+/* The control or status word was set: what follows of it for translated code. */
+void x87_control_changed(CPUX86State *env);
 void x86_update_hflags(CPUX86State *env);               /* recompute all from segments, CRs, EFER, EFLAGS */
 unsigned x86_mmu_index(const CPUX86State *env);         /* for data accesses */
 static inline unsigned x86_mmu_index_kernel(const CPUX86State *env)     /* implicit supervisor accesses */

@@ -286,6 +286,7 @@ static bool write_fpu(CPUX86State *env, unsigned i, const uint8_t *buf)
     case FOOFF: env->fpdp = v; break;
     default:    env->fpop = v & 0x7ff; break;
     }
+    x87_control_changed(env);
     return true;
 }
 

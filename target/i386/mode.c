@@ -98,6 +98,7 @@ void x86_update_hflags(CPUX86State *env)
         h |= HF_IOBPT;
     }
     env->hflags = h;
+    x87_control_changed(env);
 }
 
 unsigned x86_mmu_index(const CPUX86State *env)

@@ -26,12 +26,21 @@ bool out_slow_stubs(TcgContext *c) MUST_USE;
 GenFn out_vop;
 /* Does this host have the row as an instruction? */
 bool vop_is_native(IrVop row);
+/* x87.c */
+GenFn out_x87, out_x87_compare, out_x87_home;
+/* What entry @home of the block's table says; before an exit's globals go home. */
+void out_x87_state(TcgContext *c, unsigned home);
+/* Where the block begins. */
+void out_x87_preload(TcgContext *c);
 /* abi.c */
 void out_count_call(TcgContext *c, unsigned number);
 GenFn out_call;
 /* exits.c */
 /* exit_if: @cc holds in the flags when the block is to be left. */
 void out_exit_if(TcgContext *c, IrOp *op, unsigned cc);
+/* Where the block begins: compare what it is for; and the code where it is not. */
+void out_guards(TcgContext *c);
+void out_guards_failed(TcgContext *c);
 /* Their code; false if they are too many. */
 bool out_side_exits(TcgContext *c) MUST_USE;
 /* Where a probe for several accesses fails: to a block that shares none, from the start of instruction @insn on. */
@@ -53,10 +62,10 @@ unsigned fault_row(TcgContext *c, bool slow_path);
 /* env.block_pc = pc of this block's start, for the unwinder after helper calls. */
 void store_block_pc(TcgContext *c);
 
-/* What lies behind a call of env.stub_leave (exits.c); up to LEAVE_POLL as TCG_EXIT_*. */
+/* What lies behind a call of env.stub_leave (exits.c); up to LEAVE_GUARD as TCG_EXIT_*. */
 enum {
     LEAVE_DIRECT0 = TCG_EXIT_DIRECT0, LEAVE_DIRECT_LAST = LEAVE_DIRECT0 + IR_DIRECT_SLOTS - 1, LEAVE_LOOKUP = TCG_EXIT_LOOKUP,
-    LEAVE_LOOP = TCG_EXIT_LOOP, LEAVE_POLL = TCG_EXIT_POLL, LEAVE_STATE = 8 + TCG_EXIT_LOOP,
+    LEAVE_LOOP = TCG_EXIT_LOOP, LEAVE_POLL = TCG_EXIT_POLL, LEAVE_GUARD = TCG_EXIT_GUARD, LEAVE_STATE = 16 + TCG_EXIT_LOOP,
 };
 
 /*

@@ -95,6 +95,7 @@ void out_loop_back(TcgContext *c, IrOp *op)
     op_alu_mi(a, ALU_CMP, false, ra_env_mem(offsetof(TcgEnv, exit_request)), 0);
     none = op_jcc32(a, CC_E);
     patch_rel32(none, c->loop_at);
+    out_x87_state(c, IR_EXIT_HOME(op));
     ra_go_home(c);
     leave(c, LEAVE_POLL);
     c->out->loops = true;
@@ -102,6 +103,7 @@ void out_loop_back(TcgContext *c, IrOp *op)
 
 void out_exit_direct(TcgContext *c, IrOp *op)
 {
+    out_x87_state(c, IR_EXIT_HOME(op));
     ra_go_home(c);
     leave_to(c, op->aux, op->k, op->cond & IR_EXIT_POLL);
 }
@@ -132,6 +134,7 @@ bool out_side_exits(TcgContext *c)
         }
         patch_rel32(e->jump, c->a.p);
         ra_resume(c, e);
+        out_x87_state(c, IR_EXIT_HOME(op));
         ra_go_home(c);
         leave_to(c, op->aux, op->k, op->disp & IR_EXIT_POLL);
     }
@@ -142,11 +145,13 @@ void out_leave_unshared(TcgContext *c, const SideExit *e, unsigned insn)
 {
     const IrInsnMark *m = &c->ir.insns[insn];
     const IrTarget *t = c->target;
+    uint32_t param = t->restart_mask ? m->params[0] & t->restart_mask : m->params[0];
 
     ra_resume(c, e);
+    out_x87_state(c, IR_EXIT_HOME(&c->ir.ops[e->op]));
     ra_go_home(c);
-    if (t->restart_global && m->params[0] != t->restart_none) {
-        ra_store_home(c, t->restart_global, m->params[0]);
+    if (t->restart_global && param != t->restart_none) {
+        ra_store_home(c, t->restart_global, param);
     }
     if (m->pc_delta) {
         ra_load_pc(c, HR_PC, m->pc_delta);
@@ -190,6 +195,7 @@ void out_exit_indirect(TcgContext *c, IrOp *op)
     Asm *a = &c->a;
     uint8_t *miss;
 
+    out_x87_state(c, IR_EXIT_HOME(op));
     ra_go_home(c);
     ra_load_into(c, op->in[0], HR_PC, true);
     if (c->ir.values[op->in[0]].kind == IR_KIND_PC) {
@@ -204,6 +210,7 @@ _Static_assert(sizeof(TcgJumpCacheEntry) == 16, "the probe scales by 16");
 
 void out_exit_loop(TcgContext *c, IrOp *op)
 {
+    out_x87_state(c, IR_EXIT_HOME(op));
     ra_go_home(c);
     ra_load_into(c, op->in[0], HR_PC, true);
     leave(c, LEAVE_LOOP);
@@ -211,8 +218,37 @@ void out_exit_loop(TcgContext *c, IrOp *op)
 
 void out_exit_state(TcgContext *c, IrOp *op)
 {
+    out_x87_state(c, IR_EXIT_HOME(op));
     ra_go_home(c);
     leave(c, LEAVE_STATE);
+}
+
+void out_guards(TcgContext *c)
+{
+    Asm *a = &c->a;
+
+    for (unsigned i = 0; i < c->ir.n_guards; i++) {
+        Mem m = ra_env_mem(c->ir.guards[i].offset);
+        uint64_t value = c->ir.guards[i].value;
+
+        if (c->ir.guards[i].size == IR_MO_32) {
+            op_alu_mi(a, ALU_CMP, false, m, (int32_t)value);
+        } else {
+            op_mov_k(a, HR_RAX, value, true);
+            op_alu_rm(a, ALU_CMP, true, HR_RAX, m);
+        }
+        c->guard_jump[i] = op_jcc32(a, CC_NE);
+    }
+}
+
+void out_guards_failed(TcgContext *c)
+{
+    for (unsigned i = 0; i < c->ir.n_guards; i++) {
+        patch_rel32(c->guard_jump[i], c->a.p);
+    }
+    if (c->ir.n_guards) {
+        leave(c, LEAVE_GUARD);
+    }
 }
 
 void emit_probe_stub(Asm *a, uint8_t *lookup, bool unshared)

@@ -243,7 +243,7 @@ void out_ld(TcgContext *c, IrOp *op)
         d = pin >= 0 ? (unsigned)pin : t;
     }
     row = fault_row(c, true);
-    miss = probe(c, op, false, addr, t, u);
+    miss = probe(c, op, op->cond & IR_MO_RMW, addr, t, u);
     if (vec) {
         op_rm(a, vector_load_opcode(size), d, mem_x(addr, t, 0, op->disp));
     } else if (op->cond & IR_MO_BE && size != IR_MO_8) {

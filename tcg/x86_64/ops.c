@@ -596,7 +596,7 @@ static void gen_brcond(TcgContext *c, IrOp *op)
     }
     if (c->label_at[op->k]) {
         patch_rel32(op_jcc32(&c->a, q.cc), c->label_at[op->k]);
-    } else if (op[1].opc == IR_OP_exit_direct && c->ir.labels[op->k].pos == c->pos + 2) {
+    } else if (op[1].opc == IR_OP_exit_direct && !IR_EXIT_HOME(&op[1]) && c->ir.labels[op->k].pos == c->pos + 2) {
         emit8(&c->a, 0x70 | q.cc);              /* over some forty bytes: gen_label sets the distance */
         emit8(&c->a, 0);
         c->short_jump = c->a.p;
@@ -644,6 +644,7 @@ static GenFn *const gen_table[IR_N_OPS] = {
     [IR_OP_ld] = out_ld, [IR_OP_st] = out_st, [IR_OP_probe] = out_probe, [IR_OP_hld] = out_hld, [IR_OP_hst] = out_hst,
     [IR_OP_rmw] = out_rmw, [IR_OP_cas] = out_cas, [IR_OP_fence] = gen_fence,
     [IR_OP_vop] = out_vop, [IR_OP_vop_fp] = out_vop, [IR_OP_call] = out_call,
+    [IR_OP_x87] = out_x87, [IR_OP_x87_compare] = out_x87_compare, [IR_OP_x87_home] = out_x87_home,
     [IR_OP_loop_back] = out_loop_back, [IR_OP_exit_direct] = out_exit_direct, [IR_OP_exit_if] = gen_exit_if, [IR_OP_exit_indirect] = out_exit_indirect,
     [IR_OP_exit_loop] = out_exit_loop, [IR_OP_exit_state] = out_exit_state,
 };

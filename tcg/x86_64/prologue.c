@@ -33,6 +33,18 @@ static void mxcsr(Asm *a, bool load, unsigned field)
     op_rm(a, X_LDMXCSR, load ? 2 : 3, env_field(field));
 }
 
+/* D9 /5 loads the control word, /7 stores it. */
+static void fldcw(Asm *a, unsigned field)
+{
+    op_rm(a, 0xd9, 5, env_field(field));
+}
+
+static void fnclex(Asm *a)
+{
+    emit8(a, 0xdb);
+    emit8(a, 0xe2);
+}
+
 /* Move the pinned registers between env and host; rdx is overwritten. */
 static void move_pins(Asm *a, unsigned opcode)
 {
@@ -54,6 +66,8 @@ static void emit_enter(Asm *a)
     op_rm(a, X_LEA | X_W, HR_ENV, mem(HR_RDI, TCG_ENV_BIAS));
     mxcsr(a, false, offsetof(TcgEnv, host_fpcr));
     mxcsr(a, true, offsetof(TcgEnv, guest_fpcr));
+    fnclex(a);                                  /* what is raised from here on is the guest's */
+    fldcw(a, offsetof(TcgEnv, guest_fpcw));
     op_rm(a, X_MOV_LOAD | X_W, HR_PC, env_field(offsetof(TcgEnv, pc)));
     move_pins(a, X_MOV_LOAD);
     op_rr(a, X_GROUP5, 4, HR_RSI);
@@ -64,6 +78,7 @@ static void emit_leave(Asm *a)
     move_pins(a, X_MOV_STORE);
     mxcsr(a, false, offsetof(TcgEnv, guest_fpcr));
     mxcsr(a, true, offsetof(TcgEnv, host_fpcr));
+    fldcw(a, offsetof(TcgEnv, host_fpcw));
     op_alu_ri(a, ALU_ADD, true, HR_RSP, FRAME_SIZE);
     for (unsigned i = ARRAY_SIZE(callee_saved); i-- > 0;) {
         pop(a, callee_saved[i]);
@@ -77,7 +92,7 @@ static void emit_leave(Asm *a)
  *      pop rcx ; movzx eax, byte [rcx] ; cmp eax, LEAVE_DIRECT_LAST ; ja other
  *      mov edx, [rcx] ; shr edx, 8 ; sub rcx, rdx ; mov edx, [rcx + id word] ; mov [exit_block], edx
  * other: cmp eax, LEAVE_STATE ; je out ; mov [env.pc], pc
- * out: and eax, 7 ; leave
+ * out: and eax, 15 ; leave
  */
 static void emit_exits(Asm *a, TcgPrologue *out)
 {
@@ -113,7 +128,7 @@ static void emit_exits(Asm *a, TcgPrologue *out)
     state = op_jcc32(a, CC_E);
     op_rm(a, X_MOV_STORE | X_W, HR_PC, env_field(offsetof(TcgEnv, pc)));
     patch_rel32(state, a->p);
-    op_alu_ri(a, ALU_AND, false, HR_RAX, 7);
+    op_alu_ri(a, ALU_AND, false, HR_RAX, 15);
     op_jmp_to(a, leave);
 }
 
@@ -272,6 +287,10 @@ void tcg_env_init(TcgEnv *env, const IrTarget *target)
     env->slow_dispatch = (void *)slow_dispatch;
     env->vop_fallback = (void *)vop_fallback;
     env->host_fpcr = _mm_getcsr();
+    __asm__("fnstcw %0" : "=m"(env->host_fpcw));
+    if (!env->guest_fpcw) {
+        env->guest_fpcw = env->host_fpcw;
+    }
     if (!env->guest_fpcr) {
         env->guest_fpcr = 0x1f80;
     }
@@ -292,6 +311,7 @@ void tcg_fp_leave(TcgEnv *env)
 {
     env->guest_fpcr = _mm_getcsr();
     _mm_setcsr(env->host_fpcr);
+    __asm__ volatile("fldcw %0" : : "m"(env->host_fpcw));
 }
 
 void tcg_patch_jump(uint8_t *jump_rw, const uint8_t *jump_rx, const uint8_t *target_rx)

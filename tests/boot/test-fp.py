@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Floating-point state of many processes under Linux, 64-bit and 32-bit, one CPU and four: as on the host.
+"""Floating point under Linux, 64-bit and 32-bit, one CPU and four: state of many processes, functions: as on the host.
 
 usage: test-fp.py QUERN GUEST-FOLDER
 """
@@ -15,16 +15,18 @@ import guest as g       # noqa: E402
 import programs         # noqa: E402
 
 FLAGS = ('-O1', '-D_GNU_SOURCE', '-frounding-math')
-# name, program, extra compiler flags, the guest's CPU, what the host must have
+# name, source, program, extra compiler flags, the guest's CPU, what the host must have
 PROGRAMS = [
-    ('64-bit', 'fp-state', (), 'qemu64', ()),
-    ('64-bit AVX2', 'fp-state-avx', ('-mavx2', '-mfma', '-mbmi', '-mbmi2'), 'max', ('avx2', 'fma', 'bmi1', 'bmi2')),
-    ('32-bit x87', 'fp-state-x87', ('-m32', '-march=i686', '-msse', '-mfpmath=387'), 'qemu64', ()),
+    ('64-bit processes', 'fp-state', 'fp-state', (), 'qemu64', ()),
+    ('64-bit AVX2 processes', 'fp-state', 'fp-state-avx', ('-mavx2', '-mfma', '-mbmi', '-mbmi2'), 'max', ('avx2', 'fma', 'bmi1', 'bmi2')),
+    ('32-bit x87 processes', 'fp-state', 'fp-state-x87', ('-m32', '-march=i686', '-msse', '-mfpmath=387'), 'qemu64', ()),
+    ('64-bit long double functions', 'fp-functions', 'fp-functions', ('-O2',), 'qemu64', ()),
+    ('32-bit functions', 'fp-functions', 'fp-functions-x87', ('-O2', '-m32', '-march=i686', '-mfpmath=387'), 'qemu64', ()),
 ]
 
 
 def answers(text):
-    return sorted(set(re.findall(r'^(?:process|unmasked) .*', text, re.M)))
+    return sorted(set(re.findall(r'^(?:process|unmasked|function) .*', text, re.M)))
 
 
 def host_has(features):
@@ -32,11 +34,11 @@ def host_has(features):
     return flags.issuperset(features)
 
 
-def check(tap, emulator, guest, tmp, name, program, flags, cpu):
-    source = Path(__file__).parent / 'fp-state.c'
+def check(tap, emulator, guest, tmp, name, source, program, flags, cpu):
+    source = Path(__file__).parent / f'{source}.c'
     binary = programs.build(source, tmp / program, *FLAGS, *flags)
     for smp in ('1', '4'):
-        title = f'{name} processes, -smp {smp}'
+        title = f'{name}, -smp {smp}'
         if not binary:
             tap.skip(title, 'this host makes no such static program')
             continue
@@ -58,13 +60,13 @@ def main():
     emulator, guest = sys.argv[1], Path(sys.argv[2])
     tap = g.Tap()
     with tempfile.TemporaryDirectory() as tmp:
-        for name, program, flags, cpu, needs in PROGRAMS:
+        for name, source, program, flags, cpu, needs in PROGRAMS:
             if not g.have_guest(guest):
                 tap.skip(name, 'no test guest (scripts/make-guest)')
             elif not host_has(needs):
                 tap.skip(name, 'this host has not the instructions to compare with')
             else:
-                check(tap, emulator, guest, Path(tmp), name, program, flags, cpu)
+                check(tap, emulator, guest, Path(tmp), name, source, program, flags, cpu)
     tap.done()
 
 

@@ -46,7 +46,9 @@ static const struct { const char *name; unsigned offset; } fields[] = {
     { "vop_fallback", offsetof(TcgEnv, vop_fallback) }, { "scratch", offsetof(TcgEnv, scratch) },
     { "eflags", offsetof(CPUX86State, eflags) }, { "hflags", offsetof(CPUX86State, hflags) }, { "df", offsetof(CPUX86State, df) },
     { "fpus", offsetof(CPUX86State, fpus) }, { "fpuc", offsetof(CPUX86State, fpuc) }, { "fpstt", offsetof(CPUX86State, fpstt) },
-    { "fpip", offsetof(CPUX86State, fpip) }, { "fpdp", offsetof(CPUX86State, fpdp) },
+    { "fptags", offsetof(CPUX86State, fptags) }, { "fpus_before", offsetof(CPUX86State, fpus_before) },
+#define FPREG(n) { "fpregs" #n, offsetof(CPUX86State, fpregs[n]) }
+    FPREG(0), FPREG(1), FPREG(2), FPREG(3), FPREG(4), FPREG(5), FPREG(6), FPREG(7),
 };
 
 static char *name_of_env(unsigned offset)
@@ -72,6 +74,9 @@ static char *name_of_env(unsigned offset)
         if (offset == tlb || offset == tlb + offsetof(TcgTlbFast, table)) {
             return g_strdup_printf("tlb%u.%s", i, offset == tlb ? "mask" : "table");
         }
+    }
+    if (offset - offsetof(CPUX86State, fptags) < 8) {
+        return g_strdup_printf("fptags%u", (unsigned)(offset - offsetof(CPUX86State, fptags)));
     }
     return offset < sizeof(CPUX86State) ? g_strdup("other") : NULL;
 }
@@ -316,6 +321,8 @@ int main(int argc, char **argv)
         return 1;
     }
     memset(env.features, 0xff, sizeof(env.features));
+    env.fpstt = 5;                              /* three registers on the x87's stack */
+    memset(env.fptags, 1, 5);
     tcg_env_init(&env.tcg, &x86_ir_target);
     ctx = tcg_context_new(&x86_ir_target);
     tcg_context_share(ctx, true);

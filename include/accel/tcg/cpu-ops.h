@@ -37,7 +37,7 @@ enum {      /* TbRequest.cflags */
  * loop that an unlinked exit takes.
  */
 typedef struct TbRequest {
-    Vcpu *cpu;                  /* for configuration only; run-time state is not to be read */
+    Vcpu *cpu;                  /* for configuration; run-time state only to guess at what ir_guard() then checks */
     uint64_t pc;                /* architectural pc of the start (for logs and fetch; never into code) */
     TbMode mode;
     unsigned cflags;
@@ -80,6 +80,11 @@ struct TcgCpuOps {
     unsigned (*fetch_mmu_idx)(Vcpu *cpu);
     /* After a fault: pc and insn params as unwound (globals are already in env). */
     void (*restore_state)(Vcpu *cpu, uint64_t pc, const uint32_t params[2]);
+    /*
+     * The block at the present pc and mode was translated for another state (ir_guard).  Change the mode to one whose
+     * blocks need not guess.
+     */
+    void (*guard_failed)(Vcpu *cpu);
     /* Deliver cpu->exception_index (>= 0, the architecture's own).  No BQL. */
     void (*do_exception)(Vcpu *cpu);
     /* Take a pending interrupt if the state allows; true if state changed.  BQL held. */

@@ -233,6 +233,7 @@ void x86_fpu_reset(CPUX86State *env)
     env->fpuc = FPUC_INIT;
     env->fpstt = 0;
     env->fpus = 0;
+    x87_control_changed(env);
     memset(env->fptags, 1, sizeof(env->fptags));
     env->fpop = 0;
     env->fpip = env->fpdp = 0;
@@ -304,6 +305,7 @@ static void env_from_image(CPUX86State *env, const uint8_t *buf, bool form32)
         memcpy(&v[i], buf + (form32 ? 4 : 2) * i, form32 ? 4 : 2);
     }
     x87_set_control(env, v[0]);
+    x87_load_control(env);
     x87_set_tag_word(env, v[2]);
     x87_set_status(env, v[1]);
     if (real_or_vm86(env)) {
@@ -365,6 +367,7 @@ void helper_fnsave(CPUX86State *env, uint64_t addr, uint32_t form32)
     }
     x86_st_block(env, addr, buf, n + 80, GETPC());
     x86_fpu_reset(env);
+    x87_load_control(env);
 }
 
 /* --- FXSAVE area: SDM Vol.1 table 10-2; also the legacy region of the XSAVE area --- */

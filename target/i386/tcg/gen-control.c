@@ -2,7 +2,7 @@
  * Generators: transfers of control.  SDM Vol.2 CALL, ENTER.., INT, IRET, Jcc, JMP, LOOP, RET,
  * SYSCALL, SYSENTER.
  */
-#include "target/i386/tcg/gen.h"
+#include "target/i386/tcg/gen-x87.h"
 
 /* --- near --- */
 
@@ -10,6 +10,9 @@
 static bool closes_loop(Gen *g, const Insn *i)
 {
     if (gen_target(i) != 0 || gen_exits_specially(g) || g->req->cflags & (TB_SINGLE_INSN | TB_UNSHARED) || (i->osize == IR_MO_16 && g->code32)) {
+        return false;
+    }
+    if (!x87_can_loop(g)) {
         return false;
     }
     g->loops = true;                            /* the block is begun again with a loop's head */
@@ -20,6 +23,7 @@ static void loop_back(Gen *g)
 {
     gen_sync_flags(g);
     g->ended = true;
+    x87_loop_back(g);
     ir_loop_back(g->b);
 }
 

@@ -7,6 +7,7 @@
  * Reference: SDM Vol.1 chapters 9 to 12, Vol.2.
  */
 #include "target/i386/tcg/gen-sse.h"
+#include "target/i386/tcg/gen-x87.h"
 
 /* --- rows, with exceptions unmasked or not --- */
 
@@ -88,12 +89,14 @@ IrVal sse_to_q(Gen *g, IrVal v)
 
 void mmx_enter(Gen *g)
 {
+    x87_forget(g);
     IR_CALL(g->b, H_enter_mmx);
 }
 
 /* Before a store to memory: it may fault, and MMX mode is entered only after it. */
 static void mmx_check_pending(Gen *g)
 {
+    x87_go_home(g);
     IR_CALL(g->b, H_fwait);
 }
 
@@ -298,6 +301,7 @@ void gen_MASKMOV(Gen *g, const Insn *i)
 
 void gen_EMMS(Gen *g, const Insn *i)
 {
+    x87_forget(g);
     IR_CALL(g->b, H_emms);
 }
 

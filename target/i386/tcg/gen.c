@@ -4,7 +4,7 @@
  * Segment limits and the type checks of data accesses are not made (as on QEMU's translator);
  * bases, privilege and presence are: bases here, the rest when a segment register is loaded.
  */
-#include "target/i386/tcg/gen.h"
+#include "target/i386/tcg/gen-x87.h"
 #include "target/i386/tcg/x87-native.h"
 #include "util/log.h"
 
@@ -212,11 +212,13 @@ void gen_st_ymmh(Gen *g, unsigned reg, IrVal v)
 
 IrVal gen_ld_mm(Gen *g, unsigned reg)
 {
+    x87_forget(g);
     return ir_env_ld(g->b, IR_I64, offsetof(CPUX86State, fpregs) + reg * sizeof(FpuReg), IR_MO_64);
 }
 
 void gen_st_mm(Gen *g, unsigned reg, IrVal v)
 {
+    x87_forget(g);
     ir_env_st(g->b, v, offsetof(CPUX86State, fpregs) + reg * sizeof(FpuReg), IR_MO_64);
 }
 
@@ -359,7 +361,11 @@ bool gen_exits_specially(const Gen *g)
 static void exit_to_loop(Gen *g, IrVal pc)
 {
     if (g->flags & HF_TF) {
+        X87State x87 = g->x87;
+
+        x87_go_home(g);
         IR_CALL(g->b, H_single_step, pc);
+        x87_path_end(g, x87);
     } else {
         ir_exit_loop(g->b, pc);
     }
@@ -450,6 +456,7 @@ void gen_exit_state_set(Gen *g)
     }
     pc = ir_env_ld(g->b, IR_I64, offsetof(CPUX86State, tcg.pc), IR_MO_64);
     if (g->flags & HF_TF) {
+        x87_go_home(g);
         IR_CALL(g->b, H_single_step, pc);
     } else {
         exit_after_mode_change(g, pc);
@@ -537,7 +544,7 @@ static void check_x87_pending(Gen *g)
 
 static void load_operands(Gen *g, Insn *i)
 {
-    if (i->is_mem && i->e->unit == UNIT_X87 && i->op[0].kind == OPD_E && !i->e->write) {
+    if (g->flags & HF_X87_CALLS && i->is_mem && i->e->unit == UNIT_X87 && i->op[0].kind == OPD_E && !i->e->write) {
         check_x87_pending(g);
     }
     if (i->is_mem) {
@@ -559,7 +566,14 @@ static void log_refusal(Gen *g, const Insn *i, X86Refusal refusal)
 
 void gen_insn(Gen *g, Insn *i, X86Refusal refusal)
 {
-    ir_insn_start(g->b, i->delta, g->cc_op, 0);
+    if (!refusal && !x87_may_stay(i)) {
+        x87_go_home(g);
+    }
+    if (refusal || i->e->unit != UNIT_X87 || i->is_mem) {
+        x87_note_exit(g);
+    }
+    g->insn_cc_op = g->cc_op;
+    ir_insn_start(g->b, i->delta, g->cc_op | x87_fault_param(g) << 8, 0);
     if (gen_exits_specially(g)) {
         ir_insn_hold(g->b);
     }

@@ -35,10 +35,26 @@ enum {
 };
 _Static_assert((unsigned)CC_OP_NB <= CC_OVL_PLAIN, "plain values of cc_op fit their mask");
 
+/* The x87 as it is known while a block is made (gen-x87-host.c); registers by physical number, as bits. */
+typedef struct X87State {
+    bool known;                 /* what follows is true; else all is in env */
+    bool raised;                /* the host's status word has flags that env's may lack */
+    uint8_t cc;                 /* X87_C1, X87_C023: condition codes that are in the host's */
+    uint8_t top, empty;
+    uint8_t env_top, env_empty; /* as env has them */
+    uint8_t live, dirty;        /* in the host's registers; and changed there */
+} X87State;
+
+/* What making a block once teaches for making it as a loop. */
+typedef struct X87Loop {
+    bool used;
+    uint8_t live, cc;
+} X87Loop;
+
 struct Gen {
     IrBlock *b;
     TbRequest *req;
-    const CPUX86State *env;     /* constant configuration only: features */
+    const CPUX86State *env;     /* constant configuration: features; and what x87 guards check */
 
     /* from TbMode.flags */
     uint64_t flags;
@@ -62,6 +78,14 @@ struct Gen {
     bool in_loop;               /* ... and will be: the block has a loop's head at its start */
     unsigned n_followed;        /* jumps that the block goes on behind */
     unsigned n_side_exits;      /* conditional exits in the middle so far */
+
+    /* x87 inline (gen-x87.h) */
+    X87State x87, x87_start;
+    X87Loop x87_loop;           /* in a loop: what it is made for */
+    bool x87_used;              /* the block is for its first register stack only */
+    uint8_t x87_touched;        /* registers of x87_start that were used */
+    uint8_t x87_merges;         /* condition codes that have to be in env at the loop's head */
+    uint32_t insn_cc_op;        /* as ir_insn_start was told */
 
     /* while the generator of an AVX instruction runs (gen-vex.c) */
     IrVal *lanes;               /* where gen_writeback() puts vector results: [0] low, [1] high half; else NULL */

@@ -2,13 +2,14 @@
  * x87 instructions: short paths on the host's x87 for what programs do all the time.
  *
  * A short path is taken when all exceptions are masked and the registers involved are neither
- * empty where they are read nor full where they are pushed; it runs under the guest's rounding and
- * precision control and leaves the host's control word as C expects it.  Everything else goes
- * through x87-native.c.
+ * empty where they are read nor full where they are pushed.  Everything else goes through x87-native.c.
  *
- * Invariant: on the thread whose x87_owner is a CPU, the host's sticky exception flags are a subset
- * of that CPU's.  So flags need not be cleared before each operation: after it, the host's are
- * OR-ed to the guest's.
+ * Helpers find the host's register stack empty and its control word as TcgEnv.guest_fpcw says: the guest's rounding
+ * and precision, all masked.
+ *
+ * Invariant: the host's sticky exception flags are a subset of the guest's.  So flags need not be cleared before each
+ * operation: after it, the host's are OR-ed to the guest's.  A fault that leaves a helper in between leaves translated
+ * code, and entering it clears them.
  *
  * An unmasked exception sets ES; the next waiting instruction then raises #MF (x87_check).
  * Memory results are stored before the register stack changes, so that a page fault finds it as it was.
@@ -18,13 +19,6 @@
 #include "target/i386/tcg/fpu.h"
 #include "target/i386/tcg/helper.h"
 #include "target/i386/tcg/x87-native.h"
-
-static __thread const CPUX86State *x87_owner;
-
-void x87_flags_changed(void)
-{
-    x87_owner = NULL;
-}
 
 /* SDM Vol.3 2.5, CR0.NE: #MF, or FERR# and so IRQ 13 through the chipset. */
 void __attribute__((cold)) x87_pending(CPUX86State *env, uintptr_t ra)
@@ -81,30 +75,6 @@ static inline void pop(CPUX86State *env)
     env->fpstt = (env->fpstt + 1) & 7;
 }
 
-/* Around one host operation: the guest's rounding and precision, host flags that are the guest's. */
-static inline bool host_begin(const CPUX86State *env)
-{
-    bool special = (env->fpuc & 0xf00) != (FPUC_INIT & 0xf00);
-
-    if (unlikely(x87_owner != env)) {
-        __asm__ volatile("fnclex");
-        x87_owner = env;
-    }
-    if (unlikely(special)) {
-        uint16_t cw = (env->fpuc & 0xf00) | 0x7f;
-        __asm__ volatile("fldcw %0" : : "m"(cw));
-    }
-    return special;
-}
-
-static inline void host_end(bool special)
-{
-    if (unlikely(special)) {
-        uint16_t cw = FPUC_INIT;
-        __asm__ volatile("fldcw %0" : : "m"(cw));
-    }
-}
-
 /* Take the host's flags and the condition codes of @cc over. */
 static inline void take_status(CPUX86State *env, uint16_t sw, uint16_t cc)
 {
@@ -151,11 +121,9 @@ void helper_fld_m80(CPUX86State *env, uint64_t addr)
     { \
         x87_check(env); \
         if (short_push_ok(env)) { \
-            bool special = host_begin(env); \
             FpuReg r; \
             uint16_t sw; \
             __asm__ volatile(insn " %2\n\tfnstsw %0\n\tfstpt %1" : "=a"(sw), "=m"(r.f) : "m"(v) : X87_CLOBBERS); \
-            host_end(special); \
             push(env, r); \
             take_status(env, sw, FPUS_C1); \
         } else { \
@@ -198,7 +166,6 @@ static void store_value(CPUX86State *env, uint64_t addr, uint64_t v, unsigned by
     Vcpu *cpu = x86_env_vcpu(env);
     unsigned idx = x86_mmu_index(env);
 
-    x87_owner = NULL;       /* the store may fault with host flags set that the guest has not got yet */
     if (bytes == 8) {
         cpu_stq(cpu, addr, v, idx, ra);
     } else if (bytes == 4) {
@@ -206,7 +173,6 @@ static void store_value(CPUX86State *env, uint64_t addr, uint64_t v, unsigned by
     } else {
         cpu_stw(cpu, addr, v, idx, ra);
     }
-    x87_owner = env;
 }
 
 /* @do_pop is 0 or 1; the ModRM reg field of the guest's instruction is @reg + do_pop. */
@@ -215,12 +181,10 @@ static void store_value(CPUX86State *env, uint64_t addr, uint64_t v, unsigned by
     { \
         x87_check(env); \
         if (short_ok(env, 0)) { \
-            bool special = host_begin(env); \
             ctype v; \
             uint16_t sw; \
             __asm__ volatile("fldt %2\n\t" insn " %1\n\tfnstsw %0" \
                              : "=a"(sw), "=m"(v) : "m"(st(env, 0)->f) : X87_CLOBBERS); \
-            host_end(special); \
             store_value(env, addr, v, sizeof(v), GETPC()); \
             take_status(env, sw, FPUS_C1); \
             if (do_pop) { \
@@ -283,11 +247,9 @@ void helper_fst_st(CPUX86State *env, uint32_t i, uint32_t do_pop)
     { \
         x87_check(env); \
         if (short_ok(env, i)) { \
-            bool special = host_begin(env); \
             uint16_t sw; \
             __asm__ volatile("fldt %2\n\tfldt %1\n\t" insn " %%st(1), %%st\n\tfnstsw %0\n\tfstpt %1\n\tfstp %%st" \
                              : "=&a"(sw), "+m"(st(env, 0)->f) : "m"(st(env, i)->f) : X87_CLOBBERS); \
-            host_end(special); \
             take_status(env, sw, FPUS_C1); \
         } else { \
             x87_native(env, 0, 0xc0 + ((reg) << 3) + i, NULL); \
@@ -297,11 +259,9 @@ void helper_fst_st(CPUX86State *env, uint32_t i, uint32_t do_pop)
     { \
         x87_check(env); \
         if (short_ok(env, i)) { \
-            bool special = host_begin(env); \
             uint16_t sw; \
             __asm__ volatile("fldt %2\n\tfldt %1\n\t" insn " %%st(1), %%st\n\tfnstsw %0\n\tfstpt %1\n\tfstp %%st" \
                              : "=&a"(sw), "+m"(st(env, i)->f) : "m"(st(env, 0)->f) : X87_CLOBBERS); \
-            host_end(special); \
             take_status(env, sw, FPUS_C1); \
             if (do_pop) { \
                 pop(env); \
@@ -318,11 +278,9 @@ void helper_fst_st(CPUX86State *env, uint32_t i, uint32_t do_pop)
     { \
         x87_check(env); \
         if (short_ok(env, 0)) { \
-            bool special = host_begin(env); \
             uint16_t sw; \
             __asm__ volatile("fldt %1\n\t" insn " %2\n\tfnstsw %0\n\tfstpt %1" \
                              : "=&a"(sw), "+m"(st(env, 0)->f) : "m"(v) : X87_CLOBBERS); \
-            host_end(special); \
             take_status(env, sw, FPUS_C1); \
         } else { \
             x87_native(env, esc, (reg) << 3, &v); \
@@ -354,11 +312,9 @@ static uint16_t cc_of_result(CPUX86State *env, uint16_t cc)
     { \
         x87_check(env); \
         if (short_ok(env, 0)) { \
-            bool special = host_begin(env); \
             uint16_t sw; \
             __asm__ volatile("fldt %1\n\t" insn "\n\tfnstsw %0\n\tfstpt %1" \
                              : "=&a"(sw), "+m"(st(env, 0)->f) : : X87_CLOBBERS); \
-            host_end(special); \
             take_status(env, sw, cc_of_result(env, cc)); \
         } else { \
             x87_native(env, 1, modrm, NULL); \
@@ -376,11 +332,9 @@ DEFINE_UNARY(fcos, "fcos", 0xff, FPUS_C1 | FPUS_C2)
     { \
         x87_check(env); \
         if (short_ok(env, 1)) { \
-            bool special = host_begin(env); \
             uint16_t sw; \
             __asm__ volatile("fldt %2\n\tfldt %1\n\t" insn "\n\tfnstsw %0\n\tfstpt %1\n\tfstp %%st" \
                              : "=&a"(sw), "+m"(st(env, 0)->f) : "m"(st(env, 1)->f) : X87_CLOBBERS); \
-            host_end(special); \
             take_status(env, sw, cc_of_result(env, cc)); \
         } else { \
             x87_native(env, 1, modrm, NULL); \
@@ -396,11 +350,9 @@ DEFINE_BINARY(fscale, "fscale", 0xfd, FPUS_C1)
     { \
         x87_check(env); \
         if (short_ok(env, 1)) { \
-            bool special = host_begin(env); \
             uint16_t sw; \
             __asm__ volatile("fldt %1\n\tfldt %2\n\t" insn "\n\tfnstsw %0\n\tfstpt %1" \
                              : "=&a"(sw), "+m"(st(env, 1)->f) : "m"(st(env, 0)->f) : X87_CLOBBERS); \
-            host_end(special); \
             take_status(env, sw, FPUS_C1); \
             pop(env); \
         } else { \
@@ -417,11 +369,9 @@ DEFINE_BINARY_POP(fpatan, "fpatan", 0xf3)
     { \
         x87_check(env); \
         if (short_ok(env, 0)) { \
-            bool special = host_begin(env); \
             uint16_t sw; \
             __asm__ volatile("fldt %1\n\t" insn "\n\tfnstsw %0\n\tfstp %%st" \
                              : "=a"(sw) : "m"(st(env, 0)->f) : X87_CLOBBERS); \
-            host_end(special); \
             take_status(env, sw, FPUS_CC); \
         } else { \
             x87_native(env, 1, modrm, NULL); \
@@ -453,10 +403,8 @@ void helper_fld_const(CPUX86State *env, uint32_t modrm)
 {
     x87_check(env);
     if (short_push_ok(env)) {
-        bool special = host_begin(env);
         FpuReg v = host_constant(modrm);
 
-        host_end(special);
         push(env, v);
         clear_c1(env);
     } else {
@@ -514,7 +462,6 @@ void helper_fcom_st(CPUX86State *env, uint32_t i, uint32_t how)
 
     x87_check(env);
     if (short_ok(env, i)) {
-        bool special = host_begin(env);
         uint16_t sw;
 
         if (how & 4) {
@@ -522,7 +469,6 @@ void helper_fcom_st(CPUX86State *env, uint32_t i, uint32_t how)
         } else {
             X87_COMPARE("fcompp", sw, st(env, 0)->f, st(env, i)->f);
         }
-        host_end(special);
         take_status(env, sw, FPUS_CC);
         for (unsigned n = how & 3; n; n--) {
             pop(env);
@@ -537,11 +483,9 @@ void helper_fcom_st(CPUX86State *env, uint32_t i, uint32_t how)
     { \
         x87_check(env); \
         if (short_ok(env, 0)) { \
-            bool special = host_begin(env); \
             uint16_t sw; \
             __asm__ volatile("fldt %1\n\t" insn " %2\n\tfnstsw %0" \
                              : "=a"(sw) : "m"(st(env, 0)->f), "m"(v) : X87_CLOBBERS); \
-            host_end(special); \
             take_status(env, sw, FPUS_CC); \
             if (do_pop) { \
                 pop(env); \
@@ -557,7 +501,7 @@ DEFINE_COMPARE_MEM(ficom, uint32_t, "ficompl", 2)
 /* FCOMI, FUCOMI: new ZF, PF and CF.  @how: 1 pop, 4 FUCOMI; @flags: the old ones. */
 uint32_t helper_fcomi(CPUX86State *env, uint32_t i, uint32_t how, uint32_t flags)
 {
-    bool zf, pf, cf, special;
+    bool zf, pf, cf;
     uint16_t sw;
     X87Image img;
 
@@ -567,7 +511,6 @@ uint32_t helper_fcomi(CPUX86State *env, uint32_t i, uint32_t how, uint32_t flags
         x87_native_commit(env, &img);
         return flags;
     }
-    special = host_begin(env);
     if (how & 4) {
         __asm__ volatile("fldt %5\n\tfldt %4\n\tfucomip %%st(1), %%st\n\tfnstsw %0\n\tfstp %%st"
                          : "=&a"(sw), "=@ccz"(zf), "=@ccp"(pf), "=@ccc"(cf)
@@ -577,7 +520,6 @@ uint32_t helper_fcomi(CPUX86State *env, uint32_t i, uint32_t how, uint32_t flags
                          : "=&a"(sw), "=@ccz"(zf), "=@ccp"(pf), "=@ccc"(cf)
                          : "m"(st(env, 0)->f), "m"(st(env, i)->f) : X87_CLOBBERS);
     }
-    host_end(special);
     take_status(env, sw, 0);         /* C1 stays, as on Intel's processors */
     if (how & 1) {
         pop(env);
@@ -634,6 +576,7 @@ void helper_fldcw(CPUX86State *env, uint32_t cw)
 {
     x87_check(env);
     x87_set_control(env, cw);
+    x87_load_control(env);
 }
 
 uint32_t helper_fnstsw(CPUX86State *env)
@@ -650,6 +593,7 @@ void helper_fnclex(CPUX86State *env)
 void helper_fninit(CPUX86State *env)
 {
     x86_fpu_reset(env);
+    x87_load_control(env);
 }
 
 void helper_enter_mmx(CPUX86State *env)

@@ -5,7 +5,7 @@
  * A block ends at a change of control or mode, at its page's end (its last instruction may cross),
  * at TbRequest.max_insns, or when its IR grows long.  A branch back to its start is a loop inside it.
  */
-#include "target/i386/tcg/gen.h"
+#include "target/i386/tcg/gen-x87.h"
 
 #define GLOBAL64(index, field, heat_) [index] = { #field, offsetof(CPUX86State, field), IR_I64, heat_ }
 #define GLOBAL_REG(n, name_, heat_) [G_RAX + (n)] = { name_, offsetof(CPUX86State, regs[n]), IR_I64, heat_ }
@@ -20,6 +20,7 @@ static const IrGlobal x86_ir_globals[X86_N_GLOBALS] = {
     GLOBAL_REG(14, "r14", 7), GLOBAL_REG(15, "r15", 6),
     GLOBAL64(G_CC_DST, cc_dst, 4), GLOBAL64(G_CC_SRC, cc_src, 3), GLOBAL64(G_CC_SRC2, cc_src2, 0),
     [G_CC_OP] = { "cc_op", offsetof(CPUX86State, cc_op), IR_I32, 2, .byte = true },
+    GLOBAL64(G_FPIP, fpip, 0), GLOBAL64(G_FPDP, fpdp, 0),
     GLOBAL64(G_ES_BASE, segs[R_ES].base, 0), GLOBAL64(G_CS_BASE, segs[R_CS].base, 0),
     GLOBAL64(G_SS_BASE, segs[R_SS].base, 0), GLOBAL64(G_DS_BASE, segs[R_DS].base, 0),
     GLOBAL64(G_FS_BASE, segs[R_FS].base, 1), GLOBAL64(G_GS_BASE, segs[R_GS].base, 2),
@@ -61,6 +62,7 @@ const IrTarget x86_ir_target = {
     .stack_global = G_RSP,
     .restart_global = G_CC_OP,
     .restart_none = CC_OP_DYNAMIC,
+    .restart_mask = 0xff,
 };
 
 /* --- one block --- */
@@ -73,7 +75,7 @@ unsigned gen_mmu_index(uint64_t flags)
     return (flags & HF_SMAP) && !(flags & HF_AC) ? MMU_KSMAP_IDX : MMU_KNOSMAP_IDX;
 }
 
-static void gen_init(Gen *g, TbRequest *req, bool in_loop)
+static void gen_init(Gen *g, TbRequest *req, const X87Loop *loop)
 {
     uint64_t f = req->mode.flags;
 
@@ -91,10 +93,11 @@ static void gen_init(Gen *g, TbRequest *req, bool in_loop)
     g->one_insn = f & (HF_TF | HF_RF | HF_INHIBIT_IRQ);
     gen_flags_dynamic(g);
     ir_block_set_pc_width(g->b, g->code64 ? 64 : g->code32 ? 32 : 16);
-    g->in_loop = in_loop;
-    if (in_loop) {
+    g->in_loop = loop;
+    if (loop) {
         ir_loop_begin(g->b);
     }
+    x87_begin_block(g, loop);
 }
 
 static bool fetch(void *opaque, uint32_t delta, void *buf, unsigned n)
@@ -141,14 +144,14 @@ static const uint64_t *decode_features(const Gen *g)
     return g->req->cpu->kvm ? NULL : g->env->features;
 }
 
-/* True: it should be a loop (@in_loop), as it branches to its start. */
-static bool gen_block(TbRequest *req, bool in_loop)
+/* True: it should be a loop, as it branches to its start.  @loop: then, what was learned by making it once; @learned. */
+static bool gen_block(TbRequest *req, const X87Loop *loop, X87Loop *learned)
 {
     Gen g;
     Insn insn;
     X86Refusal refusal;
 
-    gen_init(&g, req, in_loop);
+    gen_init(&g, req, loop);
     const X86DecodeMode mode = {
         .code64 = g.code64, .code32 = g.code32, .prot = g.pe && !g.vm86, .features = decode_features(&g),
         .bytes = req->bytes, .n_bytes = req->bytes ? req->page_left : 0,
@@ -180,15 +183,18 @@ static bool gen_block(TbRequest *req, bool in_loop)
     } while (!g.ended);
     req->n_insns = g.n_insns;
     req->size = g.next;
-    return g.loops && !in_loop;
+    x87_end_block(&g, learned);
+    return g.loops && !loop;
 }
 
 void x86_translate(TbRequest *req)
 {
-    if (gen_block(req, false)) {
+    X87Loop learned, again;
+
+    if (gen_block(req, NULL, &learned)) {
         req->ir = tcg_block_begin(req->ctx);
         req->n_insns = 0;
-        gen_block(req, true);
+        gen_block(req, &learned, &again);
     }
 }
 
@@ -218,9 +224,18 @@ void x86_restore_state(Vcpu *cpu, uint64_t pc, const uint32_t params[2])
     CPUX86State *env = cpu->env;
 
     env->tcg.pc = env->hflags & HF_CS64 ? pc : (uint32_t)pc;
-    if (params[0] != CC_OP_DYNAMIC) {
-        env->cc_op = params[0];
+    if ((params[0] & 0xff) != CC_OP_DYNAMIC) {
+        env->cc_op = params[0] & 0xff;
     }
+    x87_restore_state(env, params[0] >> 8);
+}
+
+/* Helpers do with any register stack. */
+static void guard_failed(Vcpu *cpu)
+{
+    CPUX86State *env = cpu->env;
+
+    env->hflags |= HF_X87_CALLS;
 }
 
 const TcgCpuOps x86_tcg_ops = {
@@ -232,6 +247,7 @@ const TcgCpuOps x86_tcg_ops = {
     .in_user_mode = in_user_mode,
     .fetch_mmu_idx = x86_fetch_mmu_idx,
     .restore_state = x86_restore_state,
+    .guard_failed = guard_failed,
     .tlb_fill = x86_tlb_fill,
     .do_exception = x86_do_exception,
     .exec_interrupt = x86_exec_interrupt,

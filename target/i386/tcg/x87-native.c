@@ -108,10 +108,22 @@ static uint16_t status_with_summary(uint16_t sw, uint16_t cw)
     return sw & ~cw & FPUS_EXC ? sw | FPUS_ES | FPUS_B : sw;
 }
 
+/* SDM Vol.1 8.1.3 and 8.1.5: exception masks, rounding and precision control; ES. */
+void x87_control_changed(CPUX86State *env)
+{
+    env->tcg.guest_fpcw = (env->fpuc & 0xf00) | FPUC_ONE | FPUS_EXC;
+    if ((~env->fpuc & FPUS_EXC) || env->fpus & FPUS_ES) {
+        env->hflags |= HF_X87_CALLS;
+    } else {
+        env->hflags &= ~HF_X87_CALLS;
+    }
+}
+
 void x87_set_status(CPUX86State *env, uint16_t sw)
 {
     env->fpstt = sw >> 11 & 7;
     env->fpus = status_with_summary(sw & ~0x3800, env->fpuc);
+    x87_control_changed(env);
     x87_flags_changed();
 }
 
@@ -119,6 +131,7 @@ void x87_set_control(CPUX86State *env, uint16_t cw)
 {
     env->fpuc = (cw & FPUC_MASK) | FPUC_ONE;
     env->fpus = status_with_summary(env->fpus, env->fpuc);
+    x87_control_changed(env);
 }
 
 void x87_native_run(CPUX86State *env, X87Image *img, unsigned esc, unsigned modrm, void *mem, uint32_t *eflags)
@@ -135,6 +148,7 @@ void x87_native_run(CPUX86State *env, X87Image *img, unsigned esc, unsigned modr
         memcpy(img->st[i], st_const(env, i)->b, 10);
     }
     x87_stub_call(img, stub_for(esc, modrm), mem, &flags);
+    x87_load_control(env);
     if (eflags) {
         *eflags = flags & (CC_Z | CC_P | CC_C);
     }
@@ -148,7 +162,6 @@ void x87_native_commit(CPUX86State *env, const X87Image *img)
     for (unsigned i = 0; i < 8; i++) {
         memcpy(env->fpregs[(env->fpstt + i) & 7].b, img->st[i], 10);
     }
-    x87_flags_changed();        /* FNSAVE left the host's clear, which is a subset; the owner may differ */
 }
 
 void x87_native(CPUX86State *env, unsigned esc, unsigned modrm, void *mem)

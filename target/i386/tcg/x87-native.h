@@ -42,9 +42,23 @@ void x87_set_tag_word(CPUX86State *env, uint16_t tw);
 void x87_set_status(CPUX86State *env, uint16_t sw);
 void x87_set_control(CPUX86State *env, uint16_t cw);
 /*
- * The host's sticky x87 flags no longer are a subset of the guest's: called whenever the guest's
- * status word is set otherwise than by an operation.
+ * Called whenever the guest's status word is set otherwise than by an operation: the host's sticky flags are a subset of
+ * the guest's.
  */
-void x87_flags_changed(void);
+static inline void x87_flags_changed(void)
+{
+    __asm__ volatile("fnclex");
+}
+/* The host computes under the guest's rounding and precision control, all exceptions masked. */
+static inline void x87_load_control(const CPUX86State *env)
+{
+    __asm__ volatile("fldcw %0" : : "m"(env->tcg.guest_fpcw));
+}
+/* What entering translated code does: for tests that call helpers. */
+static inline void x87_enter(const CPUX86State *env)
+{
+    x87_flags_changed();
+    x87_load_control(env);
+}
 
 #endif

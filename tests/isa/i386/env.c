@@ -25,6 +25,7 @@ void isa_set_env(CPUX86State *env, const IsaState *in)
         env->fptags[n] = !(in->fx.ftw >> n & 1);
         memcpy(&env->fpregs[(env->fpstt + n) & 7], &in->fx.st[n], 10);
     }
+    x87_control_changed(env);
     x86_set_mxcsr(env, in->fx.mxcsr);
 }
 

@@ -14,9 +14,12 @@
 
 #define CODE_BUFFER (1 * MiB)
 #define MAX_BLOCKS  256
+#define MAX_BLOCK_SIZE (64 * KiB)
 
 typedef struct Block {
-    uint64_t pc;
+    uint64_t pc, mode;
+    uint32_t top;               /* the x87's as it was translated */
+    uint8_t tags[8];
     uint8_t *code;
     TcgCode tc;
 } Block;
@@ -305,6 +308,9 @@ static Block *translate(uint64_t pc)
     x86_tcg_ops.translate(&req);
     b = &blocks[n_blocks++];
     b->pc = pc;
+    b->mode = req.mode.flags;
+    b->top = cpu->env.fpstt;
+    memcpy(b->tags, cpu->env.fptags, 8);
     b->code = next_free;
     if (!tcg_block_compile(ctx, req.ir, next_free, buffer + CODE_BUFFER - next_free, &b->tc)) {
         g_error("block does not compile");
@@ -334,12 +340,27 @@ void guest_translate(const uint8_t *bytes, unsigned n, uint64_t mode_flags)
     }
 }
 
+/* A block's guess at the x87's register stack. */
+static bool guesses_right(const Block *b)
+{
+    return b->top == cpu->env.fpstt && !memcmp(b->tags, cpu->env.fptags, 8);
+}
+
+/* Mostly a block for the present register stack, now and then any, which then may find its guess wrong. */
 static Block *find_block(uint64_t pc)
 {
+    static unsigned turn;
+    bool any = turn++ % 8 == 0;
+    TbMode now;
+
+    x86_tcg_ops.get_mode(&cpu->parent, &(uint64_t){ 0 }, &now);
     for (unsigned n = 0; n < n_blocks; n++) {
-        if (blocks[n].pc == pc) {
+        if (blocks[n].pc == pc && blocks[n].mode == now.flags && (any || guesses_right(&blocks[n]))) {
             return &blocks[n];
         }
+    }
+    if (n_blocks == MAX_BLOCKS || next_free > buffer + CODE_BUFFER - MAX_BLOCK_SIZE) {
+        guest_new_code(mode);
     }
     return translate(pc);
 }
@@ -438,7 +459,9 @@ static void run(CPUX86State *env)
             return;
         }
         b = find_block(env->tcg.pc);
-        (void)enter(env, b->code);
+        if (enter(env, b->code) == TCG_EXIT_GUARD) {
+            x86_tcg_ops.guard_failed(&cpu->parent);
+        }
     }
 }
 

@@ -61,7 +61,8 @@ static void random_state(CPUX86State *env)
         env->fpregs[i] = random_reg();
         env->fptags[i] = rng() % 4 == 0;
     }
-    x87_flags_changed();
+    x87_control_changed(env);
+    x87_enter(env);
 }
 
 static uint64_t random_m64(void)
