@@ -100,6 +100,16 @@ static bool set_level(Object *obj, const Property *p, const Value *v, Error **er
     return true;
 }
 
+static bool migratable_changed(Object *obj, const Property *p, Error **errp)
+{
+    X86CPU *cpu = X86_CPU(obj);
+
+    if (!cpu->migratable) {
+        x86_model_unmigratable(x86_model_of_type(obj->type), cpu->env.features);
+    }
+    return true;
+}
+
 /* --- the table --- */
 
 const Property x86_cpu_properties[] = {
@@ -115,7 +125,8 @@ const Property x86_cpu_properties[] = {
     PROP_STRING("vendor", X86CPU, vendor, .help = "CPUID vendor, 12 characters"),
     PROP_STRING("model-id", X86CPU, model_id, .help = "CPUID brand string"),
     PROP_UINT64("tsc-frequency", X86CPU, tsc_hz, 0, .unit = "Hz", .help = "of the time stamp counter; TCG has one frequency only"),
-    PROP_BOOL("migratable", X86CPU, migratable, true, .help = "leave out what ties the guest to this host (TCG has nothing such)"),
+    PROP_BOOL("migratable", X86CPU, migratable, true, .changed = migratable_changed,
+              .help = "leave out what ties the guest to this host: the invariant TSC, of max and host"),
     PROP_BOOL("kvm", X86CPU, expose_kvm, true, .help = "show KVM's signature and paravirtual features"),
     PROP_BOOL("tcg-cpuid", X86CPU, expose_tcg, true, .help = "with kvm=off: show TCG's signature"),
     PROP_BOOL("vmware-cpuid-freq", X86CPU, leaf_freq, true, .help = "CPUID leaf 40000010H tells frequencies"),

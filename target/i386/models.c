@@ -16,13 +16,16 @@
 
 /*
  * What every model gets from running here: cheap timekeeping and interrupt delivery, no workarounds.
+ * Not the invariant TSC: it promises a rate that another host may not have, and managers do not save such a guest.
  * Translated code speculates across no privilege boundary of the guest's that the host does not guard, so
  * the guest need not: without arch-capabilities it pays for retpolines and page-table isolation.
  */
 #define PARAVIRT_FEATURES \
-    "hypervisor x2apic tsc-deadline tsc-adjust arat invtsc kvmclock kvmclock-stable-bit kvm-nopiodelay " \
+    "hypervisor x2apic tsc-deadline tsc-adjust arat kvmclock kvmclock-stable-bit kvm-nopiodelay " \
     "spec-ctrl arch-capabilities rdctl-no ibrs-all skip-l1dfl-vmentry ssb-no mds-no pschange-mc-no taa-no " \
     "sbdr-ssdp-no fbsdp-no psdp-no bhi-no pbrsb-no gds-no rfds-no"
+
+#define UNMIGRATABLE_8000_0007_EDX ((uint64_t)(1u << 8))       /* invtsc */
 
 /* --- versions --- */
 
@@ -114,10 +117,18 @@ void x86_model_load(const X86Model *m, X86ModelData *out)
         for (FeatureWord w = 0; w < FEATURE_WORDS; w++) {
             out->features[w] |= x86_supported_features(w);
         }
+        out->features[FEAT_8000_0007_EDX] &= ~UNMIGRATABLE_8000_0007_EDX;
         out->features[FEAT_1_ECX] &= ~(uint64_t)(1u << 3);      /* MONITOR only when asked for */
         out->features[FEAT_8000_0001_ECX] &= ~(uint64_t)(1u << 22);     /* TOPOEXT is for families from 17H on */
     }
     out->features[FEAT_1_EDX] &= ~(uint64_t)(1u << 28);         /* HT follows from the topology */
+}
+
+void x86_model_unmigratable(const X86Model *m, uint64_t features[FEATURE_WORDS])
+{
+    if (m->kind == MODEL_MAX || m->kind == MODEL_HOST) {
+        features[FEAT_8000_0007_EDX] |= x86_supported_features(FEAT_8000_0007_EDX) & UNMIGRATABLE_8000_0007_EDX;
+    }
 }
 
 /* --- types --- */

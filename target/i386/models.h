@@ -40,5 +40,7 @@ typedef struct X86ModelData {
 } X86ModelData;
 
 void x86_model_load(const X86Model *m, X86ModelData *out);
+/* Add what "max" and "host" have beyond that with migratable=off. */
+void x86_model_unmigratable(const X86Model *m, uint64_t features[FEATURE_WORDS]);
 
 #endif

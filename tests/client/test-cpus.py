@@ -56,7 +56,9 @@ class Models(unittest.TestCase):
             self.assertEqual(best['name'], 'base')
             self.assertTrue(all(best['props'][f] for f in EVERY_CPU))
             self.assertFalse(any(best['props'][f] for f in NOT_HERE))
-            self.assertEqual(best['props'], self.expand(q, 'max', {'migratable': False})['props'])
+            self.assertEqual({**best['props'], 'invtsc': True}, self.expand(q, 'max', {'migratable': False})['props'])
+            self.assertFalse(best['props']['invtsc'] or self.expand(q, 'EPYC', {'migratable': False})['props']['invtsc'])
+            self.assertTrue(self.expand(q, 'EPYC', {'invtsc': True})['props']['invtsc'])
             haswell = self.expand(q, 'Haswell-v2', {'aes': False, 'stepping': 7})['props']
             self.assertEqual((haswell['aes'], haswell['rtm'], haswell['avx2'], haswell['stepping']), (False, False, True, 7))
             self.assertEqual(haswell['model-id'], 'Intel Core Processor (Haswell, no TSX)')
