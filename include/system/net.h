@@ -177,6 +177,8 @@ void net_cleanup(void);
 void net_print_backends(FILE *out);         /* -netdev help */
 void net_print_models(FILE *out);           /* -nic model=help */
 
+/* Is there the back end "user"? */
+bool net_has_user(void);
 /* HMP's "info network", "info usernet", hostfwd_add and hostfwd_remove (@id NULL: the first user network). */
 void net_info(FILE *out);
 void net_user_info(FILE *out);

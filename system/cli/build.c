@@ -305,6 +305,30 @@ static bool add_net(Options *o, CliItem *item, Error **errp)
     return net_net_option(item->where, item->dict, errp);
 }
 
+bool wants_default_net(const Options *o, const Machine *m)
+{
+    return net_has_user() && !o->nodefaults && !o->netdevs && !o->nics && !o->nets && machine_info(m)->default_nic;
+}
+
+/* Who says nothing of networks gets one: the board's device at a user network, as by -net nic -net user. */
+static bool add_default_net(const Options *o, Machine *m, Error **errp)
+{
+    static const char *const types[] = { "nic", "user" };
+
+    if (!wants_default_net(o, m)) {
+        return true;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+        g_autoptr(Value) dict = value_dict();
+
+        value_dict_set_str(dict, "type", types[i]);
+        if (!net_net_option("the default network", dict, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --- accelerator --- */
 
 static bool try_accel(const char *name, const Value *props, bool last, bool *done, Error **errp)
@@ -976,6 +1000,7 @@ bool build_before_machine(Options *o, Error **errp)
         && for_items(o, o->netdevs, add_netdev, errp)
         && for_items(o, o->nics, add_nic, errp)
         && for_items(o, o->nets, add_net, errp)
+        && add_default_net(o, m, errp)
         && for_items(o, o->blockdevs, add_blockdev, errp)
         && for_items(o, o->drives, add_drive, errp) && add_default_cdrom(o, m, errp)
         && (!o->preconfig || set_cpus(o, m, errp));

@@ -3,6 +3,11 @@
  */
 #include "system/net/internal.h"
 
+bool net_has_user(void)
+{
+    return false;
+}
+
 void net_user_info(FILE *out)
 {
 }

@@ -197,11 +197,24 @@ class Devices(unittest.TestCase):
             self.assertEqual(os.listdir(folder), [])
 
     def test_a_nic_without_model_is_the_machine_s_default(self):
-        for machine in 'pc', 'q35':
+        for machine, model in ('pc', 'e1000'), ('q35', 'virtio-net-pci'):
             with quern.Quern('-machine', machine, '-S', '-nic', 'hubport,hubid=5,id=p') as q:
-                self.assertIn('model=virtio-net-pci', q.hmp('info network'))
+                self.assertIn(f'model={model}', q.hmp('info network'))
                 self.assertEqual(next(m for m in q.command('query-machines') if m.get('alias', m['name']) == machine)['default-ram-id'], 'pc.ram')
         self.assertIn('give model=', quern.run('-machine', 'microvm', '-display', 'none', '-nic', 'hubport,hubid=5')[2])
+
+    def test_who_says_nothing_has_a_network(self):
+        def networks(*args):
+            status, out, err = quern.run(*args, '-display', 'none', '-S', '-monitor', 'stdio', stdin='info network\rquit\r')
+            self.assertEqual((status, err), (0, ''))
+            return [line for line in out.replace('\r', '').split('\n') if line.startswith((' \\', 'hub'))]
+
+        for machine, model in ('pc', 'e1000'), ('q35', 'virtio-net-pci'):
+            self.assertEqual(networks('-machine', machine), [
+                'hub 0', f' \\ #hub0port0: {model}.0: index=0,type=nic,model={model},macaddr=52:54:00:12:34:56',
+                ' \\ #hub0port1: #net0: index=0,type=user,net=10.0.2.0,restrict=off'])
+        for args in (['-nodefaults'], ['-nic', 'none'], ['-net', 'none'], ['-machine', 'microvm'], ['-machine', 'none']):
+            self.assertEqual(networks('-machine', 'q35', *args), [])
 
     def test_nic_and_net_options(self):
         with quern.Quern(*Q35, '-nic', 'hubport,hubid=5,id=p,model=virtio-net-pci,mac=52:54:00:00:00:09',
