@@ -10,7 +10,7 @@ unsigned rnd(unsigned n)
 
 Node *gen_node(Gen *g, NodeKind kind)
 {
-    Node n = { .kind = kind, .label = -1, .code32 = g->code32 };
+    Node n = { .kind = kind, .label = -1, .mode = (uint8_t)g->mode };
 
     g_array_append_val(g->p->nodes, n);
     g->budget--;
@@ -19,7 +19,7 @@ Node *gen_node(Gen *g, NodeKind kind)
 
 unsigned gen_any(Gen *g)
 {
-    return rnd(g->code32 ? 8 : 16);
+    return rnd(g->mode != ISA_64 ? 8 : 16);
 }
 
 unsigned gen_dest(Gen *g)
@@ -50,12 +50,22 @@ Operand op_reg(unsigned reg)
     return (Operand){ .reg = (uint8_t)reg, .index = 0xff };
 }
 
+uint32_t mode_data_base(IsaMode mode)
+{
+    return mode == ISA_16 ? ISA_MEM_VA : 0;
+}
+
+uint32_t mode_code_base(IsaMode mode)
+{
+    return mode == ISA_16 ? ISA_CODE_VA : 0;
+}
+
 /* An address that is named: mostly in the data, at a page's edge more often than not. */
-static uint32_t absolute(unsigned align)
+static uint32_t absolute(const Gen *g, unsigned align)
 {
     uint32_t va = ISA_MEM_VA + (one_in(3) ? 4096 * (1 + rnd(2)) - 8 + rnd(16) : rnd(3 * 4096 - 128));
 
-    return va & ~(align - 1);
+    return (va & ~(align - 1)) - mode_data_base(g->mode);
 }
 
 Operand gen_mem(Gen *g, unsigned align)
@@ -73,15 +83,15 @@ Operand gen_mem(Gen *g, unsigned align)
             return o;
         }
         o.rip = one_in(2);
-        o.target = absolute(align);
+        o.target = absolute(g, align);
         o.disp = (int32_t)o.target;
         return o;
     }
     o.reg = pointers[rnd(ARRAY_SIZE(pointers))];
-    if (one_in(3) && !g->code32) {
+    if (one_in(3) && g->mode == ISA_64) {
         o.index = 12;                       /* R12 is small */
         o.scale = rnd(4);
-    } else if (g->code32 && one_in(8)) {
+    } else if (g->mode == ISA_32 && one_in(8)) {
         o.index = (uint8_t)rnd(3);          /* anything: mostly a fault, unless it was made small */
         o.scale = rnd(4);
     }
@@ -92,12 +102,39 @@ Operand gen_mem(Gen *g, unsigned align)
     return o;
 }
 
+/* SDM Vol.2 table 2-1: by BX, BP, SI or DI, or none. */
+static bool fits_16(const Operand *rm)
+{
+    return rm->index == 0xff && (rm->reg == 0xff || rm->reg == 3 || rm->reg >= 5) && rm->reg != 4;
+}
+
+static void put_modrm_16(Node *n, unsigned r, const Operand *rm)
+{
+    static const uint8_t code[8] = { [3] = 7, [5] = 6, [6] = 4, [7] = 5 };
+    unsigned mod;
+
+    if (rm->reg == 0xff) {
+        PUT(n, r | 6);
+        put_imm(n, (uint32_t)rm->disp, 2);
+        return;
+    }
+    mod = rm->disp == 0 && rm->reg != 5 ? 0 : rm->disp == (int8_t)rm->disp ? 1 : 2;
+    PUT(n, mod << 6 | r | code[rm->reg & 7]);
+    if (mod) {
+        put_imm(n, (uint32_t)rm->disp, mod);
+    }
+}
+
 static void put_modrm(Node *n, unsigned reg, const Operand *rm)
 {
     unsigned r = (reg & 7) << 3, mod;
 
     if (!rm->is_mem) {
         PUT(n, 0xc0 | r | (rm->reg & 7));
+        return;
+    }
+    if (n->mode == ISA_16 && !n->addr32) {
+        put_modrm_16(n, r, rm);
         return;
     }
     if (rm->rip) {
@@ -129,10 +166,23 @@ static void put_address_prefix(Node *n, const Operand *rm)
     static const uint8_t segments[] = { 0x26, 0x36, 0x3e, 0x2e };
 
     if (rm->is_mem && one_in(50)) {
-        PUT(n, segments[rnd(n->code32 ? 3 : 4)]);       /* CS is not writable, which is not checked (docs/devel/status.rst) */
+        PUT(n, segments[rnd(n->mode != ISA_64 ? 3 : 4)]);       /* CS is not writable, which is not checked (docs/devel/status.rst) */
     }
-    if (rm->is_mem && !n->code32 && one_in(40)) {
+    if (rm->is_mem && n->mode == ISA_64 && one_in(40)) {
         PUT(n, 0x67);
+    }
+    if (rm->is_mem && n->mode == ISA_16) {
+        n->addr32 = !fits_16(rm) || one_in(3);
+        if (n->addr32) {
+            PUT(n, 0x67);
+        }
+    }
+}
+
+void put_osize(Node *n, unsigned size)
+{
+    if (n->mode == ISA_16 ? size > 2 : size == 2) {
+        PUT(n, 0x66);
     }
 }
 
@@ -174,7 +224,7 @@ void put_vex(Node *n, uint8_t pp, unsigned w, unsigned l, unsigned map, uint8_t 
     unsigned last = (~vvvv & 15) << 3 | l << 2 | p;
 
     put_address_prefix(n, rm);
-    if (n->code32) {                        /* else these were LDS and LES; the register numbers are cut to 3 bits */
+    if (n->mode != ISA_64) {                        /* else these were LDS and LES; the register numbers are cut to 3 bits */
         reg &= 7;
         x = b = 0;
         last |= 0x40;
@@ -190,7 +240,7 @@ void put_vex(Node *n, uint8_t pp, unsigned w, unsigned l, unsigned map, uint8_t 
 
 void put_rex(Node *n, unsigned rex)
 {
-    if (!n->code32) {
+    if (n->mode == ISA_64) {
         PUT(n, 0x40 | rex);
     }
 }
@@ -199,6 +249,10 @@ void gen_lea_label(Gen *g, unsigned reg, int32_t label)
 {
     Node *n = gen_node(g, N_INSN);
 
+    put_osize(n, 4);
+    if (n->mode == ISA_16) {
+        PUT(n, 0x67);
+    }
     put_rex(n, 8 | bit3(reg) << 2);
     PUT(n, 0x8d, 0x05 | (reg & 7) << 3);
     n->rip_at = n->len;
@@ -208,7 +262,7 @@ void gen_lea_label(Gen *g, unsigned reg, int32_t label)
 
 Operand loop_counter(const Gen *g)
 {
-    return g->code32 ? (Operand){ .is_mem = true, .reg = 0xff, .index = 0xff, .disp = MEM_COUNTERS + 16 } : op_reg(15);
+    return g->mode != ISA_64 ? (Operand){ .is_mem = true, .reg = 0xff, .index = 0xff, .disp = (int32_t)(MEM_COUNTERS + 16 - mode_data_base(g->mode)) } : op_reg(15);
 }
 
 void gen_set_counter(Gen *g, uint32_t v)
@@ -216,6 +270,7 @@ void gen_set_counter(Gen *g, uint32_t v)
     Operand counter = loop_counter(g);
     Node *n = gen_node(g, N_INSN);
 
+    put_osize(n, 4);
     put_op(n, 0, 0, 0, 0xc7, 0, &counter, false);
     put_imm(n, v, 4);
 }
@@ -224,6 +279,7 @@ void gen_mov_imm(Gen *g, unsigned reg, uint32_t imm)
 {
     Node *n = gen_node(g, N_INSN);
 
+    put_osize(n, 4);
     if (reg >= 8) {
         PUT(n, 0x41);
     }

@@ -106,9 +106,7 @@ static void flags_of_shift(Node *n, const Row *row, unsigned count, bool w)
 /* @size: 1, 2, 4, 8.  Prefixes, opcode with its width bit, operand. */
 static void put_sized(Node *n, const Row *row, unsigned size, unsigned reg, const Operand *rm, bool has_byte_form)
 {
-    if (size == 2) {
-        PUT(n, 0x66);
-    }
+    put_osize(n, size);
     put_op(n, row->pp, size == 8, row->map, row->op | (has_byte_form && size > 1), reg, rm, size == 1);
 }
 
@@ -119,7 +117,7 @@ static unsigned random_size(const Gen *g, const Row *row, bool bytes)
     for (;;) {
         unsigned size = sizes[rnd(6)];
 
-        if (size <= (g->code32 ? 4 : 8) && (size > 1 || bytes) && (size != 2 || !(row->flags & NOT16))) {
+        if (size <= (g->mode != ISA_64 ? 4 : 8) && (size > 1 || bytes) && (size != 2 || !(row->flags & NOT16))) {
             return size;
         }
     }
@@ -163,9 +161,7 @@ static void gen_legacy(Gen *g, const Row *row)
         break;
     case RM_IMM:
         if (size > 1 && one_in(2)) {
-            if (size == 2) {
-                PUT(n, 0x66);
-            }
+            put_osize(n, size);
             put_op(n, 0, size == 8, 0, 0x83, row->digit, &rm, false);
             put_imm(n, imm, 1);
         } else {
@@ -195,8 +191,8 @@ static void gen_extend(Gen *g, const Row *row)
     Node *n = gen_node(g, N_INSN);
 
     begin(n, row);
-    if (size == 2 && row->shape == R_RM_BYTE) {
-        PUT(n, 0x66);
+    if (row->shape == R_RM_BYTE) {
+        put_osize(n, size);
     }
     put_op(n, row->pp, size == 8, row->map, row->op, reg, &rm, row->shape == R_RM_BYTE);
 }
@@ -234,8 +230,9 @@ static void gen_muldiv(Gen *g, const Row *row)
             put_op(n, 0, 0, 1, 0xb6, 0, &ax, false);
         } else if (row->digit == 7) {
             n = gen_node(g, N_INSN);            /* cwd, cdq, cqo */
-            if (size != 4) {
-                PUT(n, size == 8 ? 0x48 : 0x66);
+            put_osize(n, size);
+            if (size == 8) {
+                PUT(n, 0x48);
             }
             PUT(n, 0x99);
         } else {
@@ -262,7 +259,7 @@ static void gen_row(Gen *g)
 {
     const Row *row = &rows[rnd(ARRAY_SIZE(rows))];
 
-    if (g->code32 && row->op == 0x63) {
+    if (g->mode != ISA_64 && row->op == 0x63) {
         return;                             /* MOVSXD is ARPL there */
     }
     switch (row->shape) {
@@ -308,7 +305,7 @@ static void gen_lea(Gen *g)
 
     rm.index = rm.index == 4 ? 0xff : rm.index;
     n = gen_node(g, N_INSN);
-    if (one_in(8) && !g->code32) {
+    if (one_in(8) && g->mode == ISA_64) {
         PUT(n, 0x67);
     }
     if (size == 0) {
@@ -336,7 +333,7 @@ static void gen_small_index(Gen *g)
     bool sign = one_in(2);
     Node *n = gen_node(g, N_INSN);
 
-    put_op(n, 0, sign, 1, sign ? 0xbe : 0xb6, g->code32 ? rnd(3) : 12, &rm, true);
+    put_op(n, 0, sign, 1, sign ? 0xbe : 0xb6, g->mode != ISA_64 ? rnd(3) : 12, &rm, true);
 }
 
 /* What 64-bit mode has not: INC, DEC, decimal adjustments, PUSHA, POPA, BOUND, INTO. */
@@ -382,7 +379,7 @@ static void gen_short(Gen *g)
     unsigned k = rnd(ARRAY_SIZE(some) - 1);     /* XLAT last: AL added to RBX */
     Node *n;
 
-    if (g->code32 && (some[k].b[0] & 0xf0) == 0x40) {
+    if (g->mode != ISA_64 && ((some[k].b[0] & 0xf0) == 0x40 || some[k].b[1] == 0xc8)) {     /* BSWAP: not of 16 bits */
         gen_short32(g);
         return;
     }
@@ -403,6 +400,7 @@ static void gen_imul3(Gen *g)
 
     n->defines = C | O;
     n->undefines = ALL & ~(C | O);
+    put_osize(n, 4);
     put_op(n, 0, w, 0, byte ? 0x6b : 0x69, d, &rm, false);
     put_imm(n, imm, byte ? 1 : 4);
 }
@@ -410,21 +408,19 @@ static void gen_imul3(Gen *g)
 /* mov r, imm; mov r/m, imm */
 static void gen_move_imm(Gen *g)
 {
-    unsigned d = gen_dest(g), size = 1u << rnd(g->code32 ? 3 : 4);
+    unsigned d = gen_dest(g), size = 1u << rnd(g->mode != ISA_64 ? 3 : 4);
     Operand rm = one_in(2) ? gen_mem(g, 1) : op_reg(d);
     uint64_t imm = isa_interesting();
     Node *n;
 
-    if (one_in(4) && !g->code32) {
+    if (one_in(4) && g->mode == ISA_64) {
         n = gen_node(g, N_INSN);
         PUT(n, 0x48 | d >> 3, 0xb8 | (d & 7));
         put_imm(n, imm, 8);
         return;
     }
     n = gen_node(g, N_INSN);
-    if (size == 2) {
-        PUT(n, 0x66);
-    }
+    put_osize(n, size);
     put_op(n, 0, size == 8, 0, size == 1 ? 0xc6 : 0xc7, 0, &rm, size == 1);
     put_imm(n, imm, MIN(size, 4));
 }
@@ -441,6 +437,7 @@ static void gen_bit_test(Gen *g)
         n = gen_node(g, N_INSN);
         n->defines = ALL & ~A;
         n->undefines = A;
+        put_osize(n, 4);
         put_op(n, 0, 0, 0, 0x81, 4, &self, false);
         put_imm(n, 0x3ff, 4);
         if (rm.reg == r || rm.index == r) {
@@ -496,7 +493,7 @@ void gen_string(Gen *g)
 {
     static const uint8_t ops[] = { 0xa4, 0xaa, 0xac, 0xa6, 0xae };      /* MOVS STOS LODS CMPS SCAS */
     uint8_t op = ops[rnd(ARRAY_SIZE(ops))];
-    unsigned size = 1u << rnd(g->code32 ? 3 : 4), rep = rnd(4);
+    unsigned size = 1u << rnd(g->mode != ISA_64 ? 3 : 4), rep = rnd(4);
     bool compares = op == 0xa6 || op == 0xae;
     Node *n;
 
@@ -511,15 +508,13 @@ void gen_string(Gen *g)
         gen_mov_imm(g, 1, one_in(4) ? rnd(400) : rnd(40));
     }
     n = gen_node(g, N_INSN);
-    if (one_in(12) && !g->code32) {
-        PUT(n, 0x67);                       /* ECX, ESI, EDI: whose upper halves become 0 */
+    if (one_in(12) && g->mode != ISA_32) {
+        PUT(n, 0x67);                       /* ECX, ESI, EDI: in 64-bit code their upper halves become 0 */
     }
     if (rep) {
         PUT(n, rep == 1 ? 0xf2 : 0xf3);
     }
-    if (size == 2) {
-        PUT(n, 0x66);
-    }
+    put_osize(n, size);
     if (size == 8) {
         PUT(n, 0x48);
     }

@@ -21,11 +21,12 @@ static void gen_alu(Gen *g, unsigned size, const Operand *rm, bool store)
 
     n->defines = logic ? ALL & ~A : ALL;
     n->undefines = logic ? A : 0;
+    put_osize(n, size);
     if (imm) {
-        put_op(n, size == 2 ? 0x66 : 0, size == 8, 0, size == 1 ? 0x80 : 0x83, digit, rm, size == 1);
+        put_op(n, 0, size == 8, 0, size == 1 ? 0x80 : 0x83, digit, rm, size == 1);
         put_imm(n, rnd(256), 1);
     } else {
-        put_op(n, size == 2 ? 0x66 : 0, size == 8, 0, (uint8_t)(digit << 3 | (store ? 0 : 2) | (size > 1)), reg, rm, size == 1);
+        put_op(n, 0, size == 8, 0, (uint8_t)(digit << 3 | (store ? 0 : 2) | (size > 1)), reg, rm, size == 1);
     }
 }
 
@@ -35,7 +36,8 @@ static void gen_mov(Gen *g, unsigned size, const Operand *rm, bool store)
     bool imm = store && one_in(4);
     Node *n = gen_node(g, N_INSN);
 
-    put_op(n, size == 2 ? 0x66 : 0, size == 8, 0, (uint8_t)((imm ? 0xc6 : store ? 0x88 : 0x8a) | (size > 1)), imm ? 0 : reg, rm, size == 1);
+    put_osize(n, size);
+    put_op(n, 0, size == 8, 0, (uint8_t)((imm ? 0xc6 : store ? 0x88 : 0x8a) | (size > 1)), imm ? 0 : reg, rm, size == 1);
     if (imm) {
         put_imm(n, isa_interesting(), MIN(size, 4));
     }
@@ -127,6 +129,10 @@ static void gen_island(Gen *g)
     uint32_t reserved = g->reserved;
     Node *n;
 
+    if (g->mode == ISA_16) {
+        gen_members(g);                     /* the segments of data do not reach the code */
+        return;
+    }
     gen_lea_label(g, reg, island);
     gen_branch(g, N_JMP, 0, over);
     gen_place(g, island);

@@ -129,7 +129,7 @@ static void generate(Gen *g, bool vex)
     Node *n;
 
     if (p->flags & ALWAYS_AL && mem) {
-        rm = (Operand){ .is_mem = true, .reg = 0xff, .index = 0xff, .disp = ISA_MEM_VA + 16 * (int32_t)rnd(512) };
+        rm = (Operand){ .is_mem = true, .reg = 0xff, .index = 0xff, .disp = (int32_t)(ISA_MEM_VA - mode_data_base(g->mode)) + 16 * (int32_t)rnd(512) };
     }
     n = gen_node(g, N_INSN);
 
@@ -163,6 +163,7 @@ static void gen_ldmxcsr(Gen *g)
     }
     if (!store) {
         n = gen_node(g, N_INSN);            /* mov dword [m], v */
+        put_osize(n, 4);
         put_op(n, 0, 0, 0, 0xc7, 0, &rm, false);
         put_imm(n, v, 4);
     }
@@ -255,7 +256,7 @@ static void gen_fldcw(Gen *g)
         v &= ~rnd(64);
     }
     n = gen_node(g, N_INSN);
-    PUT(n, 0x66);
+    put_osize(n, 2);
     put_op(n, 0, 0, 0, 0xc7, 0, &rm, false);
     put_imm(n, v, 2);
     n = gen_node(g, N_INSN);

@@ -72,6 +72,7 @@ static void gen_push(Gen *g)
 
     switch (what) {
     case 0:
+        put_osize(n, 4);
         PUT(n, 0x68);
         put_imm(n, isa_interesting(), 4);
         break;
@@ -117,7 +118,7 @@ static void gen_flags_by_stack(Gen *g)
         return;
     }
     PUT(n, 0x68);                           /* push flags; popfq */
-    put_imm(n, 0x202 | (rnd(0x1000) & 0xcd5 & (one_in(4) ? ~0u : ~0x400u)), 4);
+    put_imm(n, 0x202 | (rnd(0x1000) & 0xcd5 & (one_in(4) ? ~0u : ~0x400u)), g->mode == ISA_16 ? 2 : 4);
     n = gen_node(g, N_INSN);
     n->defines = ALL;
     PUT(n, 0x9d);
@@ -309,10 +310,10 @@ static void gen_patch_in_loop(Gen *g)
     bool before = one_in(2), opcode = one_in(3);
     unsigned reg = gen_dest(g), what = rnd(4), other = gen_any(g);
     uint32_t reserved = g->reserved;
-    int32_t imm = g->code32 ? 2 : 3;        /* where the immediate stands */
+    int32_t imm = g->mode != ISA_64 ? 2 : 3;        /* where the immediate stands */
     Node *n;
 
-    if (reserved >> 16 & 1) {
+    if (reserved >> 16 & 1 || g->mode == ISA_16) {      /* the segments of 16-bit data do not reach the code */
         gen_integer(g);
         return;
     }
@@ -377,7 +378,7 @@ static void gen_self_modifying(Gen *g)
     int32_t insn = gen_new_label(g);
     unsigned reg = gen_dest(g);
     bool before = one_in(2);
-    int32_t imm = g->code32 ? 2 : 3;
+    int32_t imm = g->mode != ISA_64 ? 2 : 3;
     Node *n;
 
     for (unsigned k = 0; k < 2; k++) {
@@ -428,7 +429,9 @@ static void gen_shape(Gen *g)
     default:
         switch (rnd(4)) {
         case 0:
-            gen_self_modifying(g);
+            if (g->mode != ISA_16) {
+                gen_self_modifying(g);
+            }
             break;
         case 1:
             gen_patch_in_loop(g);
@@ -508,14 +511,15 @@ static bool define_flags(Gen *g)
     return false;
 }
 
-static Program *try_program(GArray *const forms[2], bool fallbacks)
+static Program *try_program(GArray *const forms[3], bool fallbacks)
 {
     g_autoptr(Program) p = program_new();
-    bool code32 = native_has_mode(ISA_32) && one_in(4);
-    Gen g = { .p = p, .forms = forms[code32], .code32 = code32, .fallbacks = fallbacks, .faults = one_in(3), .n_fn = rnd(4) };
+    IsaMode mode = one_in(4) ? ISA_32 : one_in(8) ? ISA_16 : ISA_64;
+    Gen g = { .p = p, .fallbacks = fallbacks, .faults = one_in(3), .n_fn = rnd(4) };
     uint8_t code[ISA_HOLE_SIZE];
 
-    p->code32 = code32;
+    p->mode = g.mode = native_has_mode(mode) ? mode : ISA_64;
+    g.forms = forms[g.mode];
     g.reserved = 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 12 | 1u << 15;
     g.fn = g.n_fn;
     choose_weights(&g);
@@ -530,7 +534,7 @@ static Program *try_program(GArray *const forms[2], bool fallbacks)
     return define_flags(&g) && program_layout(p, code) ? g_steal_pointer(&p) : NULL;
 }
 
-Program *gen_program(GArray *const forms[2], bool fallbacks)
+Program *gen_program(GArray *const forms[3], bool fallbacks)
 {
     Program *p;
 

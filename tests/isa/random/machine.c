@@ -80,16 +80,23 @@ static void make_page_tables(void)
     }
 }
 
-static void set_segments(CPUX86State *env, bool code32)
+static void set_segments(CPUX86State *env, IsaMode mode)
 {
-    const uint32_t data = DESC_G | DESC_B | DESC_P | 3 << DESC_DPL_SHIFT | DESC_S | DESC_W | DESC_A;
+    const uint32_t data = DESC_P | 3 << DESC_DPL_SHIFT | DESC_S | DESC_W | DESC_A;
+
+    static const uint16_t code[] = { ISA_SEL_CODE64, ISA_SEL_CODE32, ISA_SEL_CODE16 };
+    const uint32_t of_mode = mode == ISA_16 ? 0 : DESC_G | (mode == ISA_32 ? DESC_B : DESC_L), limit = mode == ISA_16 ? 0xffff : ~0u;
 
     for (unsigned seg = R_ES; seg <= R_GS; seg++) {
         bool null = seg == R_FS || seg == R_GS;
-        x86_load_seg_cache(env, seg, null ? 0 : ISA_SEL_DATA, 0, ~0u, data);
+        if (null || mode != ISA_16) {
+            x86_load_seg_cache(env, seg, null ? 0 : ISA_SEL_DATA, 0, ~0u, data | DESC_G | DESC_B);
+        } else {
+            x86_load_seg_cache(env, seg, ISA_SEL_DATA16, ISA_MEM_VA, limit, data);
+        }
     }
-    x86_load_seg_cache(env, R_CS, code32 ? ISA_SEL_CODE32 : ISA_SEL_CODE64, 0, ~0u,
-                       DESC_G | (code32 ? DESC_B : DESC_L) | DESC_P | 3 << DESC_DPL_SHIFT | DESC_S | DESC_CS | DESC_R | DESC_A);
+    x86_load_seg_cache(env, R_CS, code[mode], mode_code_base(mode), limit,
+                       of_mode | DESC_P | 3 << DESC_DPL_SHIFT | DESC_S | DESC_CS | DESC_R | DESC_A);
     env->gdt.limit = env->ldt.limit = env->idt.limit = 0;
     env->tr = (SegmentCache){ .selector = 0x40, .flags = DESC_P | 11 << DESC_TYPE_SHIFT };    /* a TSS without I/O bitmap */
 }
@@ -125,15 +132,15 @@ void machine_up(unsigned tb_size)
 }
 
 /* What isa_set_env() does not. */
-static void set_system(CPUX86State *env, const IsaState *in, bool code32)
+static void set_system(CPUX86State *env, const IsaState *in, IsaMode mode)
 {
     isa_set_env(env, in);
     if (env->cr[3] != PML4) {
         env->cr[3] = PML4;
         tcg_tlb_flush(&cpu->parent, TLB_FLUSH_STATE);
     }
-    set_segments(env, code32);                  /* code astray may have been in the kernel, by SYSCALL */
-    env->hflags = 3 | HF_PE | HF_LMA | (code32 ? HF_CS32 | HF_SS32 : HF_CS64);
+    set_segments(env, mode);                  /* code astray may have been in the kernel, by SYSCALL */
+    env->hflags = 3 | HF_PE | HF_LMA | (mode == ISA_64 ? HF_CS64 : mode == ISA_32 ? HF_CS32 | HF_SS32 : HF_ADDSEG);
     x86_update_hflags(env);
     env->old_exception = -1;
 }
@@ -147,14 +154,14 @@ static void put_code(const uint8_t *code)
     }
 }
 
-void machine_run(const IsaState *in, bool code32, const uint8_t *code, uint8_t *memory, IsaState *out, uint8_t *code_out)
+void machine_run(const IsaState *in, IsaMode mode, const uint8_t *code, uint8_t *memory, IsaState *out, uint8_t *code_out)
 {
     CPUX86State *env = &cpu->env;
 
     put_code(code);
     memcpy(mem + MEM_PA, memory, ISA_MEM_SIZE);
-    set_system(env, in, code32);
-    env->tcg.pc = ISA_CODE_VA + ISA_HOLE;
+    set_system(env, in, mode);
+    env->tcg.pc = ISA_CODE_VA + ISA_HOLE - mode_code_base(mode);
     cpu->parent.exception_index = -1;
     cpu->parent.stop = false;
     hung = false;
@@ -164,7 +171,7 @@ void machine_run(const IsaState *in, bool code32, const uint8_t *code, uint8_t *
     isa_get_env(env, out);
     out->vector = hung ? ISA_HANG : taken.vector;
     out->error_code = taken.error_code;
-    out->rip = hung ? env->tcg.pc : taken.rip;
+    out->rip = (hung ? env->tcg.pc : taken.rip) + mode_code_base(mode);
     out->cr2 = env->cr[2];
     memcpy(memory, mem + MEM_PA, ISA_MEM_SIZE);
     memcpy(code_out, mem + CODE_PA, ISA_HOLE_SIZE);
@@ -207,16 +214,17 @@ bool machine_strays(const Program *p, const IsaState *in, const uint8_t *code, c
 {
     CPUX86State *env = &cpu->env;
     const Node *from = NULL;
+    const uint32_t base = mode_code_base(p->mode);
     bool strays = false;
 
     put_code(code);
     memcpy(mem + MEM_PA, memory, ISA_MEM_SIZE);
-    set_system(env, in, p->code32);
-    env->tcg.pc = ISA_CODE_VA + ISA_HOLE;
+    set_system(env, in, p->mode);
+    env->tcg.pc = ISA_CODE_VA + ISA_HOLE - base;
     taken.vector = -1;
     cpu->parent.singlestep = SSTEP_ENABLE;
     for (unsigned steps = 0; steps < 100000 && !strays; steps++) {
-        from = node_at(p, env->tcg.pc);
+        from = node_at(p, env->tcg.pc + base);
         cpu->parent.exception_index = -1;
         cpu->parent.stop = false;
         n_runs++;
@@ -224,7 +232,7 @@ bool machine_strays(const Program *p, const IsaState *in, const uint8_t *code, c
         if (taken.vector >= 0) {
             break;
         }
-        strays = !may_follow(p, from, env->tcg.pc);
+        strays = !may_follow(p, from, env->tcg.pc + base);
     }
     cpu->parent.singlestep = 0;
     cpu->parent.exception_index = -1;

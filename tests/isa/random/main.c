@@ -62,10 +62,11 @@ static bool parse(int argc, char **argv, Options *o)
     return optind == argc;
 }
 
-static GArray *usable_forms(bool code32)
+static GArray *usable_forms(IsaMode mode)
 {
     GArray *all = g_array_new(false, false, sizeof(Form)), *forms = g_array_new(false, false, sizeof(Form));
     extern const Form __start_isa_forms[], __stop_isa_forms[];
+    const uint64_t of_mode[] = { [ISA_64] = 0, [ISA_32] = FORM_32, [ISA_16] = FORM_16 };
     bool amd = native_is_amd();             /* CPUID, which a virtual host makes slow */
 
     g_array_append_vals(all, __start_isa_forms, __stop_isa_forms - __start_isa_forms);
@@ -80,7 +81,7 @@ static GArray *usable_forms(bool code32)
         bool approximate = strstr(f->text, "rcp") || strstr(f->text, "rsqrt") || strstr(f->text, "dpp") || strstr(f->text, "0f 5") ||
             strstr(f->text, "0f 3a 4");
 
-        if ((f->flags & (FORM_32 | FORM_16)) == (code32 ? FORM_32 : 0) && !other_vendor && !approximate && !saves && !masked) {
+        if ((f->flags & (FORM_32 | FORM_16)) == of_mode[mode] && !other_vendor && !approximate && !saves && !masked) {
             g_array_append_val(forms, *f);
         }
     }
@@ -110,7 +111,7 @@ static void fail(const Options *o, uint64_t seed, Program *p, Case *c, Outcome *
 }
 
 /* Program and operands of one seed.  False: they disagree. */
-static bool run_one(const Options *o, GArray *const forms[2], uint64_t seed)
+static bool run_one(const Options *o, GArray *const forms[3], uint64_t seed)
 {
     static Outcome host, guest;
     static Case c;
@@ -121,7 +122,7 @@ static bool run_one(const Options *o, GArray *const forms[2], uint64_t seed)
     isa_seed(seed | 1);
     p = gen_program(forms, strcmp(o->host, "host") != 0);
     for (unsigned k = 0; k < CASES; k++) {
-        case_random(&c, p->code32);
+        case_random(&c, p->mode);
         machine_vary();
         g_assert(program_layout(p, code) && program_follow_flags(p, &where));
         if (!case_agrees(p, code, &c, &host, &guest, false)) {
@@ -145,7 +146,7 @@ int main(int argc, char **argv)
     const struct itimerval every = { { 0, 20000 }, { 0, 20000 } };
     gint64 end;
     bool runs_here;
-    GArray *forms[2];
+    GArray *forms[3];
     unsigned n, failed = 0;
 
 
@@ -164,8 +165,9 @@ int main(int argc, char **argv)
     compare_init();
     machine_up(o.tb_size);
     setitimer(ITIMER_VIRTUAL, &every, NULL);
-    forms[0] = usable_forms(false);
-    forms[1] = usable_forms(true);
+    for (unsigned mode = ISA_64; mode <= ISA_16; mode++) {
+        forms[mode] = usable_forms((IsaMode)mode);
+    }
     end = g_get_monotonic_time() + (gint64)o.seconds * G_USEC_PER_SEC;
     for (n = 0; o.only ? n < 1 : o.seconds ? g_get_monotonic_time() < end : n < o.n; n++) {
         uint64_t seed = o.only ? o.only : mix(o.seed + n * 0x9e3779b97f4a7c15ull) | 1;

@@ -22,7 +22,7 @@ Program *program_copy(const Program *p)
     g_array_append_vals(q->nodes, p->nodes->data, p->nodes->len);
     q->n_labels = p->n_labels;
     q->start = p->start;
-    q->code32 = p->code32;
+    q->mode = p->mode;
     return q;
 }
 
@@ -39,17 +39,23 @@ static bool is_jump(const Node *n)
     return n->kind == N_JCC || n->kind == N_JMP || n->kind == N_CALL || n->kind == N_LOOP;
 }
 
+/* Of a near displacement, with the opcode byte before it. */
+static uint32_t near_size(const Node *n)
+{
+    return n->mode == ISA_16 ? 3 : 5;
+}
+
 static uint32_t jump_size(const Node *n)
 {
     switch (n->kind) {
     case N_JCC:
-        return n->is_near ? 6 : 2;
+        return n->is_near ? 1 + near_size(n) : 2;
     case N_JMP:
-        return n->is_near ? 5 : 2;
+        return n->is_near ? near_size(n) : 2;
     case N_CALL:
-        return 5;
+        return near_size(n);
     default:
-        return n->is_near ? 2 + 2 + 5 : 2;      /* LOOP near; JMP over; JMP target */
+        return n->is_near ? 2 + 2 + near_size(n) : 2;      /* LOOP near; JMP over; JMP target */
     }
 }
 
@@ -103,7 +109,7 @@ static void write_jump(const Node *n, uint32_t target, uint8_t *code)
             return;
         }
         *c++ = 0xeb;                            /* jmp over */
-        *c++ = 5;
+        *c++ = (uint8_t)near_size(n);
         *c++ = 0xe9;
     } else if (n->kind == N_CALL) {
         *c++ = 0xe8;
@@ -117,7 +123,7 @@ static void write_jump(const Node *n, uint32_t target, uint8_t *code)
     } else {
         *c++ = 0xe9;
     }
-    memcpy(c, &rel, 4);
+    memcpy(c, &rel, n->mode == ISA_16 ? 2 : 4);
 }
 
 bool program_layout(Program *p, uint8_t *code)
@@ -134,10 +140,11 @@ bool program_layout(Program *p, uint8_t *code)
     }
     memset(code, 0xcc, ISA_HOLE_SIZE);
     if (p->start) {
-        int32_t rel = (int32_t)p->start - 5;
+        unsigned n = p->mode == ISA_16 ? 2 : 4;
+        int32_t rel = (int32_t)p->start - 1 - (int32_t)n;
 
         code[0] = 0xe9;
-        memcpy(code + 1, &rel, 4);
+        memcpy(code + 1, &rel, n);
     }
     for (unsigned i = 0; i < p->nodes->len; i++) {
         Node *n = PROGRAM_NODE(p, i);
@@ -147,9 +154,9 @@ bool program_layout(Program *p, uint8_t *code)
             continue;
         }
         if (n->rip_at) {
-            uint32_t base = ISA_CODE_VA + ISA_HOLE;
+            uint32_t base = ISA_CODE_VA + ISA_HOLE - mode_code_base(p->mode);
             uint32_t target = n->label >= 0 ? base + places[n->label] + (uint32_t)n->label_add : n->rip_target;
-            uint32_t rel = n->code32 ? target : target - (base + n->at + n->size);
+            uint32_t rel = n->mode != ISA_64 ? target : target - (base + n->at + n->size);
 
             memcpy(n->bytes + n->rip_at, &rel, 4);
         }

@@ -33,7 +33,8 @@ typedef struct Node {
     uint8_t rip_at;             /* of the displacement relative to the instruction's end; 0 = none */
     uint8_t op;                 /* condition of N_JCC, opcode of N_LOOP */
     bool is_near;               /* of jumps: 32-bit displacement even if 8 bits do */
-    bool code32;                /* of the program: no REX, addresses absolute instead of relative to RIP */
+    uint8_t mode;               /* of the program: without ISA_64 no REX, addresses absolute instead of relative to RIP */
+    bool addr32;                /* in 16-bit code, a memory operand's address is of 32 bits: it has the prefix */
     bool many;                  /* several instructions: a fault in them may find any flags */
     int32_t label;              /* of N_LABEL itself, or the target; -1 = none */
     int32_t label_add;
@@ -48,7 +49,7 @@ typedef struct Program {
     GArray *nodes;              /* of Node */
     int32_t n_labels;
     uint32_t start;             /* offset of the first node in the hole */
-    bool code32;                /* in a compatibility-mode segment */
+    IsaMode mode;               /* but for ISA_64, in compatibility-mode segments */
 } Program;
 
 #define PROGRAM_NODE(p, i) (&g_array_index((p)->nodes, Node, i))
@@ -77,7 +78,7 @@ typedef struct Gen {
     unsigned n_fn, fn;          /* functions; in which we are (n_fn: none) */
     bool fallbacks;             /* vector operations in C: no approximations */
     bool faults;                /* provoke some */
-    bool code32;
+    IsaMode mode;
 } Gen;
 
 /* In gen-*.c: append one instruction each. */
@@ -87,8 +88,8 @@ void gen_avx(Gen *g);
 void gen_x87(Gen *g);
 void gen_string(Gen *g);
 void gen_row_of_accesses(Gen *g);                       /* several instructions */
-/* @forms: of 64-bit and of 32-bit code. */
-Program *gen_program(GArray *const forms[2], bool fallbacks);
+/* @forms: by IsaMode. */
+Program *gen_program(GArray *const forms[3], bool fallbacks);
 
 /* gen.c, for the others */
 int32_t gen_new_label(Gen *g);
@@ -131,9 +132,14 @@ void put_vex(Node *n, uint8_t pp, unsigned w, unsigned l, unsigned map, uint8_t 
 void gen_mov_imm(Gen *g, unsigned reg, uint32_t imm);
 /* lea reg, [label] */
 void gen_lea_label(Gen *g, unsigned reg, int32_t label);
-/* REX, or nothing in 32-bit code, where there are no registers that need it. */
+/* REX, or nothing in other code, where there are no registers that need it. */
 void put_rex(Node *n, unsigned rex);
-/* What counts loops: R15, or memory in 32-bit code. */
+/* The prefix for operands of @size (1, 2, 4, 8), where the mode needs one. */
+void put_osize(Node *n, unsigned size);
+/* What a segment begins with: 0, but in 16-bit code. */
+uint32_t mode_data_base(IsaMode mode);
+uint32_t mode_code_base(IsaMode mode);
+/* What counts loops: R15, or memory where that does not exist. */
 Operand loop_counter(const Gen *g);
 void gen_set_counter(Gen *g, uint32_t v);
 
@@ -142,7 +148,7 @@ void gen_set_counter(Gen *g, uint32_t v);
 /* @tb_size in MiB. */
 void machine_up(unsigned tb_size);
 /* In @in->flags etc.; @code: the whole hole, @mem: all pages (also out). */
-void machine_run(const IsaState *in, bool code32, const uint8_t *code, uint8_t *mem, IsaState *out, uint8_t *code_out);
+void machine_run(const IsaState *in, IsaMode mode, const uint8_t *code, uint8_t *mem, IsaState *out, uint8_t *code_out);
 /*
  * Does the program, run an instruction at a time, ever go where no node begins, or return elsewhere than behind a call?
  * Then the flags that program.c takes for defined may be none.
@@ -165,7 +171,7 @@ typedef struct Outcome {
 
 extern unsigned n_unending;             /* cases whose run on the host had no end */
 void compare_init(void);
-void case_random(Case *c, bool code32);
+void case_random(Case *c, IsaMode mode);
 /* The program's hole was laid out.  Returns whether both agree; @show: print the differences. */
 bool case_agrees(const Program *p, const uint8_t *code, const Case *c, Outcome *host, Outcome *guest, bool show);
 /* Print what differs. */
