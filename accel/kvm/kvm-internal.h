@@ -64,6 +64,14 @@ typedef struct KvmRouting {
     void *eoi_opaque;
 } KvmRouting;
 
+/* Of one address space.  BQL. */
+typedef struct KvmIoEventfds {
+    MemoryListener listener;
+    int vm_fd;
+    bool pio, any_length;
+    GArray *present;            /* of struct kvm_ioeventfd: what the kernel has; NULL = not in use */
+} KvmIoEventfds;
+
 typedef struct KvmAccel {
     Accel parent;
 
@@ -74,6 +82,7 @@ typedef struct KvmAccel {
     int assist_mode;            /* property: KvmAssistMode */
     int irqchip;                /* property: KvmIrqchip */
     KvmRouting routing;
+    KvmIoEventfds memory_eventfds, port_eventfds;
     bool shadow_paging;         /* the estimate's assumption */
     bool started;
     uint64_t starts;            /* of the machine; BQL */
@@ -134,6 +143,10 @@ bool kvm_irqchip_start(KvmAccel *a, AccelIrqchip mode, bool wanted, Error **errp
 void kvm_irqchip_fini(KvmAccel *a);
 AccelIrqchip kvm_irqchip_mode(const Accel *accel);
 void kvm_irqchip_eoi(KvmAccel *a, uint8_t vector);
+
+/* ioeventfd.c: writes that signal. */
+void kvm_ioeventfds_init(KvmIoEventfds *s, int vm_fd, AddressSpace *as, bool pio);
+void kvm_ioeventfds_fini(KvmIoEventfds *s);
 
 /* debug.c: a debugger. */
 void kvm_debug_changed(Accel *accel, Vcpu *cpu, const CpuWatchpoint *watch, unsigned n_watch);

@@ -277,6 +277,10 @@ static bool kvm_start(Accel *accel, Error **errp)
     kvm_accounts_add(a);
     type_foreach(&vcpu_type, false, has_ops, &a->ops);  /* the host has one architecture */
     start_assist(a);
+    if (!a->native && ioctl(a->fd, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD) > 0) {
+        kvm_ioeventfds_init(&a->memory_eventfds, a->vm_fd, &address_space_memory, false);
+        kvm_ioeventfds_init(&a->port_eventfds, a->vm_fd, &address_space_io, true);
+    }
     return start_irqchip(a, errp);
 }
 
@@ -487,6 +491,9 @@ static void kvm_info(Accel *accel, FILE *f)
 
     fprintf(f, "runs %" PRIu64 "\nmemory slots %u of %u, at most %u, updates %" PRIu64 "\n", a->runs, a->slots.used, a->slots.n,
             a->slots.peak, a->slots.updates);
+    if (a->memory_eventfds.present) {
+        fprintf(f, "ioeventfds %u\n", a->memory_eventfds.present->len + a->port_eventfds.present->len);
+    }
     for (unsigned i = 0; i < KVM_EXIT_COUNTS; i++) {
         if (a->exits[i]) {
             fprintf(f, "exit %-16s %" PRIu64 "\n", kvm_exit_name(i), a->exits[i]);
@@ -521,6 +528,8 @@ static void kvm_accel_fini(Object *obj)
 
     kvm_assist_fini(a);
     kvm_irqchip_fini(a);
+    kvm_ioeventfds_fini(&a->memory_eventfds);
+    kvm_ioeventfds_fini(&a->port_eventfds);
     if (a->started) {
         vm_state_notify_remove(state_changed, a);
         kvm_accounts_remove(a);

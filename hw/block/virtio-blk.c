@@ -429,6 +429,7 @@ static bool virtio_blk_realize(Device *dev, Error **errp)
     }
     s->failed = g_queue_new();
     if (s->iothread) {
+        s->vdev.own_thread = true;
         s->kick = g_new0(BlkKick, 1);
         s->kick->s = s;
         iothread_work_init(&s->kick->work, on_kick, s->kick);

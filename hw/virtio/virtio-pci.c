@@ -5,14 +5,13 @@
  * A device directly on a root bus is transitional, one behind a PCIe port modern only, unless
  * disable-legacy / disable-modern say otherwise.
  */
-#include "hw/virtio/virtio.h"
+#include "hw/virtio/virtio-pci-internal.h"
 #include "hw/pci/msix.h"
 #include "util/log.h"
 
 #define VIRTIO_VENDOR_ID            0x1af4
 #define VIRTIO_MODERN_ID_BASE       0x1040
 #define MODERN_PAGE                 0x1000
-#define NOTIFY_MULTIPLIER           4
 
 /* struct virtio_pci_cap cfg_type, section 4.1.4 */
 enum { CAP_COMMON = 1, CAP_NOTIFY, CAP_ISR, CAP_DEVICE, CAP_PCI_CFG };
@@ -29,7 +28,7 @@ enum {
 /* Legacy header, section 4.1.4.10 */
 enum {
     LEGACY_HOST_FEATURES = 0, LEGACY_GUEST_FEATURES = 4, LEGACY_QUEUE_PFN = 8, LEGACY_QUEUE_NUM = 12,
-    LEGACY_QUEUE_SEL = 14, LEGACY_QUEUE_NOTIFY = 16, LEGACY_STATUS = 18, LEGACY_ISR = 19,
+    LEGACY_QUEUE_SEL = 14, LEGACY_QUEUE_NOTIFY = VIRTIO_PCI_LEGACY_NOTIFY, LEGACY_STATUS = 18, LEGACY_ISR = 19,
     LEGACY_CONFIG_VECTOR = 20, LEGACY_QUEUE_VECTOR = 22,
 };
 
@@ -79,7 +78,11 @@ static uint16_t checked_vector(const VirtioPci *p, uint32_t v)
 
 static void proxy_set_status(VirtioPci *p, uint8_t status)
 {
+    if (!status) {
+        virtio_pci_notify_drop(p);
+    }
     virtio_set_status(p->vdev, status);
+    virtio_pci_notify_update(p);
     update_intx(p);
 }
 
@@ -238,7 +241,7 @@ static uint64_t notify_read(void *opaque, hwaddr addr, unsigned size)
 
 static void notify_write(void *opaque, hwaddr addr, uint64_t v, unsigned size)
 {
-    virtio_queue_kick(((VirtioPci *)opaque)->vdev, addr / NOTIFY_MULTIPLIER);
+    virtio_queue_kick(((VirtioPci *)opaque)->vdev, addr / VIRTIO_PCI_NOTIFY_MULTIPLIER);
 }
 
 static const MemoryRegionOps notify_ops = {
@@ -424,7 +427,7 @@ static bool realize_modern(VirtioPci *p, Error **errp)
             return false;
         }
         if (caps[i].type == CAP_NOTIFY) {
-            pci_set_long(p->pci.config + pos + 16, NOTIFY_MULTIPLIER);
+            pci_set_long(p->pci.config + pos + 16, VIRTIO_PCI_NOTIFY_MULTIPLIER);
         }
     }
     p->cfg_cap = pos;
@@ -517,6 +520,7 @@ static bool virtio_pci_realize(Device *dev, Error **errp)
     if (p->legacy_on) {
         realize_legacy(p);
     }
+    virtio_pci_notify_realize(p);
     return true;
 fail:
     device_unrealize(&p->vdev->dev);
@@ -527,6 +531,7 @@ static void virtio_pci_unrealize(Device *dev)
 {
     VirtioPci *p = VIRTIO_PCI(dev);
 
+    virtio_pci_notify_unrealize(p);
     device_unrealize(&p->vdev->dev);
     msix_uninit(&p->pci);
 }
@@ -551,6 +556,7 @@ static void virtio_pci_reset_hold(Device *dev, ResetType type)
 {
     VirtioPci *p = VIRTIO_PCI(dev);
 
+    virtio_pci_notify_drop(p);
     virtio_reset(p->vdev);
     msix_reset(&p->pci);
     update_intx(p);
@@ -572,6 +578,7 @@ static const Property virtio_pci_properties[] = {
     PROP_ON_OFF_AUTO("disable-legacy", VirtioPci, disable_legacy, ON_OFF_AUTO_AUTO, .help = "no legacy interface"),
     PROP_BOOL("disable-modern", VirtioPci, disable_modern, false, .help = "no virtio 1.0 interface"),
     PROP_UINT32("vectors", VirtioPci, vectors, UINT32_MAX, .help = "MSI-X vectors; 4294967295 = by device"),
+    PROP_BOOL("ioeventfd", VirtioPci, ioeventfd, true, .help = "notifications do not stop the guest's CPU, where the accelerator can"),
     PROP_FIXED(bool, "aer", false, .help = "advanced error reporting"),
     PROP_FIXED(bool, "ats", false, .help = "address translation service"),
     PROP_FIXED(bool, "page-per-vq", false, .help = "a page of its own for each queue's notifications"),

@@ -88,7 +88,7 @@ struct MemoryRegion {
     RamBlock *ram;                  /* RAM, ROM, ROM_DEVICE */
     RamDiscardManager *rdm;         /* which parts hold memory (system/ram-discard.h); NULL = all; RCU */
     uint8_t dirty_log_mask;         /* of DIRTY_* clients */
-    bool flush_coalesced;
+    GArray *eventfds;               /* of MemoryEventfd; NULL = none; BQL */
 };
 
 /* Clients of dirty tracking. */
@@ -155,6 +155,21 @@ void memory_region_set_readonly(MemoryRegion *mr, bool readonly);
 void memory_region_set_alias_offset(MemoryRegion *mr, hwaddr offset);
 /* Before mapping: ranges through the alias @mr are never joined with their neighbours (one memory slot each). */
 void memory_region_set_unmergeable(MemoryRegion *mr);
+/*
+ * A write of @size bytes (0: of any size) at @addr of a region, of @value if .match, signals @fd.  The accelerator may have it
+ * so for the guest's CPUs, and then the write does not come to the region's callback; other writes do as ever.
+ */
+typedef struct MemoryEventfd {
+    hwaddr addr;
+    unsigned size;
+    bool match;
+    uint64_t value;
+    int fd;                         /* borrowed, as long as it is set */
+} MemoryEventfd;
+/* All those of @mr, instead of the ones before.  @n 0: none.  BQL. */
+void memory_region_set_eventfds(MemoryRegion *mr, const MemoryEventfd *e, unsigned n);
+/* Does the accelerator make use of them? */
+bool memory_eventfds_used(void);
 void memory_region_rom_device_set_romd(MemoryRegion *mr, bool romd);
 static inline uint64_t memory_region_size(const MemoryRegion *mr)
 {
@@ -246,6 +261,8 @@ struct MemoryListener {
     void (*commit)(MemoryListener *l);                              /* after the new view is published */
     /* Some RAM of the view was given back or brought back: what was remembered of its host addresses is stale. */
     void (*population_changed)(MemoryListener *l);
+    /* Ranges' MemoryRegion.eventfds are others; they also come and go with ranges. */
+    void (*eventfds_changed)(MemoryListener *l);
     void (*log_start)(MemoryListener *l, const FlatRange *r, unsigned client);
     void (*log_stop)(MemoryListener *l, const FlatRange *r, unsigned client);
     void (*log_sync)(MemoryListener *l, const FlatRange *r);

@@ -184,19 +184,40 @@ const FlatView *address_space_view_rcu(AddressSpace *as)
     return rcu_dereference(as->view);
 }
 
-void memory_population_changed(void)
+/* Call the hook at @hook of each listener that has it; how many have. */
+static unsigned call_listeners(size_t hook, bool call)
 {
+    unsigned n = 0;
+
     for (unsigned i = 0; spaces && i < spaces->len; i++) {
         const AddressSpace *as = g_ptr_array_index(spaces, i);
 
         for (unsigned j = 0; j < as->listeners->len; j++) {
             MemoryListener *l = g_ptr_array_index(as->listeners, j);
+            void (*fn)(MemoryListener *l) = *(void (**)(MemoryListener *))((char *)l + hook);
 
-            if (l->population_changed) {
-                l->population_changed(l);
+            if (fn && call) {
+                fn(l);
             }
+            n += fn != NULL;
         }
     }
+    return n;
+}
+
+void memory_eventfds_changed(void)
+{
+    call_listeners(offsetof(MemoryListener, eventfds_changed), true);
+}
+
+bool memory_eventfds_used(void)
+{
+    return call_listeners(offsetof(MemoryListener, eventfds_changed), false) != 0;
+}
+
+void memory_population_changed(void)
+{
+    call_listeners(offsetof(MemoryListener, population_changed), true);
 }
 
 static void range_sync_dirty(const AddressSpace *as, const FlatRange *r)

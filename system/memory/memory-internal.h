@@ -21,5 +21,6 @@ void ram_block_free(RamBlock *rb);
 
 /* Tell the listeners of all address spaces. */
 void memory_population_changed(void);
+void memory_eventfds_changed(void);
 
 #endif

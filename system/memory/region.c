@@ -128,6 +128,7 @@ void memory_region_fini(MemoryRegion *mr)
         mr->ram = NULL;
     }
     g_clear_pointer(&mr->name, g_free);
+    g_clear_pointer(&mr->eventfds, g_array_unref);
 }
 
 /* --- changes --- */
@@ -196,6 +197,19 @@ DEFINE_SETTER(memory_region_set_address, hwaddr, addr)
 DEFINE_SETTER(memory_region_set_readonly, bool, readonly)
 DEFINE_SETTER(memory_region_set_alias_offset, hwaddr, alias_offset)
 DEFINE_SETTER(memory_region_rom_device_set_romd, bool, romd_mode)
+
+void memory_region_set_eventfds(MemoryRegion *mr, const MemoryEventfd *e, unsigned n)
+{
+    if (!n && !mr->eventfds) {
+        return;
+    }
+    g_clear_pointer(&mr->eventfds, g_array_unref);
+    if (n) {
+        mr->eventfds = g_array_new(false, false, sizeof(*e));
+        g_array_append_vals(mr->eventfds, e, n);
+    }
+    memory_eventfds_changed();
+}
 
 void memory_region_set_unmergeable(MemoryRegion *mr)
 {

@@ -181,6 +181,26 @@ def test_stop_reset_and_plug_on(folder):
     stop_reset_and_plug(folder, 'on')
 
 
+def test_ioeventfd(folder):
+    """A kick of the legacy interface (irq-kernel.c) signals an eventfd, while the machine runs and it is wanted."""
+    for wanted in ('on', 'off'):
+        log = os.path.join(folder, f'log-{wanted}')
+        with quern.Quern('-machine', 'pc', '-accel', 'kvm,assist=insn', '-m', '32', '-kernel', kernel(folder), '-serial', 'null',
+                         '-debugcon', f'file:{log}', '-device', f'virtio-rng-pci,addr=5,ioeventfd={wanted}') as q:
+            def n():
+                return int(re.search(r'^ioeventfds (\d+)', q.hmp('info kvm'), re.M)[1])
+            wait_for(lambda: 'nmi please' in read(log))
+            assert 'ok MSI-X of a device' in read(log), read(log)
+            assert n() == (wanted == 'on')
+            q.command('stop')
+            assert n() == 0
+            q.command('cont')
+            assert n() == (wanted == 'on')
+            q.command('system_reset')
+            q.wait_event('RESET')
+            wait_for(lambda: read(log).count('ok MSI-X of a device') == 2)
+
+
 def test_wrong_mode(folder):
     status, _, err = quern.run('-machine', 'none', '-accel', 'kvm,kernel-irqchip=sometimes', '-display', 'none')
     assert (status, err.count('\n')) == (1, 1) and 'kernel-irqchip' in err and 'sometimes' in err, err
@@ -190,7 +210,7 @@ def test_wrong_mode(folder):
 
 TESTS = [test_translator, test_kvm_by_default, test_off_2_cpus, test_split, test_split_2_cpus, test_on, test_on_2_cpus, test_firmware_on,
          test_firmware_on_2_cpus, test_firmware_split, test_firmware_split_2_cpus, test_stop_reset_and_plug_split,
-         test_stop_reset_and_plug_on, test_wrong_mode]
+         test_stop_reset_and_plug_on, test_ioeventfd, test_wrong_mode]
 
 
 def main():

@@ -97,6 +97,7 @@ struct VirtioDevice {
     uint64_t offered;                   /* all that is offered */
     VirtQueue **queues;
     unsigned n_queues;
+    bool own_thread;                    /* a kick wakes a thread of the device's own, and returns */
 
     /* guest-visible state */
     uint8_t status;
@@ -215,6 +216,8 @@ typedef struct VirtioPciInfo {
     VirtioPciMode mode;
 } VirtioPciInfo;
 
+typedef struct VirtioPciNotify VirtioPciNotify;
+
 /* The PCI proxy; the device itself follows it in the same object. */
 typedef struct VirtioPci {
     PCIDevice pci;
@@ -223,6 +226,8 @@ typedef struct VirtioPci {
     MemoryRegion legacy_io, modern_mem, common, isr, device, notify;
     int disable_legacy;                 /* OnOffAuto */
     bool disable_modern;
+    bool ioeventfd;
+    VirtioPciNotify *notify_fds;  /* while notifications are eventfds */
     uint32_t vectors;                   /* UINT32_MAX = by device */
     bool legacy_on, modern_on;
     uint8_t cfg_cap;                    /* offset of VIRTIO_PCI_CAP_PCI_CFG */
