@@ -232,12 +232,19 @@ void ir_exit_indirect(IrBlock *b, IrVal pc)
 
 void ir_exit_return(IrBlock *b, IrVal pc)
 {
-    exit_to(b, IR_OP_exit_indirect, pc);
+    exit_to(b, IR_OP_exit_return, pc);
 }
 
-void ir_push_return(IrBlock *b, int64_t pc_delta)
+void ir_push_return(IrBlock *b, unsigned slot, IrVal pc, int64_t pc_delta, uint32_t page_offset)
 {
-    /* a hint: returns find their way by the jump cache */
+    IrOp *op = build_op(b, IR_OP_push_return, IR_I64);
+
+    assert(ir_type(b, pc) == IR_I64 && slot < IR_DIRECT_SLOTS && pc_delta == (int32_t)pc_delta);
+    op->in[0] = ir_id(pc);
+    op->n_in = 1;
+    op->aux = slot;
+    op->disp = TCG_RETURN_CACHE_HASH(page_offset);
+    op->k = pc_delta;
 }
 
 void ir_exit_loop(IrBlock *b, IrVal pc)

@@ -159,6 +159,7 @@ static bool emit(TcgContext *c, TcgCode *out)
     memset(c->told_dirty, 0, sizeof(c->told_dirty));
     c->out = out;
     c->short_jump = NULL;
+    c->return_at = NULL;
     c->flags.end = NULL;
     ra_begin(c);
     out_guards(c);

@@ -131,6 +131,8 @@ struct TcgContext {
     SlowStub stubs[TCG_MAX_OPS];
     SideExit side_exits[MAX_SIDE_EXITS];
     SideExit leaves[MAX_LEAVES];                /* of probes; their jumps are the stubs' */
+    uint8_t *return_at;             /* the displacement to the code by which the block's call is returned from; NULL = no call */
+    const IrOp *return_op;
     KeptGlobal kept[MAX_KEPT];
     LabelFix fixes[MAX_FIXES];
     DataBytes data[MAX_FIXES];                  /* ascending */

@@ -111,6 +111,9 @@ static void dump_details(IrBlock *b, const IrOp *op, FILE *f)
         fprintf(f, ", %s, slot %u, pc%+" PRId64 "%s", cond_name[op->cond], op->aux, op->k,
                 op->disp & IR_EXIT_POLL ? ", poll" : "");
         break;
+    case IR_OP_push_return:
+        fprintf(f, " [%d], slot %u, pc%+" PRId64, op->disp, op->aux, op->k);
+        break;
     case IR_OP_exit_direct:
         fprintf(f, " slot %u, pc%+" PRId64 "%s", op->aux, op->k, op->cond & IR_EXIT_POLL ? ", poll" : "");
         break;

@@ -191,6 +191,16 @@ static void wake_waiters(CodeCache *c)
     }
 }
 
+/* From @epoch on code memory may be used again that this vCPU's return cache still leads to. */
+static void see_epoch(TcgCpuState *t, uint64_t epoch)
+{
+    if (t->returns_epoch != epoch) {
+        t->returns_epoch = epoch;
+        tcg_env_forget_returns(t->env);
+    }
+    __atomic_store_n(&t->epoch_seen, epoch, __ATOMIC_SEQ_CST);
+}
+
 /* At the top of the run loop.  The epoch is read before anything is looked up. */
 void code_cache_pass(CodeCache *c, TcgCpuState *t)
 {
@@ -198,7 +208,7 @@ void code_cache_pass(CodeCache *c, TcgCpuState *t)
 
     if (unlikely(t->epoch_seen != epoch)) {
         t->last_tb = 0;                 /* its unit may be recycled from here on */
-        __atomic_store_n(&t->epoch_seen, epoch, __ATOMIC_SEQ_CST);
+        see_epoch(t, epoch);
         wake_waiters(c);
     }
 }
@@ -206,7 +216,7 @@ void code_cache_pass(CodeCache *c, TcgCpuState *t)
 /* Pairs with the evictor: it makes blocks unfindable, then reads epoch_seen; we do it the other way round. */
 void code_cache_enter(CodeCache *c, TcgCpuState *t)
 {
-    __atomic_store_n(&t->epoch_seen, __atomic_load_n(&c->epoch, __ATOMIC_ACQUIRE), __ATOMIC_SEQ_CST);
+    see_epoch(t, __atomic_load_n(&c->epoch, __ATOMIC_ACQUIRE));
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 

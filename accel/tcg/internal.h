@@ -28,7 +28,7 @@ typedef struct TbKey {
 } __attribute__((packed, aligned(4))) TbKey;
 
 enum { JC_NONE = 0xffff, JC_MANY = 0xfffe };    /* Tb.jc_index */
-_Static_assert(1u << TCG_JUMP_CACHE_BITS <= JC_MANY, "every index has a number of its own");
+#define JC_GRAIN (1u << (TCG_JUMP_CACHE_BITS > 15 ? TCG_JUMP_CACHE_BITS - 15 : 0))
 #define TB_CODE_MAX 0xfff0                      /* bytes of one block's code */
 
 /*
@@ -434,6 +434,7 @@ struct TcgCpuState {
     PhysCacheEntry phys_cache[PHYS_CACHE_SIZE];
 
     /* atomic */
+    uint64_t returns_epoch;     /* when the return cache was emptied last */
     uint64_t epoch_seen;        /* UINT64_MAX: holds no block and runs no code */
     uint32_t running;           /* may touch guest memory by generated code */
     uint32_t native_turn;       /* odd: another accelerator runs the CPU, with pages lent to it */

@@ -152,7 +152,7 @@ void tlb_jump_cache_add(TcgCpuState *t, uint64_t pc, uint64_t linear, Tb *tb)
 
     jc_note_pages(t, linear, tb->two_pages);
     e = tlb_jump_cache_entry(t, pc, tb->key.cflags, &tag);
-    note_jc_index(tb, (uint16_t)(e - t->env->jump_cache));
+    note_jc_index(tb, (uint16_t)((e - t->env->jump_cache) / JC_GRAIN));
     __atomic_store_n(&e->tag, TCG_JUMP_CACHE_EMPTY, __ATOMIC_RELAXED);
     __atomic_store_n(&e->code, tb_rx(t->cache, tb), __ATOMIC_RELEASE);
     __atomic_store_n(&e->tag, tag, __ATOMIC_RELEASE);
@@ -162,11 +162,12 @@ void tlb_jump_cache_add(TcgCpuState *t, uint64_t pc, uint64_t linear, Tb *tb)
     }
 }
 
-void tlb_jump_cache_purge_range(TcgCpuState *t, const uint8_t *start, size_t len)
+/* Drop entries @k to @end - 1 if their code lies in the @len bytes from @start. */
+static void purge_entries(TcgCpuState *t, unsigned k, unsigned end, const uint8_t *start, size_t len)
 {
     TcgJumpCacheEntry *jc = t->env->jump_cache;
 
-    for (unsigned k = 0; k < 1u << TCG_JUMP_CACHE_BITS; k++) {
+    for (; k < end; k++) {
         const uint8_t *code = __atomic_load_n(&jc[k].code, __ATOMIC_RELAXED);
 
         if ((uintptr_t)code - (uintptr_t)start < len) {
@@ -175,14 +176,19 @@ void tlb_jump_cache_purge_range(TcgCpuState *t, const uint8_t *start, size_t len
     }
 }
 
+void tlb_jump_cache_purge_range(TcgCpuState *t, const uint8_t *start, size_t len)
+{
+    purge_entries(t, 0, 1u << TCG_JUMP_CACHE_BITS, start, len);
+}
+
 void tlb_jump_cache_purge_tb(TcgCpuState *t, const Tb *tb, const void *entry)
 {
     unsigned k = __atomic_load_n(&tb->jc_index, __ATOMIC_SEQ_CST);
 
     if (k == JC_MANY) {
         tlb_jump_cache_purge_range(t, entry, 1);
-    } else if (k != JC_NONE && __atomic_load_n(&t->env->jump_cache[k].code, __ATOMIC_RELAXED) == entry) {
-        __atomic_store_n(&t->env->jump_cache[k].tag, TCG_JUMP_CACHE_EMPTY, __ATOMIC_RELEASE);
+    } else if (k != JC_NONE) {
+        purge_entries(t, k * JC_GRAIN, (k + 1) * JC_GRAIN, entry, 1);
     }
 }
 

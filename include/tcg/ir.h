@@ -332,8 +332,11 @@ void ir_exit_if(IrBlock *b, IrCond c, IrVal x, IrVal y, unsigned slot, int64_t p
 void ir_exit_indirect(IrBlock *b, IrVal pc);
 /* The same where the pc is a call's return address: pairs with ir_push_return. */
 void ir_exit_return(IrBlock *b, IrVal pc);
-/* A guest call: remember that block start + @pc_delta will be returned to.  A hint. */
-void ir_push_return(IrBlock *b, int64_t pc_delta);
+/*
+ * A guest call: @pc, which is block start + @pc_delta in the block's page, will be returned to, by @slot of this
+ * block.  @page_offset: @pc within its page.  At most one in a block.
+ */
+void ir_push_return(IrBlock *b, unsigned slot, IrVal pc, int64_t pc_delta, uint32_t page_offset);
 /*
  * Back to the run loop at @pc, which looks at interrupts and mode afresh.  Required after anything
  * that may change the mode (CR writes, far jumps, interrupt-flag enabling, ...).

@@ -51,13 +51,21 @@ typedef struct TcgJumpCacheEntry {
     /* In the executable mapping.  Of an empty entry whose tag a guest could aim at: TcgEnv.stub[TCG_STUB_LOOKUP]. */
     void *code;
 } TcgJumpCacheEntry;
-#define TCG_JUMP_CACHE_BITS 15
+#define TCG_JUMP_CACHE_BITS 17
 /*
  * Index of @pc in the jump cache; the emitter does the same.  Near code has near entries: spread by a
  * product, they would take a page of the host each.
  */
 #define TCG_JUMP_CACHE_UNSHARED (1u << (TCG_JUMP_CACHE_BITS - 1))   /* xor'ed to the index of a block that shares no probes */
-#define TCG_JUMP_CACHE_HASH(pc) (((pc) ^ ((pc) >> TCG_JUMP_CACHE_BITS)) & ((1u << TCG_JUMP_CACHE_BITS) - 1))
+#define TCG_JUMP_CACHE_HASH(pc) (((uint32_t)(pc) ^ ((uint32_t)(pc) >> TCG_JUMP_CACHE_BITS)) & ((1u << TCG_JUMP_CACHE_BITS) - 1))
+
+/*
+ * The return cache: a call notes where it will be returned to at the entry of that pc's low bits, in the same form; the
+ * code leads on to the block there, by a direct exit of the calling block.  Only the vCPU's own thread touches it.  All
+ * of it is dropped before memory of code is used again.
+ */
+#define TCG_RETURN_CACHE_BITS 9
+#define TCG_RETURN_CACHE_HASH(pc) ((pc) & ((1u << TCG_RETURN_CACHE_BITS) - 1))
 
 /*
  * Slow paths of guest memory accesses: TLB misses, MMIO, page crossings, dirty tracking.
@@ -110,6 +118,7 @@ enum {
  */
 typedef struct TcgEnv {
     void *helpers[TCG_MAX_HELPERS];         /* tcg_env_init() */
+    TcgJumpCacheEntry returns[1 << TCG_RETURN_CACHE_BITS];
     void *stub[TCG_N_STUBS];                /* tcg_env_set_prologue() */
     void *slow_dispatch;                    /* tcg_env_init() */
     void *vop_fallback;                     /* tcg_env_init() */
@@ -225,6 +234,8 @@ bool tcg_emit_prologue(uint8_t *buf, size_t max, TcgPrologue *out) MUST_USE;
 
 /* Fill what translated code needs of @env: helper table, C entry of the slow paths. */
 void tcg_env_init(TcgEnv *env, const IrTarget *target);
+/* No code that ran before will be returned to. */
+void tcg_env_forget_returns(TcgEnv *env);
 /*
  * Of a signal's ucontext_t: where the host was; and if that was in a block, the architectural pc of its start (unless it came
  * just as one block went over to the next).

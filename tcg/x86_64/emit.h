@@ -45,7 +45,7 @@ void out_guards_failed(TcgContext *c);
 bool out_side_exits(TcgContext *c) MUST_USE;
 /* Where a probe for several accesses fails: to a block that shares none, from the start of instruction @insn on. */
 void out_leave_unshared(TcgContext *c, const SideExit *e, unsigned insn);
-GenFn out_loop_back, out_exit_direct, out_exit_indirect, out_exit_loop, out_exit_state;
+GenFn out_loop_back, out_exit_direct, out_exit_indirect, out_push_return, out_exit_return, out_exit_loop, out_exit_state;
 /* The probe of the jump cache for the prologue; the pc is in HR_PC.  @lookup: where to go on a miss. */
 void emit_probe_stub(Asm *a, uint8_t *lookup, bool unshared);
 

@@ -197,6 +197,15 @@ uint8_t *op_jmp32(Asm *a)
     return a->p - 4;
 }
 
+uint8_t *op_lea_rip(Asm *a, unsigned d)
+{
+    emit8(a, 0x48 | (d & 8 ? 4 : 0));
+    emit8(a, 0x8d);
+    emit8(a, (d & 7) << 3 | 5);
+    emit32(a, 0);
+    return a->p - 4;
+}
+
 void patch_rel32(uint8_t *at, const uint8_t *target)
 {
     int32_t rel = target - (at + 4);

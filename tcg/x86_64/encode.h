@@ -139,6 +139,7 @@ void op_mov_k(Asm *a, unsigned d, uint64_t k, bool flags_free);
 /* Jumps within the buffer: 32-bit, patched when the target is known. */
 uint8_t *op_jcc32(Asm *a, unsigned cc);         /* returns the place of the rel32 */
 uint8_t *op_jmp32(Asm *a);
+uint8_t *op_lea_rip(Asm *a, unsigned d);        /* d = the address that patch_rel32() will say; returns the place of the rel32 */
 void patch_rel32(uint8_t *at, const uint8_t *target);
 void op_jmp_to(Asm *a, const uint8_t *target);  /* shortest form, target known */
 /* A pad of @n bytes that executes as little as possible. */

@@ -8,7 +8,7 @@
  * written home (ra_keep).  Indirect exits probe the jump cache (those to a known pc by the
  * prologue's copy of the probe):
  *
- *      eax = (pc ^ pc >> 15) & 0x7fff ; entry = jump_cache + eax * 16
+ *      eax = (pc ^ pc >> 17) & 0x1ffff ; entry = jump_cache + eax * 16
  *      entry.tag == ((pc ^ mode_tag) | exit_request): jmp [entry.code]
  *
  * Leaving is a call of env.stub_leave, which does not return; behind it lies a LEAVE_ code, as a
@@ -122,8 +122,44 @@ void out_exit_if(TcgContext *c, IrOp *op, unsigned cc)
     ra_keep(c, e);
 }
 
+static Mem return_mem(unsigned index, unsigned field)
+{
+    return ra_env_mem(offsetof(TcgEnv, returns) + index * sizeof(TcgJumpCacheEntry) + field);
+}
+
+/* t = mode_tag ^ pc ; returns[k].tag = t ; lea t, [rip + out_return()] ; returns[k].code = t */
+void out_push_return(TcgContext *c, IrOp *op)
+{
+    Asm *a = &c->a;
+    unsigned pc = ra_use(c, op, 0), t = ra_temp(c, c->gprs);
+
+    op_rm(a, X_MOV_LOAD | X_W, t, ra_env_mem(offsetof(TcgEnv, mode_tag)));
+    op_alu_rr(a, ALU_XOR, true, t, pc);
+    op_rm(a, X_MOV_STORE | X_W, t, return_mem(op->disp, offsetof(TcgJumpCacheEntry, tag)));
+    c->return_at = op_lea_rip(a, t);
+    c->return_op = op;
+    op_rm(a, X_MOV_STORE | X_W, t, return_mem(op->disp, offsetof(TcgJumpCacheEntry, code)));
+}
+
+/* Where a return comes to: HR_PC and all globals are those of the block that is returned to. */
+static void out_return(TcgContext *c)
+{
+    Asm *a = &c->a;
+    TcgCode *out = c->out;
+    const IrOp *op = c->return_op;
+
+    op_nops(a, -(asm_offset(a) + 1) & 3);
+    patch_rel32(c->return_at, a->p);
+    out->direct[op->aux].jump_offset = op_jmp32(a) - a->start;
+    out->direct[op->aux].pc_delta = (int32_t)op->k;
+    leave(c, LEAVE_DIRECT0 + op->aux);
+}
+
 bool out_side_exits(TcgContext *c)
 {
+    if (c->return_at) {
+        out_return(c);
+    }
     c->pos = c->ir.n_ops;
     for (unsigned i = 0; i < c->n_side_exits; i++) {
         const SideExit *e = &c->side_exits[i];
@@ -207,6 +243,32 @@ void out_exit_indirect(TcgContext *c, IrOp *op)
     leave(c, LEAVE_LOOKUP);
 }
 _Static_assert(sizeof(TcgJumpCacheEntry) == 16, "the probe scales by 16");
+
+/*
+ *      eax = (pc & 0x1ff) * 16
+ *      returns[eax].tag == ((pc ^ mode_tag) | exit_request): jmp [returns[eax].code], else the jump cache
+ */
+void out_exit_return(TcgContext *c, IrOp *op)
+{
+    Asm *a = &c->a;
+    uint8_t *miss;
+    Mem entry;
+
+    ra_go_home(c);
+    ra_load_into(c, op->in[0], HR_PC, true);
+    op_rr(a, X_MOV_LOAD, HR_RAX, HR_PC);
+    op_shift_i(a, SHIFT_SHL, false, HR_RAX, 4);
+    op_alu_ri(a, ALU_AND, false, HR_RAX, ((1 << TCG_RETURN_CACHE_BITS) - 1) << 4);
+    op_rm(a, X_MOV_LOAD | X_W, HR_RCX, env_mem(offsetof(TcgEnv, mode_tag)));
+    op_alu_rr(a, ALU_XOR, true, HR_RCX, HR_PC);
+    op_alu_rm(a, ALU_OR, true, HR_RCX, env_mem(offsetof(TcgEnv, exit_request)));
+    entry = env_mem(offsetof(TcgEnv, returns));
+    op_alu_rm(a, ALU_CMP, true, HR_RCX, mem_x(HR_ENV, HR_RAX, 0, entry.disp));
+    miss = jne_short(a);
+    op_rm(a, X_GROUP5, 4, mem_x(HR_ENV, HR_RAX, 0, entry.disp + (int32_t)offsetof(TcgJumpCacheEntry, code)));
+    land_short(a, miss);
+    probe_elsewhere(c);
+}
 
 void out_exit_loop(TcgContext *c, IrOp *op)
 {

@@ -646,6 +646,7 @@ static GenFn *const gen_table[IR_N_OPS] = {
     [IR_OP_vop] = out_vop, [IR_OP_vop_fp] = out_vop, [IR_OP_call] = out_call,
     [IR_OP_x87] = out_x87, [IR_OP_x87_compare] = out_x87_compare, [IR_OP_x87_home] = out_x87_home,
     [IR_OP_loop_back] = out_loop_back, [IR_OP_exit_direct] = out_exit_direct, [IR_OP_exit_if] = gen_exit_if, [IR_OP_exit_indirect] = out_exit_indirect,
+    [IR_OP_push_return] = out_push_return, [IR_OP_exit_return] = out_exit_return,
     [IR_OP_exit_loop] = out_exit_loop, [IR_OP_exit_state] = out_exit_state,
 };
 

@@ -296,6 +296,11 @@ void tcg_env_init(TcgEnv *env, const IrTarget *target)
     }
 }
 
+void tcg_env_forget_returns(TcgEnv *env)
+{
+    memset(env->returns, 0, sizeof(env->returns));      /* TCG_JUMP_CACHE_EMPTY */
+}
+
 void tcg_env_set_prologue(TcgEnv *env, const TcgPrologue *p, const uint8_t *rx)
 {
     for (unsigned i = 0; i < TCG_N_STUBS; i++) {

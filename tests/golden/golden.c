@@ -78,6 +78,9 @@ static char *name_of_env(unsigned offset)
     if (offset - offsetof(CPUX86State, fptags) < 8) {
         return g_strdup_printf("fptags%u", (unsigned)(offset - offsetof(CPUX86State, fptags)));
     }
+    if (offset - offsetof(TcgEnv, returns) < sizeof(env.tcg.returns)) {
+        return g_strdup(offset % sizeof(TcgJumpCacheEntry) == offsetof(TcgEnv, returns) % sizeof(TcgJumpCacheEntry) ? "return tag" : "return code");
+    }
     return offset < sizeof(CPUX86State) ? g_strdup("other") : NULL;
 }
 

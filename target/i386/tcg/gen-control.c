@@ -143,12 +143,25 @@ static IrVal return_pc(Gen *g, const Insn *i)
     return i->osize == IR_MO_64 ? pc : ir_trunc(g->b, pc);
 }
 
+/*
+ * Where the call will be returned to.  Not if that is in another page or may begin a block that reaches into one: such
+ * exits are never linked, and the jump cache serves better.
+ */
+static void note_return(Gen *g, const Insn *i)
+{
+    uint64_t linear = g->req->mode.cs_base + g->req->pc, next = linear + g->next;
+
+    if (gen_exits_specially(g) || g->req->cflags & TB_SINGLE_INSN || ((next + 15) ^ linear) >> 12 ||
+        (i->osize != IR_MO_64 && g->code64) || (i->osize == IR_MO_16 && g->code32)) {
+        return;
+    }
+    ir_push_return(g->b, 1, gen_next_pc(g), g->next, (uint32_t)(g->req->pc + g->next) & 0xfff);
+}
+
 void gen_CALL(Gen *g, const Insn *i)
 {
     gen_push(g, return_pc(g, i), i->osize);
-    if (!g->one_insn) {
-        ir_push_return(g->b, g->next);
-    }
+    note_return(g, i);
     gen_jump(g, i, 0, gen_target(i));
 }
 
@@ -161,9 +174,7 @@ static IrVal pc_of(Gen *g, IrVal v)
 void gen_CALL_E(Gen *g, const Insn *i)
 {
     gen_push(g, return_pc(g, i), i->osize);
-    if (!g->one_insn) {
-        ir_push_return(g->b, g->next);
-    }
+    note_return(g, i);
     gen_exit_indirect(g, pc_of(g, i->dst));
 }
 

@@ -370,7 +370,7 @@ void guest_new_code(IsaMode m)
     mode = m;
     n_blocks = 0;
     next_free = first_free;
-    memset(jump_cache, 0xff, sizeof(jump_cache));
+    tcg_env_forget_returns(&cpu->env.tcg);
 }
 
 void guest_set_fast(bool fast)
@@ -421,6 +421,7 @@ void guest_init(void)
     tcg_env_set_prologue(&env->tcg, &prologue, buffer);
     env->tcg.slow = &slow_ops;
     env->tcg.page_bits = 12;
+    memset(jump_cache, 0xff, sizeof(jump_cache));
     env->tcg.jump_cache = jump_cache;
     for (unsigned n = 0; n < X86_N_MMU_IDX; n++) {
         *tcg_env_tlb(&env->tcg, n) = (TcgTlbFast){ 255 * sizeof(TcgTlbEntry), tlb };

@@ -176,6 +176,30 @@ static void test_loop_is_linked(void)
     g_assert_cmpuint(((TcgCpuState *)cpus[0]->parent.tcg)->stats.entries - entries, <, 100);
 }
 
+/* Calls return without a look-up; what is returned to may be rewritten. */
+static void test_returns(void)
+{
+    uint64_t entries;
+
+    reset();
+    PUT_CODE(CODE,
+             toy_insn(TOY_LI, 1, 0x27, 0x10),           /* 10000 */
+             toy_insn(TOY_CALL, 7, 0, 4),
+             toy_insn(TOY_ADDI, 2, 2, 1),
+             toy_insn(TOY_BNE, 2, 1, -2),
+             toy_insn(TOY_HALT, 0, 0, 0),
+             toy_insn(TOY_ADDI, 0, 0, 3),
+             toy_insn(TOY_RET, 7, 0, 0));
+    entries = ((TcgCpuState *)cpus[0]->parent.tcg)->stats.entries;
+    run(CODE);
+    g_assert_cmpuint(env0()->r[0], ==, 30000);
+    g_assert_cmpuint(((TcgCpuState *)cpus[0]->parent.tcg)->stats.entries - entries, <, 100);
+    PUT_CODE(CODE + 8, toy_insn(TOY_ADDI, 2, 2, 2));
+    env0()->r[0] = env0()->r[2] = 0;
+    run(CODE);
+    g_assert_cmpuint(env0()->r[0], ==, 15000);
+}
+
 static void test_memory_and_mmio(void)
 {
     reset();
@@ -580,6 +604,33 @@ static void test_eviction(void)
     }
 }
 
+/* What a return was to go to is gone, and its memory used again. */
+static void test_return_to_evicted_code(void)
+{
+    enum { FUNCS = 20000 };
+    uint64_t at = 0x200000;
+
+    reset();
+    PUT_CODE(CODE, toy_insn(TOY_CALL, 7, 0, 3), toy_insn(TOY_ADDI, 6, 6, 1), toy_insn(TOY_HALT, 0, 0, 0),
+             toy_insn(TOY_JR, 1, 0, 0), toy_insn(TOY_RET, 7, 0, 0));
+    for (unsigned i = 0; i < FUNCS; i++, at += 0x40) {
+        uint32_t code[16] = { 0 };
+
+        for (unsigned k = 0; k < 13; k++) {
+            code[k] = toy_insn(TOY_ADDI, 0, 0, 1);
+        }
+        code[13] = toy_insn(TOY_ADDI, 1, 1, 0x40);
+        code[14] = i + 1 < FUNCS ? toy_insn(TOY_JR, 1, 0, 0) : toy_insn(TOY_RET, 7, 0, 0);
+        put_code(at, code, 16);
+    }
+    for (unsigned round = 1; round <= 3; round++) {
+        env0()->r[1] = 0x200000;
+        run(CODE);
+        g_assert_cmpuint(env0()->r[6], ==, round);
+        g_assert_cmpuint(env0()->r[0], ==, round * FUNCS * 13);
+    }
+}
+
 /* A hot function used all the time survives while others come and go. */
 static void test_hot_block_is_moved(void)
 {
@@ -947,6 +998,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     machine_up();
     g_test_add_func("/tcg-run/loop-is-linked", test_loop_is_linked);
+    g_test_add_func("/tcg-run/returns", test_returns);
     g_test_add_func("/tcg-run/memory-and-mmio", test_memory_and_mmio);
     g_test_add_func("/tcg-run/fault-is-precise", test_fault_is_precise);
     g_test_add_func("/tcg-run/fault-behind-a-branch", test_fault_behind_a_branch);
@@ -964,6 +1016,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-run/contexts", test_contexts_keep_their_translations);
     g_test_add_func("/tcg-run/flush-large-page", test_flush_page_drops_large_page);
     g_test_add_func("/tcg-run/eviction", test_eviction);
+    g_test_add_func("/tcg-run/return-to-evicted-code", test_return_to_evicted_code);
     g_test_add_func("/tcg-run/hot-block-is-moved", test_hot_block_is_moved);
     g_test_add_func("/tcg-run/atomics", test_atomics_of_many_cpus);
     g_test_add_func("/tcg-run/eviction-many-cpus", test_eviction_with_many_cpus);

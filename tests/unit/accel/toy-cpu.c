@@ -158,6 +158,16 @@ static bool gen_insn(TbRequest *req, uint32_t delta, const uint8_t *i, ToyBlock 
     case TOY_JR:
         ir_exit_indirect(b, ir_get(b, ra));
         return true;
+    case TOY_CALL:
+        ir_put(b, ra, ir_pc(b, delta + 4));
+        if (in_page(req, delta + 4)) {
+            ir_push_return(b, 1, ir_pc(b, delta + 4), delta + 4, (req->mode.cs_base + req->pc + delta + 4) & 0xfff);
+        }
+        go(req, 0, (int64_t)delta + imm * 4);
+        return true;
+    case TOY_RET:
+        ir_exit_return(b, ir_get(b, ra));
+        return true;
     case TOY_RMWADD:
         ir_put(b, ra, ir_atomic_rmw(b, IR_ATOMIC_ADD, ir_addi(b, ir_get(b, rb), imm), ir_get(b, ra), 0, IR_MO_64));
         return false;

@@ -21,6 +21,8 @@ typedef enum ToyOp {
     TOY_ST4,        /* mem32[rb + imm] = ra */
     TOY_BNE,        /* if (ra != rb) go to this insn + imm * 4 (signed) */
     TOY_JR,         /* go to ra */
+    TOY_CALL,       /* ra = the next insn, go to this insn + imm * 4 */
+    TOY_RET,        /* go to ra, which a call made */
     TOY_RMWADD,     /* ra = mem64[rb + imm], memory += ra, atomically */
     TOY_SWITCH,     /* address-space tag = imm */
     TOY_FLUSHPAGE,  /* drop the page at ra */

@@ -150,6 +150,43 @@ static void test_indirect_exit_finds_the_jump_cache(void)
     tear_down();
 }
 
+/* A call's block notes the way back, a return takes it if pc and mode agree and no request waits. */
+static void test_return_takes_the_way_noted_by_the_call(void)
+{
+    const uint64_t pc = 0xffffffff81001234ull;
+    TcgCode call, ret;
+    IrBlock *b;
+
+    set_up();
+    b = tcg_block_begin(ctx);
+    ir_push_return(b, 1, ir_pc(b, 5), 5, (pc + 5) & 0xfff);
+    ir_exit_direct(b, 0, 0x100, 0);
+    compile(b, 4096, 1, &call);
+    b = tcg_block_begin(ctx);
+    ir_exit_return(b, ir_get(b, FG_R0 + 1));
+    compile(b, 8192, 2, &ret);
+    env->tcg.mode_tag = 7ull << 48;
+    env->r[1] = pc + 5;
+    g_assert_cmpint(run(8192, 0), ==, TCG_EXIT_LOOKUP);
+    g_assert_cmpint(run(4096, pc), ==, TCG_EXIT_DIRECT0);
+    g_assert_cmpint(run(8192, 0), ==, TCG_EXIT_DIRECT0 + 1);
+    g_assert_cmpuint(env->tcg.exit_block, ==, 1);
+    g_assert_cmphex(env->tcg.pc, ==, pc + 5);
+    g_assert_cmpint(call.direct[1].pc_delta, ==, 5);
+    env->tcg.exit_request = TCG_EXIT_REQUESTED;
+    g_assert_cmpint(run(8192, 0), ==, TCG_EXIT_LOOKUP);
+    env->tcg.exit_request = 0;
+    env->r[1] = pc + 5 + (1ull << TCG_RETURN_CACHE_BITS);
+    g_assert_cmpint(run(8192, 0), ==, TCG_EXIT_LOOKUP);
+    env->r[1] = pc + 5;
+    env->tcg.mode_tag = 8ull << 48;
+    g_assert_cmpint(run(8192, 0), ==, TCG_EXIT_LOOKUP);
+    env->tcg.mode_tag = 7ull << 48;
+    tcg_env_forget_returns(&env->tcg);
+    g_assert_cmpint(run(8192, 0), ==, TCG_EXIT_LOOKUP);
+    tear_down();
+}
+
 /* A block whose stubs are more than 64 KiB behind their accesses; the last access faults. */
 static void test_large_block_unwinds(void)
 {
@@ -376,6 +413,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg/block/linked-blocks-run-through", test_linked_blocks_run_through);
     g_test_add_func("/tcg/block/linked-loop-leaves-when-asked", test_linked_loop_leaves_when_asked);
     g_test_add_func("/tcg/block/moved-code-still-works", test_moved_code_still_works);
+    g_test_add_func("/tcg/block/return-takes-the-way-noted", test_return_takes_the_way_noted_by_the_call);
     g_test_add_func("/tcg/block/indirect-exit-finds-the-jump-cache", test_indirect_exit_finds_the_jump_cache);
     g_test_add_func("/tcg/block/large-block-unwinds", test_large_block_unwinds);
     g_test_add_func("/tcg/block/full-tables-refuse-the-block", test_full_tables_refuse_the_block);
