@@ -254,6 +254,7 @@ void out_exit_return(TcgContext *c, IrOp *op)
     uint8_t *miss;
     Mem entry;
 
+    out_x87_state(c, IR_EXIT_HOME(op));
     ra_go_home(c);
     ra_load_into(c, op->in[0], HR_PC, true);
     op_rr(a, X_MOV_LOAD, HR_RAX, HR_PC);
