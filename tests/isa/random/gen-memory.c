@@ -137,6 +137,7 @@ static void gen_island(Gen *g)
     gen_branch(g, N_JMP, 0, over);
     gen_place(g, island);
     n = gen_node(g, N_INSN);
+    n->may_change = true;
     for (unsigned k = 0; k < ISA_FORM_MAX / 8; k++) {
         put_imm(n, isa_interesting(), 8);
     }

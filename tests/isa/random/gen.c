@@ -326,6 +326,7 @@ static void gen_patch_in_loop(Gen *g)
             n = gen_node(g, N_INSN);        /* op reg, imm32; XOR has ADD's bytes but for the middle of ModRM */
             n->defines = ALL & ~0x10;
             n->undefines = 0x10;
+            n->may_change = true;
             put_rex(n, 8 | reg >> 3);
             PUT(n, 0x81, 0xc0 | (rnd(2) * 6) << 3 | (reg & 7));
             put_imm(n, isa_interesting(), 4);
@@ -393,6 +394,7 @@ static void gen_self_modifying(Gen *g)
         } else {
             gen_place(g, insn);
             n = gen_node(g, N_INSN);        /* mov reg, imm32 */
+            n->may_change = true;
             put_rex(n, 8 | reg >> 3);
             PUT(n, 0xc7, 0xc0 | (reg & 7));
             put_imm(n, isa_interesting(), 4);

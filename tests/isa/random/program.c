@@ -252,6 +252,18 @@ bool program_follow_flags(Program *p, unsigned *where)
     return true;
 }
 
+bool program_written_over(const Program *p, const uint8_t *before, const uint8_t *after)
+{
+    for (unsigned i = 0; i < p->nodes->len; i++) {
+        const Node *n = PROGRAM_NODE(p, i);
+
+        if (!n->may_change && memcmp(before + n->at, after + n->at, n->size)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint64_t program_defined_flags(const Program *p, uint64_t rip, int vector)
 {
     uint32_t offset = (uint32_t)(rip - ISA_CODE_VA - ISA_HOLE) - (vector == 3);

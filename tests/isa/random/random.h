@@ -35,6 +35,7 @@ typedef struct Node {
     bool is_near;               /* of jumps: 32-bit displacement even if 8 bits do */
     uint8_t mode;               /* of the program: without ISA_64 no REX, addresses absolute instead of relative to RIP */
     bool addr32;                /* in 16-bit code, a memory operand's address is of 32 bits: it has the prefix */
+    bool may_change;            /* the program writes to it */
     bool many;                  /* several instructions: a fault in them may find any flags */
     int32_t label;              /* of N_LABEL itself, or the target; -1 = none */
     int32_t label_add;
@@ -62,6 +63,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Program, program_free)
 bool program_layout(Program *p, uint8_t *code) MUST_USE;
 /* Which flags are undefined where.  False: some node reads an undefined one (@where: its index). */
 bool program_follow_flags(Program *p, unsigned *where);
+/* Did the program write over nodes that it was not to change?  Then nothing is known of its flags. */
+bool program_written_over(const Program *p, const uint8_t *before, const uint8_t *after);
 /* The flags that are defined with a fault at @rip of exception @vector. */
 uint64_t program_defined_flags(const Program *p, uint64_t rip, int vector);
 
