@@ -5,11 +5,16 @@
 
 static GMutex bql;
 static __thread bool bql_mine;
+static __thread LockStats *waits;       /* of this thread; NULL: not counted */
 
 void bql_lock(void)
 {
     assert(!bql_mine);
-    g_mutex_lock(&bql);
+    if (waits) {
+        mutex_lock_counted(&bql, waits);
+    } else {
+        g_mutex_lock(&bql);
+    }
     bql_mine = true;
 }
 
@@ -18,6 +23,11 @@ void bql_unlock(void)
     assert(bql_mine);
     bql_mine = false;
     g_mutex_unlock(&bql);
+}
+
+void bql_count_waits(LockStats *s)
+{
+    waits = s;
 }
 
 bool bql_locked(void)

@@ -223,9 +223,9 @@ static bool tcg_cpu_realize(Accel *accel, Vcpu *cpu, Error **errp)
     make_call_counts(t);
     tlb_init(t);
     cpu->tcg = t;
-    g_mutex_lock(&a->cache.lock);
+    code_cache_lock(&a->cache);
     g_ptr_array_add(a->cache.cpus, t);
-    g_mutex_unlock(&a->cache.lock);
+    code_cache_unlock(&a->cache);
     return true;
 }
 
@@ -237,9 +237,9 @@ static void tcg_cpu_unrealize(Accel *accel, Vcpu *cpu)
     if (!t) {
         return;
     }
-    g_mutex_lock(&a->cache.lock);
+    code_cache_lock(&a->cache);
     g_ptr_array_remove(a->cache.cpus, t);
-    g_mutex_unlock(&a->cache.lock);
+    code_cache_unlock(&a->cache);
     cpu->tcg = NULL;
     tlb_fini(t);
     tcg_context_free(t->ctx);
@@ -336,11 +336,11 @@ static bool count_helpers_changed(Object *obj, const Property *p, Error **errp)
     TcgAccel *a = TCG_ACCEL(obj);
 
     if (a->cache_ready) {
-        g_mutex_lock(&a->cache.lock);
+        code_cache_lock(&a->cache);
         for (unsigned i = 0; i < a->cache.cpus->len; i++) {
             make_call_counts(g_ptr_array_index(a->cache.cpus, i));
         }
-        g_mutex_unlock(&a->cache.lock);
+        code_cache_unlock(&a->cache);
     }
     return one_insn_changed(obj, p, errp);
 }

@@ -40,7 +40,7 @@ static uint64_t vcpu_present(void *opaque)
     CodeCache *c = &((TcgAccel *)opaque)->cache;
     uint64_t sum = 0;
 
-    g_mutex_lock(&c->lock);
+    code_cache_lock(c);
     for (unsigned i = 0; i < c->cpus->len; i++) {
         const TcgCpuState *t = g_ptr_array_index(c->cpus, i);
 
@@ -49,7 +49,7 @@ static uint64_t vcpu_present(void *opaque)
             sum += __atomic_load_n(&t->context[k].written, __ATOMIC_RELAXED) ? CONTEXT_BYTES : 0;
         }
     }
-    g_mutex_unlock(&c->lock);
+    code_cache_unlock(c);
     return sum;
 }
 

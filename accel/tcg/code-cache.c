@@ -185,9 +185,9 @@ void code_cache_fini(CodeCache *c)
 static void wake_waiters(CodeCache *c)
 {
     if (__atomic_load_n(&c->waiters, __ATOMIC_SEQ_CST)) {
-        g_mutex_lock(&c->lock);
+        code_cache_lock(c);
         g_cond_broadcast(&c->quiesced);
-        g_mutex_unlock(&c->lock);
+        code_cache_unlock(c);
     }
 }
 
@@ -255,9 +255,9 @@ static void wait_quiesced_locked(CodeCache *c, TcgCpuState *self, uint64_t epoch
     if (self) {
         self->last_tb = 0;
         __atomic_store_n(&self->epoch_seen, UINT64_MAX, __ATOMIC_SEQ_CST);
-        g_mutex_unlock(&c->lock);       /* the order is exclusive_lock, then ours */
+        code_cache_unlock(c);       /* the order is exclusive_lock, then ours */
         tcg_running_end(self);
-        g_mutex_lock(&c->lock);
+        code_cache_lock(c);
     }
     __atomic_fetch_add(&c->waiters, 1, __ATOMIC_SEQ_CST);
     if (!everyone_passed(c, epoch)) {
@@ -269,10 +269,10 @@ static void wait_quiesced_locked(CodeCache *c, TcgCpuState *self, uint64_t epoch
     }
     __atomic_fetch_sub(&c->waiters, 1, __ATOMIC_SEQ_CST);
     if (self) {
-        g_mutex_unlock(&c->lock);
+        code_cache_unlock(c);
         tcg_running_begin(self);
         code_cache_enter(c, self);
-        g_mutex_lock(&c->lock);
+        code_cache_lock(c);
     }
 }
 
@@ -494,7 +494,7 @@ Tb *code_cache_place_locked(CodeCache *c, const TbDraft *d)
 
 void code_cache_flush(CodeCache *c, TcgCpuState *self)
 {
-    g_mutex_lock(&c->lock);
+    code_cache_lock(c);
     c->stats.flushes++;
     while (code_cache_retire_oldest_locked(c, self)) {
     }
@@ -505,7 +505,7 @@ void code_cache_flush(CodeCache *c, TcgCpuState *self)
             tb_remove_locked(c, tb);
         }
     }
-    g_mutex_unlock(&c->lock);
+    code_cache_unlock(c);
 }
 
 Tb *code_cache_tb_by_start(const CodeCache *c, const void *code)
@@ -584,7 +584,7 @@ static void check_block(const CodeCache *c, unsigned n, unsigned i)
 
 void cache_check(CodeCache *c)
 {
-    g_mutex_lock(&c->lock);
+    code_cache_lock(c);
     for (unsigned n = 0; n < c->n_units; n++) {
         const CodeUnit *u = &c->units[n];
 
@@ -603,5 +603,5 @@ void cache_check(CodeCache *c)
             CHECK(!tb_is_dead(tb_by_id(c, id)), "I1: dead block %u in the hash", id);
         }
     }
-    g_mutex_unlock(&c->lock);
+    code_cache_unlock(c);
 }

@@ -45,6 +45,9 @@ static const CounterRow cpu_rows[] = {
     ROW("stores to watched pages",      notdirty),
     ROW("restarts of self-modifying",   smc_restarts),
     ROW("nanoseconds translating",      translate_ns),
+    ROW("big lock taken",               bql.taken),
+    ROW("big lock waited for",          bql.waited),
+    ROW("nanoseconds waiting for the big lock", bql.wait_ns),
 };
 #undef ROW
 #define ROW(text, field) { text, offsetof(CodeCacheStats, field) }
@@ -65,6 +68,9 @@ static const CounterRow cache_rows[] = {
     ROW("links undone",                 unlinks),
     ROW("translated twice at once",     duplicates),
     ROW("overtaken by a write",         stale_drafts),
+    ROW("cache lock taken",             lock.taken),
+    ROW("cache lock waited for",        lock.waited),
+    ROW("nanoseconds waiting for the cache lock", lock.wait_ns),
 };
 #undef ROW
 
@@ -281,6 +287,9 @@ const AccelCounter tcg_counters[] = {
     CPU_COUNTER(notdirty),
     CPU_COUNTER(smc_restarts),
     CPU_COUNTER(translate_ns, .unit = ACCEL_COUNT_NANOSECONDS),
+    { "bql_taken", .of_vcpu = true, .offset = offsetof(TcgStats, bql.taken) },
+    { "bql_waits", .of_vcpu = true, .offset = offsetof(TcgStats, bql.waited) },
+    { "bql_wait_ns", .of_vcpu = true, .offset = offsetof(TcgStats, bql.wait_ns), .unit = ACCEL_COUNT_NANOSECONDS },
     CACHE_COUNTER(blocks),
     CACHE_COUNTER(retranslations),
     CACHE_COUNTER(unshared_blocks),
@@ -297,6 +306,9 @@ const AccelCounter tcg_counters[] = {
     CACHE_COUNTER(page_protects),
     CACHE_COUNTER(links),
     CACHE_COUNTER(unlinks),
+    { "cache_lock_taken", .offset = offsetof(CodeCacheStats, lock.taken) },
+    { "cache_lock_waits", .offset = offsetof(CodeCacheStats, lock.waited) },
+    { "cache_lock_wait_ns", .offset = offsetof(CodeCacheStats, lock.wait_ns), .unit = ACCEL_COUNT_NANOSECONDS },
     { 0 }
 };
 

@@ -12,6 +12,7 @@
 #include "accel/tcg/assist.h"
 #include "accel/tcg/cpu-ops.h"
 #include "util/account.h"
+#include "util/lock-stats.h"
 #include "util/log.h"
 
 /* --- blocks (tb.c) --- */
@@ -118,6 +119,7 @@ typedef struct CodeCacheStats {
     uint64_t smc_writes, smc_blocks, page_protects;
     uint64_t links, unlinks, duplicates, stale_drafts;
     uint64_t flushes;           /* of everything, on request */
+    LockStats lock;             /* CodeCache.lock, but for those who only read these */
 } CodeCacheStats;
 
 typedef struct TcgCpuState TcgCpuState;
@@ -162,6 +164,9 @@ typedef struct CodeCache {
     uint64_t epoch;
     uint32_t waiters;           /* threads waiting for quiescence */
 } CodeCache;
+
+static inline void code_cache_lock(CodeCache *c) { mutex_lock_counted(&c->lock, &c->stats.lock); }
+static inline void code_cache_unlock(CodeCache *c) { g_mutex_unlock(&c->lock); }
 
 /* A translated block on its way into the cache. */
 typedef struct TbDraft {
@@ -370,6 +375,7 @@ typedef struct TcgStats {
     uint64_t tlb_flush_all, tlb_flush_context, tlb_flush_page, tlb_switches, tlb_switch_miss, tlb_resizes;
     uint64_t slow_loads, slow_stores, slow_atomics, slow_probes, mmio, notdirty;
     uint64_t smc_restarts, translate_ns;
+    LockStats bql;                              /* taken by the CPU's thread */
 } TcgStats;
 
 /* Owner thread only; read by others for `info jit`. */

@@ -64,19 +64,19 @@ static bool others_running(const TcgCpuState *self)
 {
     bool any = false;
 
-    g_mutex_lock(&self->cache->lock);
+    code_cache_lock(self->cache);
     for (unsigned i = 0; i < self->cache->cpus->len; i++) {
         const TcgCpuState *t = g_ptr_array_index(self->cache->cpus, i);
 
         any |= t != self && __atomic_load_n(&t->running, __ATOMIC_SEQ_CST);
     }
-    g_mutex_unlock(&self->cache->lock);
+    code_cache_unlock(self->cache);
     return any;
 }
 
 static void kick_others(const TcgCpuState *self)
 {
-    g_mutex_lock(&self->cache->lock);
+    code_cache_lock(self->cache);
     for (unsigned i = 0; i < self->cache->cpus->len; i++) {
         TcgCpuState *t = g_ptr_array_index(self->cache->cpus, i);
 
@@ -84,7 +84,7 @@ static void kick_others(const TcgCpuState *self)
             tcg_kick(t);
         }
     }
-    g_mutex_unlock(&self->cache->lock);
+    code_cache_unlock(self->cache);
 }
 
 /* Not with the BQL, which the others may need to come out.  The caller keeps the block it is in. */
@@ -582,6 +582,7 @@ static void enter(TcgCpuState *t)
     Vcpu *cpu = t->cpu;
 
     bql_unlock();
+    bql_count_waits(&t->stats.bql);
     tcg_token_take(t);
     rcu_read_lock();
     tcg_running_begin(t);
@@ -609,6 +610,7 @@ static void leave(TcgCpuState *t)
     rcu_read_unlock();
     tcg_token_give(t);
     bql_lock();
+    bql_count_waits(NULL);
 }
 
 void tcg_exec(TcgCpuState *t)

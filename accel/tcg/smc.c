@@ -109,7 +109,7 @@ uint32_t code_page_pin(CodeCache *c, TcgCpuState *self, uint64_t page)
     bool fresh = false;
     uint32_t seq;
 
-    g_mutex_lock(&c->lock);
+    code_cache_lock(c);
     p = page_find(c, page);
     if (!p) {
         ensure_free_page_locked(c, self);
@@ -129,7 +129,7 @@ uint32_t code_page_pin(CodeCache *c, TcgCpuState *self, uint64_t page)
             tlb_protect_page(g_ptr_array_index(c->cpus, i), page);
         }
     }
-    g_mutex_unlock(&c->lock);
+    code_cache_unlock(c);
     return seq;
 }
 
@@ -144,9 +144,9 @@ void code_page_unpin_locked(CodeCache *c, uint64_t page)
 
 void code_page_unpin(CodeCache *c, uint64_t page)
 {
-    g_mutex_lock(&c->lock);
+    code_cache_lock(c);
     code_page_unpin_locked(c, page);
-    g_mutex_unlock(&c->lock);
+    code_cache_unlock(c);
 }
 
 bool code_page_unchanged_locked(CodeCache *c, uint64_t page, uint32_t seq)
@@ -163,9 +163,9 @@ bool code_page_is_watched(CodeCache *c, uint64_t page)
     if (!__atomic_load_n(bucket_of(c, page), __ATOMIC_SEQ_CST)) {
         return false;
     }
-    g_mutex_lock(&c->lock);
+    code_cache_lock(c);
     yes = page_find(c, page) != NULL;
-    g_mutex_unlock(&c->lock);
+    code_cache_unlock(c);
     return yes;
 }
 
@@ -256,7 +256,7 @@ CodeWrite code_write_begin(CodeCache *c, uint64_t addr, uint64_t len, uintptr_t 
     if (!__atomic_load_n(bucket_of(c, addr), __ATOMIC_SEQ_CST)) {
         return CODE_WRITE_PLAIN;
     }
-    g_mutex_lock(&c->lock);
+    code_cache_lock(c);
     p = page_find(c, page_of(c, addr));
     if (!p) {
         kind = CODE_WRITE_PLAIN;
@@ -275,7 +275,7 @@ CodeWrite code_write_begin(CodeCache *c, uint64_t addr, uint64_t len, uintptr_t 
         }
         l = *tb_page_next(c, tb, l & 1);
     }
-    g_mutex_unlock(&c->lock);
+    code_cache_unlock(c);
     return kind;
 }
 
@@ -319,7 +319,7 @@ void code_range_written(CodeCache *c, uint64_t addr, uint64_t len)
 
         if (__atomic_load_n(bucket_of(c, page), __ATOMIC_SEQ_CST)) {
             if (!locked) {
-                g_mutex_lock(&c->lock);
+                code_cache_lock(c);
                 locked = true;
             }
             p = page_find(c, page);
@@ -332,6 +332,6 @@ void code_range_written(CodeCache *c, uint64_t addr, uint64_t len)
         len -= part;
     }
     if (locked) {
-        g_mutex_unlock(&c->lock);
+        code_cache_unlock(c);
     }
 }

@@ -146,9 +146,9 @@ void tb_link_locked(CodeCache *c, Tb *from, unsigned slot, Tb *to)
 
 void tb_link(CodeCache *c, TbId from, unsigned slot, Tb *to)
 {
-    g_mutex_lock(&c->lock);
+    code_cache_lock(c);
     tb_link_locked(c, tb_by_id(c, from), slot, to);
-    g_mutex_unlock(&c->lock);
+    code_cache_unlock(c);
 }
 
 void tb_unlink_incoming_locked(CodeCache *c, Tb *tb)

@@ -202,12 +202,12 @@ static Tb *insert(Build *b)
     bool findable;
     Tb *tb = NULL;
 
-    g_mutex_lock(&c->lock);
+    code_cache_lock(c);
     code_cache_make_room_locked(c, b->t, b->draft.code_size);
     findable = b->draft.key.phys_pc != PHYS_NONE;
     if (draft_is_stale_locked(b)) {
         c->stats.stale_drafts++;
-        g_mutex_unlock(&c->lock);
+        code_cache_unlock(c);
         return NULL;
     }
     if (findable) {
@@ -228,7 +228,7 @@ static Tb *insert(Build *b)
         c->stats.guest_bytes += b->draft.size;
         c->stats.insns += b->draft.n_insns;
     }
-    g_mutex_unlock(&c->lock);
+    code_cache_unlock(c);
     return tb;
 }
 

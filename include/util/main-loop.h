@@ -9,11 +9,13 @@
 #ifndef UTIL_MAIN_LOOP_H
 #define UTIL_MAIN_LOOP_H
 
-#include "util/base.h"
+#include "util/lock-stats.h"
 
 void bql_lock(void);
 void bql_unlock(void);
 bool bql_locked(void);          /* by the calling thread */
+/* From now on the calling thread's bql_lock() is counted in @s, which it owns; NULL: no more. */
+void bql_count_waits(LockStats *s);
 /* Sleep on @cond, giving the lock up meanwhile. */
 void bql_cond_wait(GCond *cond);
 

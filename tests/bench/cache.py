@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The shell workload with code caches of several sizes, by turns: what a cache below the working set costs.
+"""A workload with code caches of several sizes, by turns: what a cache below the working set costs.
 
-For each size the median CPU time of the emulator from the script's first line to its last, its ratio to the
+"shell" makes processes that live shortly, "gcc" is one compilation (debian.py).  For each size the median CPU time of the emulator from the script's first line to its last, its ratio to the
 largest size's of the same round, and the blocks translated meanwhile.
 """
 import argparse
@@ -11,15 +11,18 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent.parent / 'boot'))
+import debian   # noqa: E402
 import guest as g   # noqa: E402
 from qmp import Qmp   # noqa: E402
 
 # Every line makes processes: fork, exec, page faults, pipes, exit.
-SCRIPT = '''
+SHELL = '''
+echo WORKLOAD READY
 read start < /dev/ttyS0
 n=0
 while [ $n -lt %d ]; do
@@ -32,9 +35,29 @@ read end < /dev/ttyS0
 '''
 
 
+GCC = '''
+mkdir /debian
+mount -t ext4 -o ro /dev/vda /debian || exit 1
+mount -t tmpfs tmp /debian/tmp
+mount -o bind /dev /debian/dev
+mount -t proc proc /debian/proc
+echo WORKLOAD READY
+read start < /dev/ttyS0
+n=0
+while [ $n -lt %d ]; do
+    n=$((n+1))
+    chroot /debian /bin/sh /bench/gcc.sh > /dev/null || exit 1
+done
+echo WORKLOAD DONE
+read end < /dev/ttyS0
+'''
+# Script and rounds of each.
+WORKLOADS = {'shell': (SHELL, 300), 'gcc': (GCC, 1)}
+
+
 def cpu_seconds(pid):
-    fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+    """Of all threads (the clock of clock_getcpuclockid(3))."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def wait_for(p, text):
@@ -51,12 +74,12 @@ def count(qmp, name):
     return int(m.group(1))
 
 
-def measure(emulator, guest, size, rounds):
+def measure(emulator, guest, size, script, options):
     """CPU seconds of the workload, blocks translated for it, KiB of blocks at its end."""
     with tempfile.TemporaryDirectory() as tmp:
         path = f'{tmp}/qmp'
-        argv = g.command(emulator, guest, 'echo WORKLOAD READY\n' + SCRIPT % rounds,
-                         extra=['-accel', f'tcg,tb-size={size}', '-qmp', f'unix:{path},server=on,wait=off'])
+        argv = g.command(emulator, guest, script, memory='1024',
+                         extra=['-accel', f'tcg,tb-size={size}', '-qmp', f'unix:{path},server=on,wait=off', *options])
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
             try:
                 wait_for(p, b'WORKLOAD READY')
@@ -65,7 +88,7 @@ def measure(emulator, guest, size, rounds):
                 p.stdin.write(b'\n')
                 p.stdin.flush()
                 wait_for(p, b'WORKLOAD DONE')
-                return cpu_seconds(p.pid) - start, count(qmp, 'blocks ever') - blocks, count(qmp, 'in use')
+                return cpu_seconds(p.pid) - start, count(qmp, 'blocks ever') - blocks, count(qmp, 'gen code size') // 1024
             finally:
                 p.kill()
 
@@ -74,18 +97,23 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument('--build', default='build')
     ap.add_argument('--runs', type=int, default=3)
-    ap.add_argument('--rounds', type=int, default=300, help='of the workload')
+    ap.add_argument('--workload', choices=WORKLOADS, default='shell')
+    ap.add_argument('--rounds', type=int, help='of the workload (shell: 300, gcc: 1)')
     ap.add_argument('--sizes', default='1024,32,16,8,4', help='tb-size in MiB, the first is compared with')
     args = ap.parse_args()
     sizes = [int(s) for s in args.sizes.split(',')]
     samples = {s: [] for s in sizes}
+    options = []
+    script, rounds = WORKLOADS[args.workload]
+    if args.workload == 'gcc':
+        options = ['-drive', f'file={debian.make(Path(args.build) / "bench-debian")[1]},format=raw,if=virtio,readonly=on']
     for _ in range(args.runs):
         for s in sizes:
-            samples[s].append(measure(f'{args.build}/quern', Path(args.build) / 'guest', s, args.rounds))
+            samples[s].append(measure(f'{args.build}/quern', Path(args.build) / 'guest', s, script % (args.rounds or rounds), options))
     for s in sizes:
         seconds = [r[0] for r in samples[s]]
         ratios = sorted(r[0] / first[0] for r, first in zip(samples[s], samples[sizes[0]]))
-        print(f'shell workload, tb-size={s}: {statistics.median(seconds):.2f} s, ratio {statistics.median(ratios):.2f} '
+        print(f'{args.workload}, tb-size={s}: {statistics.median(seconds):.2f} s, ratio {statistics.median(ratios):.2f} '
               f'({ratios[0]:.2f}..{ratios[-1]:.2f}), {statistics.median(r[1] for r in samples[s]):.0f} blocks translated, '
               f'{samples[s][0][2]} KiB in use', flush=True)
 

@@ -59,6 +59,9 @@ class Jit(unittest.TestCase):
             self.assertGreater(n['TLB fills, stores'], 0)
             self.assertGreater(n['TLB fills, code'], 0)
             self.assertGreater(n['nanoseconds translating'], 0)
+            self.assertGreater(n['cache lock taken'], n['blocks ever'])      # pinned, inserted, unpinned
+            self.assertLessEqual(n['cache lock waited for'], n['cache lock taken'])
+            self.assertGreater(n['big lock taken'], 0)                      # out 0x80
             self.assertEqual(n['TB flush count'], 0)
             self.assertNotIn('Helper calls', text)
 
