@@ -941,9 +941,9 @@ void tlb_check(TcgCpuState *t)
                 used += !entry_empty(&tab->fast[j]);
                 g_assert(entry_empty(&tab->fast[j]) || table_index(t, tab, entry_page(t, &tab->fast[j])) == j);
             }
-            g_assert_cmpuint(used, ==, tab->n_used);
+            g_assert(used == tab->n_used);
             total += tab->n;
         }
     }
-    g_assert_cmpuint(total, ==, t->n_tlb_entries);
+    g_assert(total == t->n_tlb_entries);
 }
