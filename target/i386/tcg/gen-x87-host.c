@@ -214,14 +214,28 @@ static bool is_dirty(const Gen *g, unsigned i)
     return g->x87.dirty & bit_of(g, i);
 }
 
-/* fld st(i); fstp m80: needs a free register */
+/* fld st(i); fstp m80: or where no register is free, store and load ST(0), in exchange with ST(i). */
 static void clean(Gen *g, unsigned i)
 {
-    if (is_dirty(g, i)) {
-        ir_x87(g->b, 1, 0xc0 + i);
-        ir_x87_env(g->b, 3, 7, home_of(phys(g, i)));
-        g->x87.dirty &= ~bit_of(g, i);
+    unsigned home = home_of(phys(g, i));
+
+    if (!is_dirty(g, i)) {
+        return;
     }
+    if (!(g->x87.live & bit_of(g, 7))) {
+        ir_x87(g->b, 1, 0xc0 + i);
+        ir_x87_env(g->b, 3, 7, home);
+    } else {
+        if (i) {
+            ir_x87(g->b, 1, 0xc8 + i);
+        }
+        ir_x87_env(g->b, 3, 7, home);
+        ir_x87_env(g->b, 3, 5, home);
+        if (i) {
+            ir_x87(g->b, 1, 0xc8 + i);
+        }
+    }
+    g->x87.dirty &= ~bit_of(g, i);
 }
 
 static void do_pop(X87State *x)
@@ -295,7 +309,7 @@ static bool valid(const Gen *g, uint8_t wanted)
     return true;
 }
 
-/* No stack fault, and what has to be done here can be done. */
+/* No stack fault. */
 static bool possible(const Gen *g, X87Effect e)
 {
     const X87State *x = &g->x87;
@@ -305,11 +319,6 @@ static bool possible(const Gen *g, X87Effect e)
     }
     if (e.pops && e.writes & ((1u << e.pops) - 1)) {
         return false;                           /* pops what it has just written */
-    }
-    for (unsigned i = 0; i < e.pops; i++) {
-        if (is_dirty(g, i) && x->live & bit_of(g, 7)) {
-            return false;                       /* no register is free to store it by */
-        }
     }
     return true;
 }
@@ -326,7 +335,7 @@ static void prepare(Gen *g, X87Effect e)
     }
     g->x87_used = true;
     for (unsigned i = 0; i < e.pops; i++) {
-        clean(g, i);                            /* first: what is loaded may take the last register */
+        clean(g, i);
     }
     need(g, e.reads);
 }
@@ -362,6 +371,34 @@ bool x87_reg(Gen *g, const Insn *i, X87Effect e)
     }
     prepare(g, e);
     ir_x87(g->b, i->opcode & 7, i->modrm);
+    take_effect(g, e);
+    x87_note_pointers(g, i);
+    return true;
+}
+
+/* FSTP ST(i): the pop is what stores the register that it leaves empty. */
+bool x87_pop_to(Gen *g, const Insn *i)
+{
+    const X87Effect e = { .reads = 1, .pops = 1, .cc = X87_C1 };
+    unsigned to = i->modrm & 7;
+    X87State *x = &g->x87;
+
+    if (!possible(g, e)) {
+        return false;
+    }
+    g->x87_used = true;
+    need(g, 1);
+    if (to) {
+        ir_x87(g->b, 5, 0xd0 + to);
+        x->live |= bit_of(g, to);
+        x->dirty |= bit_of(g, to);
+        x->empty &= ~bit_of(g, to);
+    }
+    if (is_dirty(g, 0)) {
+        ir_x87_env(g->b, 3, 7, home_of(phys(g, 0)));
+    } else {
+        ir_x87(g->b, 5, 0xd8);
+    }
     take_effect(g, e);
     x87_note_pointers(g, i);
     return true;

@@ -280,7 +280,7 @@ void gen_FST_ST(Gen *g, const Insn *i)
 {
     unsigned pops = i->e->arg;
 
-    if (!x87_reg(g, i, (X87Effect){ .reads = 1, .writes = pops && bit(i) == 1 ? 0 : bit(i), .pops = pops, .cc = X87_C1 })) {
+    if (!(pops ? x87_pop_to(g, i) : x87_reg(g, i, (X87Effect){ .reads = 1, .writes = bit(i), .cc = X87_C1 }))) {
         x87_forget(g);
         CALL(H_fst_st, sti(g, i), konst(g, pops));
         x87_note_pointers(g, i);

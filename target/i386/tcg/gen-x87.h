@@ -21,6 +21,7 @@ enum { X87_C1 = 1, X87_C023 = 2, X87_CC = 3 };
  */
 bool x87_reg(Gen *g, const Insn *i, X87Effect e);
 bool x87_mem(Gen *g, const Insn *i, X87Effect e, IrVal v, unsigned size);
+bool x87_pop_to(Gen *g, const Insn *i);                 /* FSTP ST(i) */
 bool x87_load_m80(Gen *g, const Insn *i);
 /* Stores of ST(0), by the instruction's own opcode; @size: IR_MO_16.. */
 bool x87_store(Gen *g, const Insn *i, unsigned size, bool pop);
