@@ -259,7 +259,7 @@ static GenCond cond_slow(Gen *g, unsigned cc)
 
     if (g->cc_op != CC_OP_EFLAGS) {
         gen_flags_eflags(g, f);
-        ir_insn_start(g->b, g->delta, g->cc_op, 0);
+        gen_mark_insn(g, g->cc_op, g->insn_x87);
     }
     return cond_of_image(g, f, cc);
 }

@@ -122,7 +122,7 @@ uint32_t x87_fault_param(const Gen *g)
 /* The state for a fault from here on in the instruction. */
 static void note_state(Gen *g, uint32_t param)
 {
-    ir_insn_start(g->b, g->delta, g->insn_cc_op | param << 8, 0);
+    gen_mark_insn(g, g->insn_cc_op, param);
 }
 
 void x87_restore_state(CPUX86State *env, uint32_t p)

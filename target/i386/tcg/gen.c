@@ -564,6 +564,13 @@ static void log_refusal(Gen *g, const Insn *i, X86Refusal refusal)
               x86_decode_refusal_name(refusal));
 }
 
+void gen_mark_insn(Gen *g, unsigned cc_op, uint32_t x87)
+{
+    g->insn_cc_op = cc_op;
+    g->insn_x87 = x87;
+    ir_insn_start(g->b, g->delta, cc_op | x87 << 8, 0);
+}
+
 void gen_insn(Gen *g, Insn *i, X86Refusal refusal)
 {
     if (!refusal && !x87_may_stay(i)) {
@@ -572,12 +579,11 @@ void gen_insn(Gen *g, Insn *i, X86Refusal refusal)
     if (refusal || i->e->unit != UNIT_X87 || i->is_mem) {
         x87_note_exit(g);
     }
-    g->insn_cc_op = g->cc_op;
-    ir_insn_start(g->b, i->delta, g->cc_op | x87_fault_param(g) << 8, 0);
+    g->delta = i->delta;
+    gen_mark_insn(g, g->cc_op, x87_fault_param(g));
     if (gen_exits_specially(g)) {
         ir_insn_hold(g->b);
     }
-    g->delta = i->delta;
     g->next = i->delta + i->len;
     g->n_insns++;
     if (g->flags & HF_TB_CODE_BP) {

@@ -85,7 +85,7 @@ struct Gen {
     bool x87_used;              /* the block is for its first register stack only */
     uint8_t x87_touched;        /* registers of x87_start that were used */
     uint8_t x87_merges;         /* condition codes that have to be in env at the loop's head */
-    uint32_t insn_cc_op;        /* as ir_insn_start was told */
+    uint32_t insn_cc_op, insn_x87;      /* what a fault in the instruction finds: gen_mark_insn() */
 
     /* while the generator of an AVX instruction runs (gen-vex.c) */
     IrVal *lanes;               /* where gen_writeback() puts vector results: [0] low, [1] high half; else NULL */
@@ -278,6 +278,8 @@ void x86_translate(TbRequest *req);
 bool gen_block_is_full(const Gen *g, uint32_t next);
 /* TLB index of data accesses in a mode (TbMode.flags). */
 unsigned gen_mmu_index(uint64_t flags);
+/* A fault from here on in the instruction finds the flags by @cc_op, and the x87 as @x87 says (x87_fault_param). */
+void gen_mark_insn(Gen *g, unsigned cc_op, uint32_t x87);
 /* What common code does around a generator (gen.c). */
 void gen_insn(Gen *g, Insn *i, X86Refusal refusal);
 
