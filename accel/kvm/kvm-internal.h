@@ -72,6 +72,16 @@ typedef struct KvmIoEventfds {
     GArray *present;            /* of struct kvm_ioeventfd: what the kernel has; NULL = not in use */
 } KvmIoEventfds;
 
+/* Collected writes.  BQL. */
+typedef struct KvmCoalesced {
+    MemoryListener listener;
+    int vm_fd;
+    size_t ring_offset;         /* from a vCPU's run structure; 0 = not in use */
+    unsigned ring_entries;
+    bool draining;
+    uint64_t writes;
+} KvmCoalesced;
+
 typedef struct KvmAccel {
     Accel parent;
 
@@ -82,6 +92,7 @@ typedef struct KvmAccel {
     int assist_mode;            /* property: KvmAssistMode */
     int irqchip;                /* property: KvmIrqchip */
     KvmRouting routing;
+    KvmCoalesced coalesced;
     KvmIoEventfds memory_eventfds, port_eventfds;
     bool shadow_paging;         /* the estimate's assumption */
     bool started;
@@ -143,6 +154,11 @@ bool kvm_irqchip_start(KvmAccel *a, AccelIrqchip mode, bool wanted, Error **errp
 void kvm_irqchip_fini(KvmAccel *a);
 AccelIrqchip kvm_irqchip_mode(const Accel *accel);
 void kvm_irqchip_eoi(KvmAccel *a, uint8_t vector);
+
+/* coalesced.c: writes that come together.  @cpu: any vCPU. */
+void kvm_coalesced_init(KvmCoalesced *s, int vm_fd);
+void kvm_coalesced_fini(KvmCoalesced *s);
+void kvm_coalesced_drain(KvmCoalesced *s, Vcpu *cpu);
 
 /* ioeventfd.c: writes that signal. */
 void kvm_ioeventfds_init(KvmIoEventfds *s, int vm_fd, AddressSpace *as, bool pio);

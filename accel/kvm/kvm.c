@@ -277,6 +277,9 @@ static bool kvm_start(Accel *accel, Error **errp)
     kvm_accounts_add(a);
     type_foreach(&vcpu_type, false, has_ops, &a->ops);  /* the host has one architecture */
     start_assist(a);
+    if (!a->native) {
+        kvm_coalesced_init(&a->coalesced, a->vm_fd);
+    }
     if (!a->native && ioctl(a->fd, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD) > 0) {
         kvm_ioeventfds_init(&a->memory_eventfds, a->vm_fd, &address_space_memory, false);
         kvm_ioeventfds_init(&a->port_eventfds, a->vm_fd, &address_space_io, true);
@@ -420,6 +423,7 @@ static bool run_once(KvmAccel *a, Vcpu *cpu)
     bql_lock();
     __atomic_fetch_add(&a->runs, 1, __ATOMIC_RELAXED);
     ops->post_run(cpu, run);
+    kvm_coalesced_drain(&a->coalesced, cpu);
     if (result == -EINTR || result == -EAGAIN) {
         return true;
     }
@@ -491,6 +495,9 @@ static void kvm_info(Accel *accel, FILE *f)
 
     fprintf(f, "runs %" PRIu64 "\nmemory slots %u of %u, at most %u, updates %" PRIu64 "\n", a->runs, a->slots.used, a->slots.n,
             a->slots.peak, a->slots.updates);
+    if (a->coalesced.ring_offset) {
+        fprintf(f, "coalesced writes %" PRIu64 "\n", a->coalesced.writes);
+    }
     if (a->memory_eventfds.present) {
         fprintf(f, "ioeventfds %u\n", a->memory_eventfds.present->len + a->port_eventfds.present->len);
     }
@@ -528,6 +535,7 @@ static void kvm_accel_fini(Object *obj)
 
     kvm_assist_fini(a);
     kvm_irqchip_fini(a);
+    kvm_coalesced_fini(&a->coalesced);
     kvm_ioeventfds_fini(&a->memory_eventfds);
     kvm_ioeventfds_fini(&a->port_eventfds);
     if (a->started) {

@@ -405,6 +405,7 @@ void vga_update(void *opaque)
     VgaMode m = current_mode(s);
     bool written;
 
+    memory_flush_coalesced();
     if (m.shape != VGA_BLANK && !console_fits(s->console, m.width, m.height)) {
         m = (VgaMode){ .shape = VGA_BLANK, .row_repeat = 1, .split = NO_SPLIT };
     }

@@ -232,6 +232,7 @@ bool vga_init(Vga *s, Device *owner, uint32_t vram_size, Error **errp)
     }
     memory_region_set_log(&s->vram, true, DIRTY_VGA);
     memory_region_init_io(&s->window, owner, &window_ops, s, "vga-lowmem", 0x20000);
+    memory_region_set_coalesced(&s->window);
     s->console = console_new(owner, 0, console_bytes(vram_size, VGA_DEPTHS), &vga_console_ops, s, errp);
     if (!s->console) {
         return false;

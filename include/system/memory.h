@@ -88,6 +88,7 @@ struct MemoryRegion {
     RamBlock *ram;                  /* RAM, ROM, ROM_DEVICE */
     RamDiscardManager *rdm;         /* which parts hold memory (system/ram-discard.h); NULL = all; RCU */
     uint8_t dirty_log_mask;         /* of DIRTY_* clients */
+    bool coalesced;                 /* constant while mapped */
     GArray *eventfds;               /* of MemoryEventfd; NULL = none; BQL */
 };
 
@@ -155,6 +156,12 @@ void memory_region_set_readonly(MemoryRegion *mr, bool readonly);
 void memory_region_set_alias_offset(MemoryRegion *mr, hwaddr offset);
 /* Before mapping: ranges through the alias @mr are never joined with their neighbours (one memory slot each). */
 void memory_region_set_unmergeable(MemoryRegion *mr);
+/*
+ * Before mapping: writes of the guest's CPUs to @mr may come late, together, but in order, and before any other access of
+ * that CPU to a device.  Who shows what they did calls memory_flush_coalesced() before.  BQL.
+ */
+void memory_region_set_coalesced(MemoryRegion *mr);
+void memory_flush_coalesced(void);
 /*
  * A write of @size bytes (0: of any size) at @addr of a region, of @value if .match, signals @fd.  The accelerator may have it
  * so for the guest's CPUs, and then the write does not come to the region's callback; other writes do as ever.
@@ -263,6 +270,7 @@ struct MemoryListener {
     void (*population_changed)(MemoryListener *l);
     /* Ranges' MemoryRegion.eventfds are others; they also come and go with ranges. */
     void (*eventfds_changed)(MemoryListener *l);
+    void (*flush_coalesced)(MemoryListener *l);
     void (*log_start)(MemoryListener *l, const FlatRange *r, unsigned client);
     void (*log_stop)(MemoryListener *l, const FlatRange *r, unsigned client);
     void (*log_sync)(MemoryListener *l, const FlatRange *r);

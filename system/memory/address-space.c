@@ -215,6 +215,11 @@ bool memory_eventfds_used(void)
     return call_listeners(offsetof(MemoryListener, eventfds_changed), false) != 0;
 }
 
+void memory_flush_coalesced(void)
+{
+    call_listeners(offsetof(MemoryListener, flush_coalesced), true);
+}
+
 void memory_population_changed(void)
 {
     call_listeners(offsetof(MemoryListener, population_changed), true);

@@ -198,6 +198,12 @@ DEFINE_SETTER(memory_region_set_readonly, bool, readonly)
 DEFINE_SETTER(memory_region_set_alias_offset, hwaddr, alias_offset)
 DEFINE_SETTER(memory_region_rom_device_set_romd, bool, romd_mode)
 
+void memory_region_set_coalesced(MemoryRegion *mr)
+{
+    assert(!mr->container && mr->ops);
+    mr->coalesced = true;
+}
+
 void memory_region_set_eventfds(MemoryRegion *mr, const MemoryEventfd *e, unsigned n)
 {
     if (!n && !mr->eventfds) {

@@ -211,6 +211,25 @@ static void test_nmi(void)
     check(nmis == 1, "NMI");
 }
 
+/* --- a device's memory --- */
+
+/* Text of a VGA, which is not memory to the processor; what follows is seen after it. */
+static void write_text(void)
+{
+    volatile uint16_t *text = (volatile uint16_t *)0xb8000;
+
+    out8(0x3c2, 0x67);
+    out16(0x3c4, 0x0302);               /* planes 0 and 1, odd and even */
+    out16(0x3c4, 0x0204);
+    out16(0x3ce, 0x1005);
+    out16(0x3ce, 0x0e06);               /* at 0xb8000 */
+    out16(0x3ce, 0xff08);
+    for (unsigned i = 0; i < 400; i++) {
+        text[i] = (uint16_t)(0x0700 | ('a' + i % 26));
+    }
+    check(text[399] == (0x0700 | ('a' + 399 % 26)), "VGA text");
+}
+
 /* --- messages --- */
 
 static void pci_write(unsigned devfn, unsigned reg, uint32_t v)
@@ -233,6 +252,19 @@ static unsigned find_capability(unsigned devfn, uint8_t id)
         at = pci_read(devfn, at) >> 8 & 0xff;
     }
     return at;
+}
+
+static bool has_vga(void)
+{
+    bool found = false;
+
+    for (unsigned slot = 1; slot < 8; slot++) {
+        if (pci_read(slot << 3, 8) >> 16 == 0x0300) {
+            pci_write(slot << 3, 4, 3);
+            found = true;
+        }
+    }
+    return found;
 }
 
 static __attribute__((aligned(4096))) uint8_t ring[3 * 4096];
@@ -288,6 +320,9 @@ void run(void)
     test_local_apic();
     test_ioapic();
     test_msi();
+    if (has_vga()) {
+        write_text();
+    }
     out16(0x510, 5);                    /* fw_cfg: how many CPUs */
     if (in8(0x511) > 1) {
         test_other_cpu();

@@ -201,6 +201,19 @@ def test_ioeventfd(folder):
             wait_for(lambda: read(log).count('ok MSI-X of a device') == 2)
 
 
+def test_coalesced_writes(folder):
+    """400 cells of text are collected by the kernel, and a read after them (irq-kernel.c) and a picture come behind them."""
+    log, picture = os.path.join(folder, 'log'), os.path.join(folder, 'picture.ppm')
+    with quern.Quern('-machine', 'pc', '-accel', 'kvm,assist=insn', '-m', '32', '-kernel', kernel(folder), '-serial', 'null',
+                     '-debugcon', f'file:{log}', '-device', 'virtio-rng-pci,addr=5', '-vga', 'std') as q:
+        wait_for(lambda: 'nmi please' in read(log))
+        assert 'ok VGA text' in read(log), read(log)
+        writes = int(re.search(r'^coalesced writes (\d+)', q.hmp('info kvm'), re.M)[1])
+        assert writes >= 300, writes
+        q.command('screendump', {'filename': picture})
+        assert os.path.getsize(picture) > 1000
+
+
 def test_wrong_mode(folder):
     status, _, err = quern.run('-machine', 'none', '-accel', 'kvm,kernel-irqchip=sometimes', '-display', 'none')
     assert (status, err.count('\n')) == (1, 1) and 'kernel-irqchip' in err and 'sometimes' in err, err
@@ -210,7 +223,8 @@ def test_wrong_mode(folder):
 
 TESTS = [test_translator, test_kvm_by_default, test_off_2_cpus, test_split, test_split_2_cpus, test_on, test_on_2_cpus, test_firmware_on,
          test_firmware_on_2_cpus, test_firmware_split, test_firmware_split_2_cpus, test_stop_reset_and_plug_split,
-         test_stop_reset_and_plug_on, test_ioeventfd, test_wrong_mode]
+         test_stop_reset_and_plug_on, test_ioeventfd, test_coalesced_writes,
+         test_wrong_mode]
 
 
 def main():
