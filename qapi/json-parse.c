@@ -61,8 +61,8 @@ struct JsonParser {
     uint32_t hex;
     uint32_t high_surrogate;    /* 0 = none pending */
 
-    unsigned n_tokens;
-    size_t n_bytes;             /* of the present value */
+    unsigned n_tokens, max_tokens;
+    size_t n_bytes, max_bytes;  /* of the present value */
     unsigned line, column;      /* of the byte being looked at, from 1 */
     bool paused;
 };
@@ -90,6 +90,7 @@ JsonParser *json_parser_new(JsonEmit *emit, void *opaque)
     p->stack = g_array_new(false, false, sizeof(Frame));
     g_array_set_clear_func(p->stack, frame_clear);
     p->token = g_string_new(NULL);
+    json_parser_set_limits(p, JSON_MAX_TOKENS, JSON_MAX_BYTES);
     json_parser_reset(p);
     return p;
 }
@@ -104,6 +105,12 @@ static void forget_value(JsonParser *p)
     p->braces = p->brackets = 0;
     p->n_tokens = 0;
     p->n_bytes = 0;
+}
+
+void json_parser_set_limits(JsonParser *p, unsigned tokens, size_t bytes)
+{
+    p->max_tokens = MIN(tokens, JSON_MAX_TOKENS);
+    p->max_bytes = MIN(bytes, JSON_MAX_BYTES);
 }
 
 static void forget_token(JsonParser *p)
@@ -398,7 +405,7 @@ static void token(JsonParser *p, char kind)
 
     p->braces += (kind == '{') - (kind == '}');
     p->brackets += (kind == '[') - (kind == ']');
-    if (++p->n_tokens > JSON_MAX_TOKENS) {
+    if (++p->n_tokens > p->max_tokens) {
         report_text(p, "JSON token count limit exceeded");
         return;
     }
@@ -708,7 +715,7 @@ static void count_bytes(JsonParser *p, size_t n)
 {
     p->column += n;
     p->n_bytes = within_value(p) ? p->n_bytes + n : 0;
-    if (p->n_bytes > JSON_MAX_BYTES) {
+    if (p->n_bytes > p->max_bytes) {
         forget_token(p);
         p->lex = LEX_RECOVER;
         report_text(p, "JSON token size limit exceeded");

@@ -515,6 +515,11 @@ static bool open_queue(VhostDev *d, unsigned i, Error **errp)
     return true;
 }
 
+uint64_t vhost_queues_bytes(unsigned n)
+{
+    return ROUND_UP(n * (uint64_t)sizeof(VhostQueue), (uint64_t)getpagesize()) + n * (uint64_t)RING_BYTES;
+}
+
 bool vhost_add_queues(VhostDev *d, Error **errp)
 {
     VhostRegion rings;

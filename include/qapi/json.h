@@ -24,6 +24,8 @@ typedef void JsonEmit(void *opaque, Value *v, Error *err);
 typedef struct JsonParser JsonParser;
 JsonParser *json_parser_new(JsonEmit *emit, void *opaque);
 void json_parser_free(JsonParser *p);
+/* Less than JSON_MAX_TOKENS and JSON_MAX_BYTES, from now on. */
+void json_parser_set_limits(JsonParser *p, unsigned tokens, size_t bytes);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(JsonParser, json_parser_free)
 /* Any pieces, cut anywhere.  A byte 0xff is an error after which parsing begins anew, whatever was begun. */
 void json_parser_feed(JsonParser *p, const char *buf, size_t len);

@@ -7,6 +7,7 @@
 #include "system/cli/cli.h"
 
 #include "hw/core/machine.h"
+#include "hw/virtio/vhost.h"
 #include "qapi/json.h"
 #include "qapi/qapi-types.h"
 #include "qapi/qapi.h"
@@ -167,6 +168,14 @@ static void add_picture(Budget *b, const char *id, uint64_t bytes)
 
 static bool add_device(Budget *b, const char *driver, const Value *dict, Error **errp)
 {
+    if (g_str_has_prefix(driver, "vhost-user-blk")) {
+        uint64_t queues;
+
+        if (!get_size(dict, "num-queues", b->m->smp.cpus, &queues, errp)) {
+            return false;
+        }
+        add(b, "", "vhost/queues", vhost_queues_bytes((unsigned)MIN(queues, UINT16_MAX)));
+    }
     for (size_t i = 0; i < ARRAY_SIZE(video); i++) {
         const TypeInfo *type = strcmp(driver, video[i].type) ? NULL : type_by_name(driver);
         const Property *p = type ? type_find_property(type, video[i].property) : NULL;
@@ -268,6 +277,20 @@ static void add_files(Budget *b)
     }
 }
 
+/* Their connections come with the guest. */
+static void add_networks(Budget *b)
+{
+    const GArray *const lists[] = { b->o->netdevs, b->o->nets, b->o->nics };
+
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        FOREACH_ITEM(item, lists[i]) {
+            if (!g_strcmp0(value_dict_get_str(item->dict, "type"), "user")) {
+                add(b, "", "net/user", 0);
+            }
+        }
+    }
+}
+
 /* --- VNC --- */
 
 /* Of the console that a server is to show: the named adapter's, the first, or an empty one. */
@@ -342,6 +365,7 @@ bool budget_print(Options *o, Machine *m, Error **errp)
 
     if (ok) {
         add_files(&b);
+        add_networks(&b);
         add_registered(&b);
         print(&b);
     }

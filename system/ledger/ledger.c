@@ -110,6 +110,7 @@ bool ledger_check_start(Error **errp)
 typedef struct SmapsReader {
     GArray *entries;            /* the first ones are the blocks, in the list's order */
     LedgerEntry *current;
+    uint64_t with_others;       /* what other processes (vhost-user) map, too, and Pss leaves to them */
 } SmapsReader;
 
 static LedgerEntry *entry_at(SmapsReader *r, uint64_t addr)
@@ -137,10 +138,14 @@ static void read_line(SmapsReader *r, const char *line)
         r->current = entry_at(r, addr);
     } else if (r->current && g_str_has_prefix(line, "Rss:")) {
         r->current->present += g_ascii_strtoull(line + 4, NULL, 10) * KiB;
+        r->with_others += g_ascii_strtoull(line + 4, NULL, 10) * KiB;
+    } else if (r->current && g_str_has_prefix(line, "Pss:")) {
+        r->with_others -= g_ascii_strtoull(line + 4, NULL, 10) * KiB;
     }
 }
 
-static void measure_blocks(GArray *entries)
+/* Bytes of guest memory that are here and that Pss does not count as ours. */
+static uint64_t measure_blocks(GArray *entries)
 {
     SmapsReader r = { entries };
     FILE *f = fopen("/proc/self/smaps", "re");
@@ -152,6 +157,7 @@ static void measure_blocks(GArray *entries)
     if (f) {
         fclose(f);
     }
+    return r.with_others;
 }
 
 /* "Pss_Anon" and the like of /proc/self/smaps_rollup, in bytes: a page mapped twice by us counts once. */
@@ -183,7 +189,7 @@ GArray *ledger_entries(bool measure)
 {
     static uint64_t program_peak;
     GArray *entries = g_array_new(false, true, sizeof(LedgerEntry));
-    uint64_t others = 0, all = 0;
+    uint64_t others = 0, all = 0, shared = 0;
     MemoryAccount *a;
     LedgerEntry *e;
     unsigned n = 0;
@@ -195,7 +201,7 @@ GArray *ledger_entries(bool measure)
         }
     }
     if (measure) {
-        measure_blocks(entries);
+        shared = measure_blocks(entries);
     }
     for (RamBlock *rb = ram_block_list_rcu(); measure && rb; rb = rb->next) {
         if (has_account(rb)) {
@@ -217,7 +223,7 @@ GArray *ledger_entries(bool measure)
     add_entry(entries, "", "program", ledger_program_bound(max_cpus()));
     if (measure) {
         e = &g_array_index(entries, LedgerEntry, entries->len - 1);
-        all = own_memory();
+        all = own_memory() + shared;
         e->present = all > others ? all - others : 0;
         program_peak = e->peak = MAX(program_peak, e->present);
     }

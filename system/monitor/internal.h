@@ -75,6 +75,7 @@ void monitor_written(Monitor *m, size_t n);
 void qmp_monitor_init(Monitor *m);
 void qmp_monitor_event(Monitor *m, CharEvent ev);
 void qmp_monitor_receive(Monitor *m, const uint8_t *buf, size_t len);
+void qmp_limit_requests(Monitor *m);
 /* Answer a request, or tell @err; consumes both.  Main loop. */
 void qmp_answer(Monitor *m, Value *request, Error *err);
 /* The reply's text with its line end. */

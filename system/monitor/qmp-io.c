@@ -241,6 +241,7 @@ static ssize_t receive(QmpIo *io)
 
 static void parse(QmpIo *io)
 {
+    qmp_limit_requests(io->m);
     io->done += json_parser_feed_some(io->m->parser, (const char *)io->input + io->done, io->have - io->done);
 }
 

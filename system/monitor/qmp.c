@@ -8,6 +8,7 @@
  */
 #include "system/monitor/internal.h"
 
+#include "hw/core/machine.h"
 #include "qapi/qapi-commands.h"
 #include "system/runstate.h"
 
@@ -81,6 +82,17 @@ static void on_request(void *opaque, Value *request, Error *err)
     }
 }
 
+/*
+ * With memory-limit= a request is what fits the program's allowance, eight of them in a queue too; else what QEMU takes.
+ * Also on a monitor's own thread: the machine and its limit are constant once they are there.
+ */
+void qmp_limit_requests(Monitor *m)
+{
+    if (current_machine() && current_machine()->memory_limit) {
+        json_parser_set_limits(m->parser, 16384, 512 * KiB);
+    }
+}
+
 /* Parse what was read, as long as there is room for replies. */
 void qmp_monitor_receive(Monitor *m, const uint8_t *buf, size_t len)
 {
@@ -94,6 +106,7 @@ void qmp_monitor_receive(Monitor *m, const uint8_t *buf, size_t len)
         return;
     }
     monitor_cork(m, true);
+    qmp_limit_requests(m);
     done = json_parser_feed_some(m->parser, (const char *)m->input->data, m->input->len);
     g_byte_array_remove_range(m->input, 0, MIN(done, m->input->len));
     /* Descriptors are for the request they came with, or for the next one; a sender waits for their end. */

@@ -174,6 +174,9 @@ static NetResult user_receive(NetClient *nc, const NetOffload *off, uint8_t *dat
         }
         net_offload_complete_checksum(&local, data, len);
     }
+    if (!net_user_may_pass(u, data, len)) {
+        return NET_TAKEN;
+    }
     slirp_input(u->slirp, data, (int)len);
     net_coalesce_flush(&u->to_guest);
     main_loop_wake();                   /* what it wants to hear of may have changed */
@@ -387,6 +390,7 @@ static bool user_open(const QapiNetdev *opts, Error **errp)
         net_client_delete(&u->nc);
         return false;
     }
+    net_user_account_open(u);
     u->hook = (MainLoopHook){ hook_fill, hook_done, u };
     main_loop_hook_add(&u->hook);
     if (!add_forwards(u, o, errp)) {
@@ -401,6 +405,7 @@ static void user_cleanup(NetClient *nc)
     NetUser *u = net_user_from(nc);
 
     if (u->slirp) {
+        net_user_account_close(u);
         main_loop_hook_remove(&u->hook);
         net_user_guestfwd_free(u);
         slirp_cleanup(u->slirp);

@@ -36,6 +36,7 @@ MACHINES = [
     ['-machine', 'q35', '-m', '64,maxmem=2G', OBJECT, 'memory-backend-ram,id=m,size=1G,reserve=off', '-device',
      'virtio-mem-pci,memdev=m,requested-size=128M', OBJECT, 'memory-backend-ram,id=ready,size=16M,prealloc=on'],
     ['-machine', 'q35', '-m', '64', '-mem-prealloc'],
+    ['-machine', 'q35', '-m', '64', '-netdev', 'user,id=n', '-nic', 'user'],
     ['-machine', 'q35', '-m', '64', '-chardev', 'ringbuf,id=r,size=8M', '-chardev', 'memory,id=s', '-fw_cfg',
      'name=opt/quern/file,file=@/file', '-fw_cfg', 'name=opt/quern/text,string=text', '-drive',
      'file=@/disk,format=raw,if=none,id=d,snapshot=on', '-drive', 'file=@/disk,format=raw,if=none,id=e,read-only=on'],
@@ -188,6 +189,24 @@ class Limit(unittest.TestCase):
             q.command('object-del', {'id': 'now'})
             q.command('qom-set', request(2 * MIB))
             self.assertEqual(q.command('query-status')['status'], 'running')
+
+    def test_requests_have_a_limit(self):
+        """Which is the program's allowance, with memory-limit=, also in a session with a thread of its own."""
+        small, long, many = 'x' * 500000, 'x' * 600000, [0] * 20000
+        with quern.Quern('-machine', 'q35', *self.BASE, '-S') as q:
+            self.assertNotIn('limit', q.error('device_add', {'driver': long})[1])
+            self.assertNotIn('limit', q.error('device_add', {'driver': 'virtio-rng-pci', 'x': many})[1])
+        for capabilities in {}, {'enable': ['oob']}:
+            for arguments, what in ({'driver': long}, 'size'), ({'driver': 'virtio-rng-pci', 'x': many}, 'count'):
+                with self.subTest(capabilities=capabilities, what=what), \
+                     quern.Quern('-machine', 'q35,memory-limit=1G', *self.BASE, '-S', negotiate=False) as q:
+                    q.command('qmp_capabilities', capabilities)
+                    self.assertIn('xxx', q.error('device_add', {'driver': small})[1])
+                    self.assertIn(f'JSON token {what} limit exceeded', q.error('device_add', arguments)[1])
+                    q.lines.close()
+                    q.socket.close()
+                    q.connect()
+                    self.assertEqual(q.command('query-status')['status'], 'prelaunch')
 
     def test_control_group(self):
         with tempfile.TemporaryDirectory() as d, cgroup.Cgroup(96 * MIB) as group:

@@ -35,6 +35,9 @@ typedef struct VhostDevInfo {
 VhostDev *vhost_dev_new(VirtioDevice *vdev, CharBackend *chr, const VhostDevInfo *info, Error **errp);
 void vhost_dev_free(VhostDev *d);
 
+/* What @n queues take of the account "vhost/queues". */
+uint64_t vhost_queues_bytes(unsigned n);
+
 /* What the back end offers. */
 uint64_t vhost_features(const VhostDev *d);
 /* How many queues it can serve; 0 = it does not say. */
