@@ -124,7 +124,9 @@ void i440fx_firmware_setup(PCIHost *host)
         pci_config_write(mc, I440FX_PAM0 + i, 0x33, 1);
     }
     pci_config_write(isa, 0x60, 0x0b0b0a0a, 4);         /* PIRQ A..D to 10, 10, 11, 11 */
-    pci_config_write(ide, 0x40, 0x80008000, 4);         /* both channels decode their ports */
+    if (ide) {
+        pci_config_write(ide, 0x40, 0x80008000, 4);     /* both channels decode their ports */
+    }
     if (pm) {
         pci_config_write(pm, 0x40, PIIX4_PMBASE | 1, 4);
         pci_config_write(pm, 0x80, 1, 1);               /* PM I/O space enable */

@@ -397,7 +397,7 @@ static bool q35_setup(Machine *m, Error **errp)
         return false;
     }
     pc->pci_hotplug = x->acpi == ON_OFF_AUTO_OFF ? NULL : ich9_lpc_pci_hotplug(lpc);
-    return ich9_ahci_create(pc->host->bus, errp) && pc_cpu_hotplug(pc, ich9_lpc_acpi(lpc), errp)
+    return (!pc->sata || ich9_ahci_create(pc->host->bus, errp)) && pc_cpu_hotplug(pc, ich9_lpc_acpi(lpc), errp)
         && pc_memory_hotplug(pc, ich9_lpc_acpi(lpc), errp) && pc_finish(pc, errp);
 }
 
@@ -442,8 +442,8 @@ static bool i440fx_setup(Machine *m, Error **errp)
     x->rom_parent = pc->host->bus->mem;
     x->firmware_setup = i440fx_boot_setup;
     piix3 = piix3_create(pc->host, pc->host->bus->mem, system_io(), isa_irqs, &x->isa, errp);
-    pc->ide = piix3 ? piix3_ide_create(pc->host->bus, piix3, isa_irqs[14], isa_irqs[15], errp) : NULL;
-    return pc->ide && i440fx_power(pc, errp) && pc_finish(pc, errp);
+    pc->ide = piix3 && pc->sata ? piix3_ide_create(pc->host->bus, piix3, isa_irqs[14], isa_irqs[15], errp) : NULL;
+    return piix3 && (pc->ide || !pc->sata) && i440fx_power(pc, errp) && pc_finish(pc, errp);
 }
 
 /* --- types --- */
@@ -475,6 +475,7 @@ static const Property pc_machine_properties[] = {
     PROP_BOOL("hpet", PcMachine, hpet, true, .help = "high precision event timer"),
     PROP_ON_OFF_AUTO("vmport", PcMachine, vmport, ON_OFF_AUTO_AUTO, .changed = vmport_changed, .help = "VMware back door port"),
     PROP_BOOL("fd-bootchk", PcMachine, fd_bootchk, true, .help = "firmware checks that a floppy can be booted from"),
+    PROP_BOOL("sata", PcMachine, sata, true, .help = "the board's controller of disks and CD drives: AHCI, or IDE"),
     PROP_BOOL("i8042", PcMachine, i8042, true, .help = "PS/2 keyboard controller"),
 };
 

@@ -267,6 +267,8 @@ static const Property ide_properties[] = {
                      .help = "failed requests add their time to statistics"),
     PROP_ON_OFF_AUTO("write-cache", IdeDevice, write_cache, ON_OFF_AUTO_AUTO, .help = "writeback cache; off = write-through"),
     PROP_BOOTINDEX("bootindex", IdeDevice, bootindex),
+    PROP_FIXED(bool, "win2k-install-hack", false, .help = "writes answer as fast as they can"),
+    PROP_FIXED_TEXT(on_off_auto, "backend_defaults", "auto", .help = "sizes are as they are given"),
 };
 
 DEVICE_DEFINE_ABSTRACT(IdeDevice, ide_device, "ide-device", device,
@@ -290,6 +292,9 @@ static const Property ide_hd_properties[] = {
     PROP_UINT32("cyls", IdeDevice, cyls, 0, .max = UINT32_MAX, .help = "cylinders; 0 = by size"),
     PROP_UINT32("heads", IdeDevice, heads, 0, .max = UINT32_MAX, .help = "heads; 0 = by size"),
     PROP_UINT32("secs", IdeDevice, secs, 0, .max = UINT32_MAX, .help = "sectors of a track; 0 = by size"),
+    PROP_FIXED(uint32, "lcyls", 0, .help = "firmware's geometry follows bios-chs-trans"),
+    PROP_FIXED(uint32, "lheads", 0, .help = "firmware's geometry follows bios-chs-trans"),
+    PROP_FIXED(uint32, "lsecs", 0, .help = "firmware's geometry follows bios-chs-trans"),
     PROP_ENUM("bios-chs-trans", IdeDevice, chs_trans, translations, TRANS_AUTO, .shown = "BiosAtaTranslation",
               .help = "how firmware translates CHS addresses (IDE)"),
     PROP_UINT16("rotation_rate", IdeDevice, rotation_rate, 0, .max = UINT16_MAX, .help = "revolutions a minute; 1 = it does not rotate, 0 = not told"),

@@ -51,7 +51,8 @@ extern const char *const block_interface_names[];
 
 /* A dict with file, format, if, id, ...; @snapshot: as if snapshot=on were given.  The machine's type is known. */
 bool block_drive_add(const Value *opts, bool snapshot, Error **errp) MUST_USE;
-bool block_drive_exists(BlockInterface interface, unsigned index);
+/* The empty CD drive at index 2, unless something is there. */
+bool block_drive_add_default_cdrom(Error **errp) MUST_USE;
 /* Devices that drives of if=virtio and if=ide are for; after the board is built. */
 bool block_drives_create_devices(Error **errp) MUST_USE;
 /* The node of a -drive id, or of this name; NULL if there is neither. */

@@ -247,7 +247,7 @@ typedef struct BlockDrive {
     char *id;
     BlockInterface interface;
     unsigned bus, unit;
-    bool is_cdrom;
+    bool is_cdrom, by_default;
     BlockNode *node;            /* NULL = empty */
     bool writethrough;
     BlockOnError rerror, werror;

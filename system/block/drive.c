@@ -409,11 +409,30 @@ bool block_drive_add(const Value *opts, bool snapshot, Error **errp)
     return true;
 }
 
-bool block_drive_exists(BlockInterface interface, unsigned index)
+bool block_drive_add_default_cdrom(Error **errp)
 {
-    unsigned per_bus = units_of(interface);
+    const unsigned index = 2, per_bus = units_of(BLOCK_IF_IDE);
+    g_autoptr(Value) opts = value_dict();
+    BlockDrive *d;
 
-    return drive_at(interface, per_bus ? index / per_bus : 0, per_bus ? index % per_bus : index) != NULL;
+    if (drive_at(BLOCK_IF_IDE, index / per_bus, index % per_bus)) {
+        return true;
+    }
+    value_dict_set_str(opts, "if", "ide");
+    value_dict_set_str(opts, "index", "2");
+    value_dict_set_str(opts, "media", "cdrom");
+    if (!block_drive_add(opts, false, errp)) {
+        return false;
+    }
+    d = drive_at(BLOCK_IF_IDE, index / per_bus, index % per_bus);
+    d->by_default = true;
+    return true;
+}
+
+static void drive_remove(BlockDrive *d)
+{
+    g_ptr_array_remove(drives, d);
+    drive_free(d);
 }
 
 static bool create_virtio_device(const BlockDrive *d, Error **errp)
@@ -425,13 +444,18 @@ static bool create_virtio_device(const BlockDrive *d, Error **errp)
     return device_add_from_opts(opts, false, errp) != NULL;
 }
 
-static bool create_ide_device(const BlockDrive *d, Error **errp)
+static bool create_ide_device(BlockDrive *d, Error **errp)
 {
     const TypeInfo *type = type_by_name(d->is_cdrom ? "ide-cd" : "ide-hd");
     g_autofree char *bus_name = g_strdup_printf("ide.%u", d->bus);
     Device *dev = device_new(type);
-    Bus *bus = bus_find(bus_name, type_by_name("IDE"), errp);
+    Bus *bus = bus_find(bus_name, type_by_name("IDE"), d->by_default ? NULL : errp);
 
+    if (!bus && d->by_default) {        /* the board's controller was left out */
+        object_unref(dev);
+        drive_remove(d);
+        return true;
+    }
     if (!bus || !object_property_set_str(dev, "drive", d->id, errp) || !object_property_set_uint(dev, "unit", d->unit, errp)) {
         object_unref(dev);
         return false;
@@ -455,7 +479,7 @@ bool block_drives_create_devices(Error **errp)
     }
     g_ptr_array_sort(sorted, by_place);
     for (unsigned i = 0; i < sorted->len; i++) {
-        const BlockDrive *d = g_ptr_array_index(sorted, i);
+        BlockDrive *d = g_ptr_array_index(sorted, i);
 
         if (d->interface == BLOCK_IF_IDE ? !create_ide_device(d, errp) : d->interface == BLOCK_IF_VIRTIO && !create_virtio_device(d, errp)) {
             return false;

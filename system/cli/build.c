@@ -212,15 +212,7 @@ static bool has_ide_device(const Options *o)
 /* The empty CD drive that a machine has unless something else is in its place. */
 static bool add_default_cdrom(const Options *o, Machine *m, Error **errp)
 {
-    g_autoptr(Value) opts = value_dict();
-
-    if (o->nodefaults || machine_info(m)->no_cdrom || has_ide_device(o) || block_drive_exists(BLOCK_IF_IDE, 2)) {
-        return true;
-    }
-    value_dict_set_str(opts, "if", "ide");
-    value_dict_set_str(opts, "index", "2");
-    value_dict_set_str(opts, "media", "cdrom");
-    return block_drive_add(opts, false, errp);
+    return o->nodefaults || machine_info(m)->no_cdrom || has_ide_device(o) || block_drive_add_default_cdrom(errp);
 }
 
 static bool add_smbios(Options *o, CliItem *item, Error **errp)

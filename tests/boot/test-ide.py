@@ -36,7 +36,7 @@ what=read; check same "$(dd if=/dev/$d bs=64k 2>/dev/null | sum)" @SUM@
 what=direct; check same "$(dd if=/dev/$d bs=1M iflag=direct 2>/dev/null | sum)" @SUM@
 what=odd; check same "$(dd if=/dev/$d bs=3584 skip=11 count=7 iflag=direct 2>/dev/null | sum)" @ODD@
 what=parallel
-for i in 0 1 2 3 4 5 6 7; do dd if=/dev/$d bs=4k skip=$((i*256)) count=256 iflag=direct 2>/dev/null > /tmp/p$i & done; wait
+for i in 0 1 2 3 4 5 6 7; do dd if=/dev/$d bs=16k skip=$((i*64)) count=64 iflag=direct 2>/dev/null > /tmp/p$i & done; wait
 check same "$(cat /tmp/p0 /tmp/p1 /tmp/p2 /tmp/p3 /tmp/p4 /tmp/p5 /tmp/p6 /tmp/p7 | sum)" @SUM@
 rm /tmp/p?
 echo "the guest wrote this" > /tmp/t

@@ -48,7 +48,8 @@ class Media(unittest.TestCase):
                 self.assertRegex(info[name].pop('qdev'), r'^/machine/unattached/device\[\d+\]$')
                 self.assertEqual(info[name], {'device': name, 'type': 'unknown', 'removable': True, 'locked': False, 'tray_open': False,
                                               'io-status': 'ok'})
-        self.assertEqual(self.defaults('-machine', 'microvm', '-S'), {})
+        for machine in 'microvm', 'pc,sata=off', 'q35,sata=off':
+            self.assertEqual(self.defaults('-machine', machine, '-S'), {})
 
     def test_default_drive_makes_room(self):
         drive = ('-drive', f'file={self.disk},format=raw,if=none,id=d')
@@ -119,6 +120,7 @@ class Media(unittest.TestCase):
                 (('-device', 'ide-cd,ver=' + 9 * 'v'), 'ver must be at most 8 characters, got 9'),
                 (('-device', 'ide-cd,physical_block_size=513'), 'physical_block_size'), (('-device', 'ide-cd,opt_io_size=100'), 'opt_io_size'),
                 (('-device', 'ide-cd,wwn=-1'), 'wwn'), (('-device', 'ide-cd,bootindex=-2'), 'bootindex'), (('-device', 'ide-cd,cyls=1'), 'cyls'),
+                (('-machine', 'sata=off', '-hda', self.disk), "Bus 'ide.0' not found"), (('-device', 'ide-cd,win2k-install-hack=on'), 'win2k'),
                 (('-device', 'piix3-ide'), 'part of the board'), (('-cdrom', '/nonexistent/x'), '/nonexistent/x')]:
             with self.subTest(line):
                 status, _, said = quern.run(*Q35, *BARE, *line)

@@ -6,6 +6,7 @@
 #include "lib/pci.h"
 
 #include <glib/gstdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define SECTOR    512u
@@ -93,13 +94,14 @@ static void port_start(Ahci *a, unsigned port)
     px_write(a, port, PX_CMD, 0x11);
 }
 
-static void ahci_open(Ahci *a)
+/* @more: options of the disk. */
+static void ahci_open_as(Ahci *a, const char *more)
 {
     files_make(&a->f);
     a->q = qtest_start("-machine q35 -nodefaults -blockdev driver=file,filename=%s,node-name=disk,discard=unmap "
                        "-blockdev driver=file,filename=%s,node-name=disc,read-only=on "
-                       "-device ide-hd,drive=disk,id=hd,bus=ide.0,serial=quern-1,bootindex=3 "
-                       "-device ide-cd,drive=disc,id=cd,bus=ide.1,bootindex=2", a->f.disk, a->f.disc);
+                       "-device ide-hd,drive=disk,id=hd,bus=ide.0,serial=quern-1,bootindex=3%s "
+                       "-device ide-cd,drive=disc,id=cd,bus=ide.1,bootindex=2", a->f.disk, a->f.disc, more);
     qpci_init(&a->pci, a->q, true);
     g_assert_true(qpci_find(&a->pci, 0x8086, 0x2922, &a->dev));
     a->bar = qpci_map(&a->dev, 5);
@@ -108,6 +110,11 @@ static void ahci_open(Ahci *a)
     }
     port_start(a, 0);
     port_start(a, 1);
+}
+
+static void ahci_open(Ahci *a)
+{
+    ahci_open_as(a, "");
 }
 
 static void ahci_close(Ahci *a)
@@ -369,6 +376,83 @@ static void test_ahci_malformed_lists(void)
     px_write(&a, 2, PX_CMD, 0x11);                          /* a port without device does nothing */
     px_write(&a, 2, PX_CI, 0xffffffff);
     g_assert_cmphex(px_read(&a, 2, PX_CI), ==, 0xffffffff);
+    ahci_close(&a);
+}
+
+/* --- a medium that fails --- */
+
+/* Let the emulator write no byte of any file beyond @limit; the kernel answers EFBIG. */
+static void limit_files(Ahci *a, rlim_t limit)
+{
+    struct rlimit r = { limit, RLIM_INFINITY };
+
+    g_assert_cmpint(prlimit(qtest_pid(a->q), RLIMIT_FSIZE, &r, NULL), ==, 0);
+}
+
+static void qmp_has(QTest *q, const char *json, const char *text)
+{
+    for (unsigned i = 0; i < 2000; i++) {
+        g_autofree char *reply = qtest_qmp(q, json);
+
+        if (strstr(reply, text)) {
+            return;
+        }
+        g_usleep(1000);
+    }
+    g_error("%s: never %s", json, text);
+}
+
+static void test_failed_write_is_reported(void)
+{
+    uint64_t buf;
+    Ahci a;
+
+    ahci_open(&a);
+    buf = qtest_alloc(a.q, 4096, 4096);
+    limit_files(&a, 1 * MiB);
+    expect_error(&a, 0, &(Command){ WRITE_DMA_EXT, .lba = 4096, .count = 8, .buf = { buf }, .len = { 4096 } }, ERR_UNC);
+    slot_fill(&a, 0, 3, &(Command){ WRITE_FPDMA, .feature = 8, .lba = 4096, .count = 3 << 3, .buf = { buf }, .len = { 4096 } });
+    px_write(&a, 0, PX_SACT, 8);
+    px_write(&a, 0, PX_CI, 8);
+    g_assert_cmphex(slot_wait(&a, 0, 3) & 0x4089, ==, 0x4001);
+    port_recover(&a, 0);
+    limit_files(&a, RLIM_INFINITY);
+    g_assert_cmphex(issue(&a, 0, &(Command){ WRITE_DMA_EXT, .lba = 4096, .count = 8, .buf = { buf }, .len = { 4096 } }) & 0x89, ==, 0);
+    ahci_close(&a);
+}
+
+static void test_failed_write_stops_and_is_tried_again(void)
+{
+    g_autofree char *event = NULL;
+    uint8_t back[4096];
+    uint64_t buf;
+    Ahci a;
+
+    ahci_open_as(&a, ",werror=stop");
+    qmp_has(a.q, "{'execute':'cont'}", "return");
+    buf = qtest_alloc(a.q, 4096, 4096);
+    qtest_memset(a.q, buf, 0x77, 4096);
+    memset(back, 0x77, sizeof(back));
+    limit_files(&a, 1 * MiB);
+    slot_fill(&a, 0, 0, &(Command){ WRITE_DMA_EXT, .lba = 4096, .count = 8, .buf = { buf, buf + 100 }, .len = { 100, 3996 } });
+    px_write(&a, 0, PX_CI, 1);
+    event = qtest_qmp_event(a.q, "BLOCK_IO_ERROR");
+    g_assert_nonnull(strstr(event, "\"action\": \"stop\""));
+    qmp_has(a.q, "{'execute':'query-status'}", "io-error");
+    qmp_has(a.q, "{'execute':'query-block'}", "\"io-status\": \"failed\"");
+    g_assert_cmphex(px_read(&a, 0, PX_CI), ==, 1);          /* the guest knows nothing of it */
+    limit_files(&a, RLIM_INFINITY);
+    qmp_has(a.q, "{'execute':'cont'}", "return");
+    g_assert_cmphex(slot_wait(&a, 0, 0) & 0x89, ==, 0);
+    disk_is(&a.f, 4096 * SECTOR, back, sizeof(back));
+    /* A reset forgets what waits. */
+    limit_files(&a, 1 * MiB);
+    px_write(&a, 0, PX_CI, 1);
+    qmp_has(a.q, "{'execute':'query-status'}", "io-error");
+    px_write(&a, 0, PX_CMD, 0x10);
+    g_assert_cmphex(px_read(&a, 0, PX_CI), ==, 0);
+    limit_files(&a, RLIM_INFINITY);
+    qmp_has(a.q, "{'execute':'cont'}", "return");
     ahci_close(&a);
 }
 
@@ -664,6 +748,8 @@ int main(int argc, char **argv)
     g_test_add_func("/ahci/identify", test_ahci_tells_what_it_is);
     g_test_add_func("/ahci/refused", test_ahci_refuses);
     g_test_add_func("/ahci/malformed", test_ahci_malformed_lists);
+    g_test_add_func("/ahci/error", test_failed_write_is_reported);
+    g_test_add_func("/ahci/error-stop", test_failed_write_stops_and_is_tried_again);
     g_test_add_func("/cd/packets", test_packets);
     g_test_add_func("/cd/tray", test_tray);
     g_test_add_func("/boot-order", test_boot_order_names);

@@ -10,7 +10,7 @@
 typedef struct PcMachine {
     X86Machine x86;
     /* options */
-    bool hpet, i8042, fd_bootchk;
+    bool hpet, i8042, fd_bootchk, sata;
     OnOffAuto vmport;
     int smbios_entry_point;             /* 0 = auto, 1 = 32 bits, 2 = 64 */
     char *pcspk_audiodev;               /* checked by who knows the back ends; all are silent */
