@@ -115,6 +115,7 @@ typedef struct CodeCacheStats {
     uint64_t live_blocks;
     uint64_t retranslations;    /* of blocks that were there before and are remembered */
     uint64_t unshared_blocks;   /* of blocks: TB_UNSHARED */
+    uint64_t page_waits;        /* for stores in flight to a page to be translated from */
     uint64_t evicted_units, evicted_blocks, moved_blocks, evict_waits;
     uint64_t smc_writes, smc_blocks, page_protects;
     uint64_t links, unlinks, duplicates, stale_drafts;
@@ -460,8 +461,11 @@ void tlb_jump_cache_add(TcgCpuState *t, uint64_t pc, uint64_t linear, Tb *tb);
 /* Cache lock held: any thread. */
 void tlb_jump_cache_purge_tb(TcgCpuState *t, const Tb *tb, const void *entry);
 void tlb_jump_cache_purge_range(TcgCpuState *t, const uint8_t *start, size_t len);
-/* Any thread: writes to the page at ram_addr @page take the slow path from now on. */
-void tlb_protect_page(TcgCpuState *t, uint64_t page);
+/*
+ * Any thread: writes to the page at ram_addr @page take the slow path from now on.  True: until now they may not have, so
+ * that the CPU, if it runs, may be between a probe and its stores.
+ */
+bool tlb_protect_page(TcgCpuState *t, uint64_t page);
 TlbTable *tlb_table(TcgCpuState *t, unsigned mmu_idx);
 void tlb_check(TcgCpuState *t);
 void tlb_phys_cache_clear(TcgCpuState *t);

@@ -14,7 +14,8 @@
  *
  * Locks: CodeCache.lock.  Heads of page buckets are also read without: an empty bucket says that
  * no page of it is watched.  Who installs a writable TLB entry does so first and asks afterwards;
- * who pins makes the CodePage first and looks at the TLBs afterwards.
+ * who pins makes the CodePage first and looks at the TLBs afterwards.  A CPU that has probed its TLB before may still
+ * store afterwards, in the same block, unnoticed: who pins waits until no other CPU is in a block that it was in then.
  */
 #include "accel/tcg/internal.h"
 
@@ -106,7 +107,7 @@ static void ensure_free_page_locked(CodeCache *c, TcgCpuState *self)
 uint32_t code_page_pin(CodeCache *c, TcgCpuState *self, uint64_t page)
 {
     CodePage *p;
-    bool fresh = false;
+    bool fresh = false, in_flight = false;
     uint32_t seq;
 
     code_cache_lock(c);
@@ -126,10 +127,17 @@ uint32_t code_page_pin(CodeCache *c, TcgCpuState *self, uint64_t page)
         c->stats.page_protects++;
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         for (unsigned i = 0; i < c->cpus->len; i++) {
-            tlb_protect_page(g_ptr_array_index(c->cpus, i), page);
+            TcgCpuState *t = g_ptr_array_index(c->cpus, i);
+
+            in_flight |= tlb_protect_page(t, page) && t != self;
         }
+        c->stats.page_waits += in_flight;
     }
     code_cache_unlock(c);
+    if (in_flight) {
+        tcg_exclusive_begin(self);
+        tcg_exclusive_end(self);
+    }
     return seq;
 }
 

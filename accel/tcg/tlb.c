@@ -707,7 +707,7 @@ static void context_protect(TcgCpuState *t, TlbContext *ctx, unsigned place, uin
     }
 }
 
-void tlb_protect_page(TcgCpuState *t, uint64_t page)
+bool tlb_protect_page(TcgCpuState *t, uint64_t page)
 {
     unsigned slot = written_slot(t, page);
     bool maybe_writable = false;
@@ -726,6 +726,7 @@ void tlb_protect_page(TcgCpuState *t, uint64_t page)
     if (maybe_writable) {
         tlb_lend_revoke(t);
     }
+    return maybe_writable;
 }
 
 static bool needs_notdirty(TcgCpuState *t, const TlbFull *full)

@@ -946,6 +946,33 @@ static void test_shared_store_overwrites_its_block(void)
     g_assert_cmpuint(env0()->r[4], ==, 1);
 }
 
+/* A CPU stores to a page round and round when another one first runs code there: that waits for stores in flight. */
+static void test_page_gets_code_while_stored_to(void)
+{
+    enum { PAGE = 0x70000 };
+    uint64_t waits = cache()->stats.page_waits;
+
+    reset();
+    cpus[1]->env.r[1] = PAGE + 0x800;
+    cpus[1]->env.r[5] = ~0ULL;
+    PUT_CODE(CODE,
+             toy_insn(TOY_ST, 3, 1, 0),
+             toy_insn(TOY_ADDI, 3, 3, 1),
+             toy_insn(TOY_ST, 3, 1, 8),
+             toy_insn(TOY_BNE, 3, 5, -3),
+             toy_insn(TOY_HALT, 0, 0, 0));
+    PUT_CODE(PAGE, toy_insn(TOY_ADDI, 0, 0, 5), toy_insn(TOY_HALT, 0, 0, 0));
+    start(1, CODE);
+    bql_unlock();
+    g_usleep(20000);
+    bql_lock();
+    run(PAGE);
+    g_assert_cmpuint(env0()->r[0], ==, 5);
+    g_assert_cmpuint(cpus[1]->env.r[3], >, 0);
+    g_assert_cmpuint(mem64(PAGE + 0x808), >=, mem64(PAGE + 0x800));
+    g_assert_cmpuint(cache()->stats.page_waits, ==, waits + 1);
+}
+
 /* A running loop leaves its blocks when they are all removed, and goes on in new ones. */
 static void test_flush_while_running(void)
 {
@@ -1029,6 +1056,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-run/second-access-faults", test_second_access_faults_by_itself);
     g_test_add_func("/tcg-run/device-maps-between", test_device_maps_between_accesses);
     g_test_add_func("/tcg-run/shared-store-overwrites", test_shared_store_overwrites_its_block);
+    g_test_add_func("/tcg-run/code-while-stored-to", test_page_gets_code_while_stored_to);
     g_test_add_func("/tcg-run/flush-while-running", test_flush_while_running);
     g_test_add_func("/tcg-run/tlb-budget", test_idle_contexts_give_up_their_tables);
     int rc = g_test_run();
