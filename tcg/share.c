@@ -34,10 +34,15 @@
 #define NO_GROUP        0xff
 _Static_assert(MAX_GROUPS <= NO_GROUP, "groups have a byte");
 
-/* Where an access is: at @at from @base; from the block's pc if pc_relative, when @base is the address itself. */
+/*
+ * Where an access is: at @at from @base.  Addresses of 32 bits wrap at 2^32, but not within a page: there they are at the
+ * same distance from each other as their @at.
+ */
+typedef enum PlaceKind { PLACE_64, PLACE_32, PLACE_PC } PlaceKind;
 typedef struct Place {
-    IrId base;
-    bool pc_relative;
+    IrId base;                      /* PLACE_PC: none */
+    IrId addr;                      /* the address as a value */
+    PlaceKind kind;
     int64_t at;
 } Place;
 
@@ -56,7 +61,7 @@ typedef struct Group {
     uint16_t first, last;           /* in IrBlock.accesses */
     uint16_t last_pos, n;
     IrId host;                      /* the value that the probe will define */
-    int64_t origin, lo, hi;         /* the base, and the range, as places are */
+    int64_t origin, lo, hi;         /* what the probe is given, and the range, as places are */
 } Group;
 
 typedef struct Share {
@@ -77,20 +82,25 @@ static const IrOp *maker(const IrBlock *b, IrId v)
 static Place place_of(const IrBlock *b, IrId addr)
 {
     const IrValue *v = &b->values[addr];
-    const IrOp *d;
+    const IrOp *d = maker(b, addr);
 
     if (v->kind == IR_KIND_PC && b->pc_bits == 64) {
-        return (Place){ addr, true, (int64_t)v->k };
+        return (Place){ 0, addr, PLACE_PC, (int64_t)v->k };
     }
-    d = maker(b, addr);
-    if (d && d->opc == IR_OP_add && d->type == IR_I64) {
-        const IrValue *k = &b->values[d->in[1]];
+    if (d && d->opc == IR_OP_add && b->values[d->in[1]].kind == IR_KIND_CONST) {
+        int64_t k = (int64_t)b->values[d->in[1]].k;
 
-        if (k->kind == IR_KIND_CONST && ABS((int64_t)k->k) < INT32_MAX / 2) {
-            return (Place){ d->in[0], false, (int64_t)k->k };
+        if (d->type == IR_I32) {
+            return (Place){ d->in[0], addr, PLACE_32, (int32_t)k };
+        }
+        if (ABS(k) < INT32_MAX / 2) {
+            return (Place){ d->in[0], addr, PLACE_64, k };
         }
     }
-    return (Place){ addr, false, 0 };
+    if (d && d->opc == IR_OP_zext) {
+        return (Place){ d->in[0], addr, PLACE_32, 0 };
+    }
+    return (Place){ addr, addr, PLACE_64, 0 };
 }
 
 static Access access_of(const IrBlock *b, unsigned i)
@@ -111,8 +121,7 @@ static int find_open(const Share *s, const Access *x)
     for (unsigned i = 0; i < s->n_open; i++) {
         const Group *g = &s->group[s->open[i]];
 
-        if (g->mmu_idx == x->mmu_idx && g->place.pc_relative == x->place.pc_relative &&
-            (g->place.pc_relative || g->place.base == x->place.base)) {
+        if (g->mmu_idx == x->mmu_idx && g->place.kind == x->place.kind && g->place.base == x->place.base) {
             return (int)i;
         }
     }
@@ -159,7 +168,7 @@ static void lead(Share *s, const Access *x)
     s->group[s->n_groups++] = (Group){
         .place = x->place, .mmu_idx = (uint8_t)x->mmu_idx, .align = (uint8_t)x->align, .write = x->write,
         .stack = is_stack(s->b, x->place.base), .first = (uint16_t)x->i, .last = (uint16_t)x->i, .last_pos = (uint16_t)x->pos, .n = 1,
-        .origin = x->place.pc_relative ? x->place.at : 0, .lo = x->place.at, .hi = x->place.at + x->size,
+        .origin = x->place.kind == PLACE_64 ? 0 : x->place.at, .lo = x->place.at, .hi = x->place.at + x->size,
     };
 }
 
@@ -243,7 +252,8 @@ static void make_probe(Share *s, Group *g)
     g->host = build_value(b, IR_I64);
     b->values[g->host].def = b->values[g->host].last = (uint16_t)pos;
     *op = (IrOp){
-        .opc = IR_OP_probe, .type = IR_I64, .cond = leader->cond, .aux = g->mmu_idx, .out = g->host, .in = { g->place.base, [3] = IR_EXIT_HOME(leader) },
+        .opc = IR_OP_probe, .type = IR_I64, .cond = leader->cond, .aux = g->mmu_idx, .out = g->host,
+        .in = { g->place.kind == PLACE_64 ? g->place.base : g->place.addr, [3] = IR_EXIT_HOME(leader) },
         .n_in = 1, .epoch = leader->epoch, .disp = (int32_t)(g->place.at - g->origin),
         .k = IR_PROBE_RANGE(g->place.at - g->lo, g->hi - g->lo, g->write, leader->opc == IR_OP_st || leader->cond & IR_MO_RMW),
     };

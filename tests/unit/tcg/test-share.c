@@ -483,6 +483,43 @@ static void test_alignment_is_the_leaders(void)
     tear_down();
 }
 
+static IrVal address32(IrBlock *b, IrVal base, int32_t disp)
+{
+    return ir_zext(b, ir_addi(b, base, disp));
+}
+
+/* 32-bit addresses wrap, and share as others do; what is above bit 31 of the base does not count. */
+static void test_addresses_of_32_bits(void)
+{
+    const uint64_t va = 0x23450000;             /* of mem, in this test */
+    TcgTlbEntry *e;
+    IrBlock *b;
+    IrVal base;
+
+    set_up();
+    e = &env->tlb[(va >> 12) % ARRAY_SIZE(env->tlb)];
+    e->addr_read = va;
+    e->addend = (uintptr_t)mem - va;
+    st64_le(mem + 8, 0x1111);
+    st64_le(mem + 24, 0x2222);
+    b = begin(&base);
+    base = ir_trunc(b, base);
+    ir_put(b, FG_R0 + 2, ir_ld(b, IR_I64, address32(b, base, 0), 1, IR_MO_64));
+    insn(b);
+    ir_put(b, FG_R0 + 3, ir_ld(b, IR_I64, address32(b, base, -8), 1, IR_MO_64));
+    insn(b);
+    ir_put(b, FG_R0 + 4, ir_ld(b, IR_I64, address32(b, base, 8), 1, IR_MO_64));
+    ir_exit_loop(b, ir_i64(b, 0));
+    env->r[1] = 0x123400000000 + va + 16;
+    g_assert_cmpuint(run(b), ==, TCG_EXIT_LOOP);
+    g_assert_cmpuint(count(b, IR_OP_probe), ==, 1);
+    g_assert_cmpuint(env->n_slow, ==, 0);
+    g_assert_cmphex(env->r[2], ==, 0);
+    g_assert_cmphex(env->r[3], ==, 0x1111);
+    g_assert_cmphex(env->r[4], ==, 0x2222);
+    tear_down();
+}
+
 static void test_stored_constants(void)
 {
     static const struct { IrMemOp size; uint64_t k; } cases[] = {
@@ -531,6 +568,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg/share/only-the-first-faults", test_only_the_first_access_faults);
     g_test_add_func("/tcg/share/rights-of-the-page", test_rights_of_the_page);
     g_test_add_func("/tcg/share/alignment-is-the-leaders", test_alignment_is_the_leaders);
+    g_test_add_func("/tcg/share/32-bit-addresses", test_addresses_of_32_bits);
     g_test_add_func("/tcg/share/stored-constants", test_stored_constants);
     return g_test_run();
 }
