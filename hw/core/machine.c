@@ -273,7 +273,7 @@ static void machine_fini(Object *obj)
 static bool usb_changed(Object *obj, const Property *p, Error **errp)
 {
     if (MACHINE(obj)->usb) {
-        error_setg(errp, "cannot be on: no USB controller is available");
+        error_setg(errp, "cannot be on: the board has no USB controller of its own: give -device qemu-xhci");
         return false;
     }
     return true;

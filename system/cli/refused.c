@@ -36,7 +36,7 @@ static const RefusedOption refused[] = {
     { "shim",                 true,  "a shim for UEFI secure boot is not available" },
     { "spice",                true,  "SPICE is not available" },
     { "tpmdev",               true,  "TPM devices are not available" },
-    { "usbdevice",            true,  "USB controllers are not available" },
+    { "usbdevice",            true,  "give -device qemu-xhci and -device usb-tablet, usb-mouse or usb-kbd" },
     { "virtfs",               true,  "9p file systems are not available" },
     { "win2k-hack",           false, "IDE disks are not available" },
     { "xen-attach",           false, "Xen is not available" },

@@ -6,7 +6,7 @@
 static GPtrArray *handlers;     /* of InputHandler *, activated last first; BQL */
 static unsigned next_index;
 static PointerState pending;    /* since the last sync; buttons and position stay */
-static bool pointer_changed;
+static unsigned pointer_changed;   /* bit k: something for a handler of kinds k */
 
 void input_handler_add(InputHandler *h)
 {
@@ -65,7 +65,7 @@ bool input_is_absolute(void)
 /* Note a change that a handler of @kinds will be told of. */
 static bool note(unsigned kinds)
 {
-    pointer_changed |= handler_for(kinds) != NULL;
+    pointer_changed |= handler_for(kinds) ? 1u << kinds : 0;
     return handler_for(kinds);
 }
 
@@ -96,13 +96,22 @@ bool input_wheel(int down, int right)
     return note(INPUT_RELATIVE | INPUT_ABSOLUTE);
 }
 
+/* Motion goes to who takes that kind of it, all else to the active pointer: which may be two devices. */
 void input_sync(void)
 {
-    InputHandler *h = handler_for(INPUT_RELATIVE | INPUT_ABSOLUTE);
+    static const unsigned kinds[] = { INPUT_RELATIVE | INPUT_ABSOLUTE, INPUT_RELATIVE, INPUT_ABSOLUTE };
+    const PointerState only_motion = { .dx = pending.dx, .dy = pending.dy, .x = pending.x, .y = pending.y };
+    InputHandler *active = handler_for(kinds[0]);
+    bool active_told = false;
 
-    if (pointer_changed && h) {
-        h->pointer(h->opaque, &pending);
+    for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+        InputHandler *h = pointer_changed >> kinds[i] & 1 ? handler_for(kinds[i]) : NULL;
+
+        if (h && (h != active || !active_told)) {
+            active_told |= h == active;
+            h->pointer(h->opaque, h == active ? &pending : &only_motion);
+        }
     }
     pending.dx = pending.dy = pending.wheel = pending.hwheel = 0;
-    pointer_changed = false;
+    pointer_changed = 0;
 }
