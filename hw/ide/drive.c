@@ -202,7 +202,7 @@ static void ide_device_reset(Device *dev, ResetType type)
     d->cur_heads = (uint16_t)d->heads;
     d->cur_secs = (uint16_t)d->secs;
     d->smart = true;
-    d->cd = (AtapiState){ 0 };
+    d->cd = (AtapiState){ .tray_open = d->cd.tray_open };   /* no motor runs for that */
 }
 
 /* --- types --- */

@@ -270,7 +270,7 @@ static void add_files(Budget *b)
     FOREACH_ITEM(item, b->o->drives) {
         const char *file = value_dict_get_str(item->dict, "file");
 
-        if (file && !is_on(item->dict, "read-only")
+        if (file && !is_on(item->dict, "read-only") && g_strcmp0(value_dict_get_str(item->dict, "media"), "cdrom")
             && (value_dict_get(item->dict, "snapshot") ? is_on(item->dict, "snapshot") : b->o->snapshot)) {
             add_pages(b, "block/snapshot", DIV_ROUND_UP(file_bytes(file), 64 * SNAPSHOT_CLUSTER) * sizeof(unsigned long));
         }

@@ -191,6 +191,36 @@ class Media(unittest.TestCase):
             q.command('eject', {'device': 'ide2-cd0'})
             self.assertEqual(q.command('query-named-block-nodes'), [])
 
+    def test_reset_moves_no_tray(self):
+        with quern.Quern(*PC, '-cdrom', self.iso) as q:
+            q.command('blockdev-open-tray', {'device': 'ide1-cd0'})
+            q.command('system_reset')
+            q.wait_event('RESET')
+            self.assertTrue(self.drives(q)['ide1-cd0']['tray_open'])
+            self.assertIn('inserted', self.drives(q)['ide1-cd0'])
+
+    def test_as_libvirt_does(self):
+        def node(name, path, **more):
+            return {'driver': 'file', 'filename': path, 'node-name': name, **more}
+        with quern.Quern(*Q35, '-blockdev', json.dumps(node('libvirt-1-storage', self.iso, **{'read-only': True})),
+                         '-device', '{"driver":"ide-cd","bus":"ide.0","drive":"libvirt-1-storage","id":"sata0-0-0","bootindex":1}',
+                         '-blockdev', json.dumps(node('libvirt-2-storage', self.disk)), '-device',
+                         '{"driver":"ide-hd","bus":"ide.1","drive":"libvirt-2-storage","id":"sata0-0-1","bootindex":2,"write-cache":"on"}',
+                         '-device', '{"driver":"ide-cd","bus":"ide.2","id":"sata0-0-2"}') as q:
+            infos = {b['qdev']: b for b in q.command('query-block')}
+            self.assertEqual(sorted(infos), ['/machine/peripheral/sata0-0-%d' % n for n in range(3)])
+            cd = {'id': 'sata0-0-0'}
+            q.command('blockdev-open-tray', {**cd, 'force': False})
+            q.command('blockdev-remove-medium', cd)
+            q.command('blockdev-del', {'node-name': 'libvirt-1-storage'})
+            q.command('blockdev-add', node('libvirt-3-storage', self.iso2, **{'read-only': True}))
+            q.command('blockdev-insert-medium', {**cd, 'node-name': 'libvirt-3-storage'})
+            q.command('blockdev-close-tray', cd)
+            self.assertEqual([q.wait_event('DEVICE_TRAY_MOVED')['data'] for _ in range(2)],
+                             [{'device': '', 'id': '/machine/peripheral/sata0-0-0', 'tray-open': is_open} for is_open in (True, False)])
+            info = next(b for b in q.command('query-block') if b['qdev'] == '/machine/peripheral/sata0-0-0')
+            self.assertEqual((info['inserted']['file'], info['tray_open'], info['removable']), (self.iso2, False, True))
+
     def test_medium_that_somebody_writes_is_refused(self):
         with quern.Quern(*Q35, '-cdrom', self.iso, '-drive', f'file={self.disk},format=raw,if=virtio') as q:
             info = self.drives(q)['ide2-cd0']
