@@ -6,16 +6,18 @@
  * Rows ascend by return address, everything in LEB128 and relative to the row before:
  *
  *      ra       return address offset - previous; 0 ends the table
- *      insn     zigzag(pc_delta - previous) << 1 | pins
- *               pins: pinned globals are in the saved registers (a slow path), else in env (a helper)
- *      params   zigzag(param - previous), n_insn_params times
- *      state    slow paths only: n, then n bytes of locations that differ from those of the
- *               slow-path row before
+ *      insn     (pc_delta - previous, modulo 2^32) << 3 | flags
+ *               ROW_PINS: pinned globals are in the saved registers (a slow path), else in env (a helper)
+ *      params   with ROW_PARAMS: zigzag(param - previous), n_insn_params times; else they are the same
+ *      state    with ROW_STATE (slow paths): n, then n bytes of locations that differ from those of the
+ *               slow-path row before; else they are the same
  *
  * A location is global << 3 | FAULT_*, then what unwind_location() put there; nothing after FAULT_CLEAN,
  * which says that the global is not dirty any more.
  */
 #include "tcg/unwind.h"
+
+enum { ROW_PINS = 1, ROW_PARAMS = 2, ROW_STATE = 4, ROW_FLAG_BITS = 3 };
 
 /* --- writing --- */
 
@@ -95,22 +97,30 @@ typedef struct Writer {
     IrInsnMark last;
 } Writer;
 
+static unsigned row_flags(const Writer *w, const FaultRow *row, const IrInsnMark *m)
+{
+    bool params = m->params[0] != w->last.params[0] || m->params[1] != w->last.params[1];
+
+    return (row->pins_live ? ROW_PINS : 0) | (params ? ROW_PARAMS : 0) | (row->state_len ? ROW_STATE : 0);
+}
+
 static bool put_row(Writer *w, const FaultRow *row)
 {
     TcgContext *c = w->c;
     const IrInsnMark *m = &c->ir.insns[row->insn];
+    unsigned flags = row_flags(w, row, m);
 
     if (w->p + 64 + row->state_len > w->end) {
         return false;
     }
     w->p = put_uleb(w->p, row->ra_offset - w->ra);
     w->ra = row->ra_offset;
-    w->p = put_uleb(w->p, zigzag((int64_t)m->pc_delta - w->last.pc_delta) << 1 | row->pins_live);
-    for (unsigned i = 0; i < c->target->n_insn_params; i++) {
+    w->p = put_uleb(w->p, (uint64_t)(m->pc_delta - w->last.pc_delta) << ROW_FLAG_BITS | flags);
+    for (unsigned i = 0; flags & ROW_PARAMS && i < c->target->n_insn_params; i++) {
         w->p = put_uleb(w->p, zigzag((int64_t)m->params[i] - w->last.params[i]));
     }
     w->last = *m;
-    if (row->pins_live) {
+    if (flags & ROW_STATE) {
         w->p = put_uleb(w->p, row->state_len);
         memcpy(w->p, c->fault_state + row->state, row->state_len);
         w->p += row->state_len;
@@ -308,8 +318,8 @@ bool tcg_unwind(const IrTarget *target, void *env, const uint8_t *code, uint32_t
     const uint8_t *p = skip_loop_pins(code + unwind_offset);
     State state;
     uint64_t step;
-    uint32_t ra = 0;
-    int64_t delta = 0, params[2] = { 0, 0 };
+    uint32_t ra = 0, delta = 0;
+    int64_t params[2] = { 0, 0 };
 
     memset(state.dirty, 0, sizeof(state.dirty));
     while ((step = get_uleb(&p)) != 0) {
@@ -317,15 +327,15 @@ bool tcg_unwind(const IrTarget *target, void *env, const uint8_t *code, uint32_t
 
         ra += step;
         insn = get_uleb(&p);
-        delta += unzigzag(insn >> 1);
-        for (unsigned i = 0; i < target->n_insn_params; i++) {
+        delta += (uint32_t)(insn >> ROW_FLAG_BITS);
+        for (unsigned i = 0; insn & ROW_PARAMS && i < target->n_insn_params; i++) {
             params[i] += unzigzag(get_uleb(&p));
         }
-        if (insn & 1) {
+        if (insn & ROW_STATE) {
             read_changes(&p, &state);
         }
         if (ra == ra_offset) {
-            if (insn & 1) {
+            if (insn & ROW_PINS) {
                 restore(target, env, code + unwind_offset, &state);
             }
             *out = (TcgUnwound){ ((TcgEnv *)env)->block_pc, delta, { params[0], params[1] } };
