@@ -36,11 +36,6 @@ static unsigned home_of(unsigned physical)
 
 /* --- what exits do --- */
 
-static bool is_home(const X87State *x)
-{
-    return !x->live && !x->raised && !x->cc && x->top == x->env_top && x->empty == x->env_empty;
-}
-
 static void set_byte(IrX87Home *h, unsigned offset, uint8_t value)
 {
     h->bytes[h->n_bytes].offset = offset;
@@ -85,7 +80,7 @@ static void tell_exits(Gen *g)
 {
     IrX87Home h;
 
-    if (!g->x87.known || is_home(&g->x87)) {
+    if (x87_is_home(&g->x87)) {
         ir_x87_set_home(g->b, NULL);
     } else {
         h = home_of_state(&g->x87);
@@ -110,7 +105,7 @@ enum {
 
 static uint32_t param_of(const X87State *x)
 {
-    return !x->known || is_home(x) ? 0 : x->top << PARAM_TOP | x->empty << PARAM_EMPTY | x->live << PARAM_LIVE |
+    return x87_is_home(x) ? 0 : x->top << PARAM_TOP | x->empty << PARAM_EMPTY | x->live << PARAM_LIVE |
         (uint32_t)x->cc << PARAM_C1 | 1u << PARAM_ACTIVE;
 }
 
@@ -278,7 +273,7 @@ void x87_go_home(Gen *g)
     X87State *x = &g->x87;
     IrX87Home h;
 
-    if (!x->known || is_home(x)) {
+    if (x87_is_home(x)) {
         return;
     }
     h = home_of_state(x);

@@ -41,6 +41,12 @@ void x87_note_pointers(Gen *g, const Insn *i);
 
 /* --- for common code --- */
 
+/* Has env all of it? */
+static inline bool x87_is_home(const X87State *x)
+{
+    return !x->known || (!x->live && !x->raised && !x->cc && x->top == x->env_top && x->empty == x->env_empty);
+}
+static inline bool x87_in_host(const Gen *g) { return !x87_is_home(&g->x87); }
 /* Before an instruction: can registers stay in the host's over it? */
 bool x87_may_stay(const Insn *i);
 /* At the block's start; @loop: what an earlier pass learned, to begin the block as a loop; else NULL. */

@@ -573,14 +573,14 @@ void gen_mark_insn(Gen *g, unsigned cc_op, uint32_t x87)
 
 void gen_insn(Gen *g, Insn *i, X86Refusal refusal)
 {
-    if (!refusal && !x87_may_stay(i)) {
+    if (x87_in_host(g) && !refusal && !x87_may_stay(i)) {
         x87_go_home(g);
     }
     if (refusal || i->e->unit != UNIT_X87 || i->is_mem) {
         x87_note_exit(g);
     }
     g->delta = i->delta;
-    gen_mark_insn(g, g->cc_op, x87_fault_param(g));
+    gen_mark_insn(g, g->cc_op, x87_in_host(g) ? x87_fault_param(g) : 0);
     if (gen_exits_specially(g)) {
         ir_insn_hold(g->b);
     }
