@@ -319,6 +319,10 @@ bool case_agrees(const Program *p, const uint8_t *code, const Case *c, Outcome *
     for (unsigned k = 0; k < c->guest_runs; k++) {
         memcpy(guest->mem, c->mem, ISA_MEM_SIZE);
         machine_run(&c->in, p->mode, code, guest->mem, &guest->st, guest->code);
+        if (guest->st.vector == ISA_HANG && memcmp(host->code, code, ISA_HOLE_SIZE)) {
+            n_unending++;       /* a patch in nested loops, translated a hundred thousand times: slow, which is not compared */
+            return true;
+        }
         if (!same(p, host, guest) && (program_written_over(p, code, host->code) || machine_strays(p, &c->in, code, c->mem))) {
             n_unending++;
             return true;
