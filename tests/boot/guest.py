@@ -22,11 +22,12 @@ class Result:
 
 
 def command(emulator, guest, script, machine='q35', smp='1', memory='512', extra=(), append=''):
-    """The command line that boots the guest and runs @script (shell) in it."""
+    """The command line that boots the guest and runs @script (shell) in it; a network only if @extra has one."""
+    network = () if any(a.startswith(('-net', '-nic')) for a in map(str, extra)) else ('-nic', 'none')
     code = base64.b64encode(script.encode()).decode()
     return [emulator, '-machine', machine, '-m', memory, '-smp', smp, '-display', 'none', '-serial', 'stdio',
             '-monitor', 'none', '-no-reboot', '-kernel', str(guest / 'vmlinuz'), '-initrd', str(guest / 'initrd.img'),
-            '-append', f'console=ttyS0 panic=-1 {append} quern.sh={code}', *extra]
+            '-append', f'console=ttyS0 panic=-1 {append} quern.sh={code}', *network, *extra]
 
 
 def run(argv, timeout=120):
