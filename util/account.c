@@ -204,13 +204,13 @@ static uint64_t read_limit(const char *path)
 }
 
 /* The smallest limit of the group @path (relative to @mount) and those above it. */
-static uint64_t group_limit(const char *mount, const char *path, const char *file)
+static uint64_t group_limit(const char *root, const char *mount, const char *path, const char *file)
 {
     g_autofree char *dir = g_strdup(path);
     uint64_t limit = UINT64_MAX;
 
     for (;;) {
-        g_autofree char *name = g_strdup_printf("%s%s/%s", mount, dir, file);
+        g_autofree char *name = g_strdup_printf("%s%s%s/%s", root, mount, dir, file);
         char *slash;
 
         limit = MIN(limit, read_limit(name));
@@ -223,13 +223,13 @@ static uint64_t group_limit(const char *mount, const char *path, const char *fil
 }
 
 /* Lines of /proc/self/cgroup: "0::/path" (v2) or "N:memory,...:/path" (v1). */
-uint64_t memory_cgroup_limit(void)
+uint64_t memory_cgroup_limit_in(const char *root)
 {
-    g_autofree char *text = NULL;
+    g_autofree char *file = g_strconcat(root, "/proc/self/cgroup", NULL), *text = NULL;
     g_auto(GStrv) lines = NULL;
     uint64_t limit = UINT64_MAX;
 
-    if (!g_file_get_contents("/proc/self/cgroup", &text, NULL, NULL)) {
+    if (!g_file_get_contents(file, &text, NULL, NULL)) {
         return UINT64_MAX;
     }
     lines = g_strsplit(text, "\n", -1);
@@ -240,20 +240,20 @@ uint64_t memory_cgroup_limit(void)
             continue;
         }
         if (!*f[1]) {
-            limit = MIN(limit, group_limit("/sys/fs/cgroup", f[2], "memory.max"));
+            limit = MIN(limit, group_limit(root, "/sys/fs/cgroup", f[2], "memory.max"));
         } else if (strstr(f[1], "memory")) {
-            limit = MIN(limit, group_limit("/sys/fs/cgroup/memory", f[2], "memory.limit_in_bytes"));
+            limit = MIN(limit, group_limit(root, "/sys/fs/cgroup/memory", f[2], "memory.limit_in_bytes"));
         }
     }
     return limit;
 }
 
-uint64_t memory_cgroup_current(void)
+uint64_t memory_cgroup_current_in(const char *root)
 {
-    g_autofree char *text = NULL;
+    g_autofree char *file = g_strconcat(root, "/proc/self/cgroup", NULL), *text = NULL;
     g_auto(GStrv) lines = NULL;
 
-    if (!g_file_get_contents("/proc/self/cgroup", &text, NULL, NULL)) {
+    if (!g_file_get_contents(file, &text, NULL, NULL)) {
         return UINT64_MAX;
     }
     lines = g_strsplit(text, "\n", -1);
@@ -264,11 +264,21 @@ uint64_t memory_cgroup_current(void)
         if (g_strv_length(f) != 3 || (*f[1] && !strstr(f[1], "memory"))) {
             continue;
         }
-        name = *f[1] ? g_strdup_printf("/sys/fs/cgroup/memory%s/memory.usage_in_bytes", f[2])
-                     : g_strdup_printf("/sys/fs/cgroup%s/memory.current", f[2]);
+        name = *f[1] ? g_strdup_printf("%s/sys/fs/cgroup/memory%s/memory.usage_in_bytes", root, f[2])
+                     : g_strdup_printf("%s/sys/fs/cgroup%s/memory.current", root, f[2]);
         return read_limit(name);
     }
     return UINT64_MAX;
+}
+
+uint64_t memory_cgroup_limit(void)
+{
+    return memory_cgroup_limit_in("");
+}
+
+uint64_t memory_cgroup_current(void)
+{
+    return memory_cgroup_current_in("");
 }
 
 uint64_t memory_process_limit(void)

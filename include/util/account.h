@@ -47,8 +47,11 @@ uint64_t memory_resident(const void *start, size_t len);
 
 /* The smallest limit of this process's control group and those above it; UINT64_MAX = none. */
 uint64_t memory_cgroup_limit(void);
-/* What the control group with that limit, or ours, holds now; UINT64_MAX if it does not say. */
+/* What this process's control group holds now; UINT64_MAX if it does not say. */
 uint64_t memory_cgroup_current(void);
+/* The same of a host whose /proc and /sys are under @root (tests). */
+uint64_t memory_cgroup_limit_in(const char *root);
+uint64_t memory_cgroup_current_in(const char *root);
 /* The least of the host's memory, the control group's limit and RLIMIT_AS. */
 uint64_t memory_process_limit(void);
 
