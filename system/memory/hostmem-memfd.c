@@ -41,6 +41,11 @@ static bool memfd_complete(Object *obj, Error **errp)
         error_setg_errno(errp, errno, "cannot create a memfd of %" PRIu64 " bytes", b->size);
         return false;
     }
+    if (m->hugetlb_size && b->size & (m->hugetlb_size - 1)) {
+        error_setg(errp, "size must be a multiple of the huge page size %" PRIu64 ", got %" PRIu64, m->hugetlb_size, b->size);
+        close(fd);
+        return false;
+    }
     if (ftruncate(fd, b->size)
         || (m->seal && fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))) {
         error_setg_errno(errp, errno, "cannot size a memfd to %" PRIu64 " bytes", b->size);

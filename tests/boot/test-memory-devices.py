@@ -6,6 +6,7 @@ QUERN_TEST_FILL_MIB says how much the guest fills (default 384), QUERN_TEST_GROW
 import os
 import sys
 import time
+import unittest
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -142,6 +143,48 @@ def dimms(binary, guest, work, check, extra):
         check('guest ends well', vm.says('QUERN-SCRIPT-STATUS 0'))
 
 
+HUGE_SCRIPT = COMMON + r'''
+until_total -gt 620; echo HAS-ALL
+mkdir /tmp/big; mount -t tmpfs -o size=90% big /tmp/big; dd if=/dev/zero of=/tmp/big/f bs=1M count=400 2>/dev/null; umount /tmp/big
+read line < /dev/ttyS1
+until_total -lt 520; echo HAS-NONE
+read line < /dev/ttyS1
+'''
+
+
+def huge_pages():
+    return {key: int(value.split()[0]) for key, value in (line.split(':') for line in Path('/proc/meminfo').read_text().splitlines())
+            if key.startswith('HugePages')}
+
+
+def huge(binary, guest, work, check, extra):
+    """Of 140 huge pages that the host has, the guest takes 128, and gives them back one by one; more than there are it is not given."""
+    pool = Path('/proc/sys/vm/nr_hugepages')
+    before = pool.read_text()
+    try:
+        pool.write_text('140')
+    except OSError as e:
+        raise unittest.SkipTest(f'huge pages cannot be reserved: {e}') from None
+    try:
+        if huge_pages()['HugePages_Free'] < 140:
+            raise unittest.SkipTest('the host has no 140 huge pages')
+        with Guest(binary, guest, work, HUGE_SCRIPT, *extra, memory='512M,slots=1,maxmem=4G') as vm:
+            check('guest takes 256 MiB', vm.says('HAS-ALL', 120) and vm.until(lambda: vm.device()['size'] == 256 * MIB))
+            check(f'of huge pages, there when it takes them ({huge_pages()})', huge_pages()['HugePages_Free'] == 12)
+            check('a block is a huge page', vm.device()['block-size'] == 2 * MIB)
+            vm.resize(512 * MIB)
+            time.sleep(2)
+            check('it gets no more than the host has', 256 * MIB <= vm.device()['size'] <= 280 * MIB)
+            vm.resize(0)
+            vm.send(work, b'go on')
+            check('guest gives all back', vm.says('HAS-NONE', 120) and vm.until(lambda: vm.device()['size'] == 0))
+            check('the host has them', vm.until(lambda: huge_pages()['HugePages_Free'] == 140))
+            vm.send(work, b'end')
+            check('guest ends well', vm.says('QUERN-SCRIPT-STATUS 0'))
+    finally:
+        pool.write_text(before)
+
+
 CASES = [
     ('virtio-mem grows and shrinks, anonymous memory, dynamic slots', grow_and_shrink,
      devices('8G', more=',reserve=off', requested_size='1G')),
@@ -149,6 +192,8 @@ CASES = [
      devices('8G', 'memory-backend-memfd', requested_size='1G', dynamic_memslots='off', unplugged_inaccessible='auto')),
     ('pc-dimm on q35', dimms, []),
     ('pc-dimm on pc', dimms, ['-machine', 'pc']),
+    ('virtio-mem of huge pages', huge, devices('1G', 'memory-backend-memfd', ',hugetlb=on,hugetlbsize=2M,reserve=off',
+                                               requested_size='256M')),
     ('virtio-mem over reset and device_del', reset_and_unplug, devices('1G', requested_size='256M', prealloc='on')),
 ]
 

@@ -98,6 +98,7 @@ class BadCommandLines(unittest.TestCase):
                  'cannot bind memory to host NUMA nodes'),
                 (memfd('size=2M,hugetlb=on,hugetlbsize=3M'), 'hugetlbsize must be a power of two'),
                 (memfd('size=3M,hugetlbsize=2M'), 'needs hugetlb=on'),
+                (memfd('size=3M,hugetlb=on,hugetlbsize=2M'), 'size must be a multiple of the huge page size 2097152, got 3145728'),
                 (memfd('size=512G,hugetlb=on,hugetlbsize=2M'), '262144 free huge pages of 2048 KiB are needed'),
             ])
             self.assertFalse(os.path.exists(new))
