@@ -285,8 +285,8 @@ typedef struct IrX87Home {
     uint16_t status;                /* the status word in env; 0: is right */
     uint16_t status_replaced;       /* bits that are the host's */
     uint16_t status_raised;         /* bits that are or'ed */
-    uint8_t n_bytes;                /* bytes of env to be set */
-    struct { uint16_t offset; uint8_t value; } bytes[9];
+    uint8_t n_words;                /* fields of env to be set: IR_MO_32 or IR_MO_64, as wide as they are read */
+    struct { uint16_t offset; uint8_t size; uint64_t value; } words[2];
 } IrX87Home;
 /* What every exit does, from here on, before it leaves; NULL: nothing. */
 void  ir_x87_set_home(IrBlock *b, const IrX87Home *home);

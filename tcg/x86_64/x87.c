@@ -80,6 +80,21 @@ static void empty_stack(TcgContext *c, const IrX87Home *h)
     }
 }
 
+static void set_word(TcgContext *c, Mem m, IrMemOp size, uint64_t value)
+{
+    unsigned t;
+
+    if (size == IR_MO_32) {
+        op_rm(&c->a, X_MOV_I32, 0, m);
+        emit32(&c->a, (uint32_t)value);
+    } else {
+        t = ra_temp(c, c->gprs);
+        op_mov_k(&c->a, t, value, true);
+        op_rm(&c->a, X_MOV_STORE | X_W, t, m);
+        ra_unlock(c, t);
+    }
+}
+
 void out_x87_state(TcgContext *c, unsigned home)
 {
     const IrX87Home *h = &c->ir.homes[home];
@@ -95,9 +110,8 @@ void out_x87_state(TcgContext *c, unsigned home)
     if (h->status) {
         merge_status(c, h, host);
     }
-    for (unsigned i = 0; i < h->n_bytes; i++) {
-        op_rm(&c->a, X_MOV8_I8, 0, ra_env_mem(h->bytes[i].offset));
-        emit8(&c->a, h->bytes[i].value);
+    for (unsigned i = 0; i < h->n_words; i++) {
+        set_word(c, ra_env_mem(h->words[i].offset), (IrMemOp)h->words[i].size, h->words[i].value);
     }
 }
 

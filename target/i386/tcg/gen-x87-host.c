@@ -36,10 +36,23 @@ static unsigned home_of(unsigned physical)
 
 /* --- what exits do --- */
 
-static void set_byte(IrX87Home *h, unsigned offset, uint8_t value)
+/* fptags as one word */
+static uint64_t tags_of(uint8_t empty)
 {
-    h->bytes[h->n_bytes].offset = offset;
-    h->bytes[h->n_bytes++].value = value;
+    uint64_t tags = 0;
+
+    for (unsigned r = 0; r < 8; r++) {
+        tags |= (uint64_t)(empty >> r & 1) << (8 * r);
+    }
+    return tags;
+}
+
+/* As wide as guards compare it: what was stored in parts would not be forwarded to them. */
+static void set_word(IrX87Home *h, unsigned offset, IrMemOp size, uint64_t value)
+{
+    h->words[h->n_words].offset = offset;
+    h->words[h->n_words].size = size;
+    h->words[h->n_words++].value = value;
 }
 
 static void home_status(const X87State *x, IrX87Home *h)
@@ -66,12 +79,10 @@ static IrX87Home home_of_state(const X87State *x)
     }
     home_status(x, &h);
     if (x->top != x->env_top) {
-        set_byte(&h, offsetof(CPUX86State, fpstt), x->top);
+        set_word(&h, offsetof(CPUX86State, fpstt), IR_MO_32, x->top);
     }
-    for (unsigned r = 0; r < 8; r++) {
-        if ((x->empty ^ x->env_empty) >> r & 1) {
-            set_byte(&h, offsetof(CPUX86State, fptags) + r, x->empty >> r & 1);
-        }
+    if (x->empty != x->env_empty) {
+        set_word(&h, offsetof(CPUX86State, fptags), IR_MO_64, tags_of(x->empty));
     }
     return h;
 }
@@ -521,6 +532,23 @@ IrVal x87_status(Gen *g)
     return ir_ori(g->b, sw, g->x87.top << 11);
 }
 
+void x87_load_control_word(Gen *g, IrVal cw)
+{
+    IrLabel masked = ir_label_new(g->b);
+    X87State x87 = g->x87;
+
+    gen_sync_flags(g);
+    ir_brcondi(g->b, IR_EQ, ir_andi(g->b, cw, FPUS_EXC), FPUS_EXC, masked);
+    x87_go_home(g);
+    IR_CALL(g->b, H_fldcw, cw);
+    ir_exit_loop(g->b, gen_next_pc(g));
+    ir_label(g->b, masked);
+    x87_path_end(g, x87);
+    ir_env_st(g->b, ir_ori(g->b, ir_andi(g->b, cw, FPUC_MASK), FPUC_ONE), offsetof(CPUX86State, fpuc), IR_MO_16);
+    ir_env_st(g->b, ir_ori(g->b, ir_andi(g->b, cw, 0xf00), FPUC_ONE | FPUS_EXC), offsetof(CPUX86State, tcg.guest_fpcw), IR_MO_16);
+    ir_x87_env(g->b, 1, 5, offsetof(CPUX86State, tcg.guest_fpcw));
+}
+
 void x87_before_helper(Gen *g, X87Effect e)
 {
     bool known = possible(g, e);
@@ -608,17 +636,13 @@ void x87_end_block(Gen *g, X87Loop *loop)
     const X87State *x = &g->x87_start;
     X87State start = *x;
     IrX87Home h;
-    uint64_t tags = 0;
 
     *loop = (X87Loop){ g->x87_used, g->x87_touched, g->x87.cc };
     if (!g->x87_used) {
         return;
     }
-    for (unsigned i = 0; i < 8; i++) {
-        tags |= (uint64_t)(x->empty >> i & 1) << (8 * i);
-    }
     ir_guard(g->b, offsetof(CPUX86State, fpstt), IR_MO_32, x->top);
-    ir_guard(g->b, offsetof(CPUX86State, fptags), IR_MO_64, tags);
+    ir_guard(g->b, offsetof(CPUX86State, fptags), IR_MO_64, tags_of(x->empty));
     if (g->x87_loop.used) {
         start.live = start.dirty = g->x87_loop.live;
         h = home_of_state(&start);

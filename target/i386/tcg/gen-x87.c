@@ -385,11 +385,15 @@ static void leave_if_mode_changed(Gen *g)
     ir_label(g->b, same);
 }
 
+/* Rounding and precision, as casts to integers change them, stay inline; unmasking an exception does not. */
 void gen_FLDCW(Gen *g, const Insn *i)
 {
-    x87_go_home(g);
-    CALL(H_fldcw, i->dst);
-    leave_if_mode_changed(g);
+    if (g->flags & HF_X87_CALLS) {
+        CALL(H_fldcw, i->dst);
+        leave_if_mode_changed(g);
+    } else {
+        x87_load_control_word(g, i->dst);
+    }
 }
 
 void gen_FNSTCW(Gen *g, const Insn *i)

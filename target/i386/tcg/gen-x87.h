@@ -28,6 +28,8 @@ bool x87_store(Gen *g, const Insn *i, unsigned size, bool pop);
 bool x87_store_m80(Gen *g, const Insn *i);
 /* FCOMI: the flags as gen_flags_eflags() takes them; none if it takes a helper. */
 IrVal x87_compare(Gen *g, const Insn *i, X87Effect e);
+/* FLDCW, where no exception is unmasked. */
+void x87_load_control_word(Gen *g, IrVal cw);
 /* FNSTSW; none if it takes a helper. */
 IrVal x87_status(Gen *g);
 /* A helper follows that has no other effect on the register stack than @e, if the registers are as that needs; what else? */

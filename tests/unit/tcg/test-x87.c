@@ -66,7 +66,7 @@ static IrX87Home store_two(void)
 {
     return (IrX87Home){
         .n = 3, .fate = { IR_X87_STORE, IR_X87_DROP, IR_X87_STORE }, .st = { plain(4), 0, plain(6) },
-        .status = plain(8), .status_replaced = 0x200, .status_raised = 0x3f, .n_bytes = 1, .bytes = { { plain(9), 5 } },
+        .status = plain(8), .status_replaced = 0x200, .status_raised = 0x3f, .n_words = 2, .words = { { plain(9), IR_MO_32, 5 }, { plain(10), IR_MO_64, 0x0100000001 } },
     };
 }
 
@@ -108,6 +108,7 @@ static void test_registers_go_home_at_exits(void)
         g_assert_true(get_plain(4) == 1 / 3.0L && get_plain(6) == 3);
         g_assert_cmphex(env->plain[8] & ~0x200ull, ==, 0x4021);     /* inexact, and what was there */
         g_assert_cmphex(env->plain[9], ==, 5);
+        g_assert_cmphex(env->plain[10], ==, 0x0100000001);
         g_assert_cmphex(tags(), ==, 0xffff);
         tear_down();
     }
