@@ -110,7 +110,7 @@ class Boot:
         for data in iter(lambda: os.read(self.process.stdout.fileno(), 65536), b''):
             self.text += data.decode(errors='replace').replace('\r', '')
 
-    def says(self, word, seconds=100):
+    def says(self, word, seconds=240):
         return wait_for(lambda: word in self.text or self.process.poll() is not None, seconds) and word in self.text
 
     def drive(self, name):
