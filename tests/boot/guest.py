@@ -30,6 +30,11 @@ def command(emulator, guest, script, machine='q35', smp='1', memory='512', extra
             '-append', f'console=ttyS0 panic=-1 {append} quern.sh={code}', *network, *extra]
 
 
+def with_pc_kernel(argv):
+    """The same line with Debian's kernel for PCs, which has drivers for hardware that the cloud kernel knows nothing of."""
+    return [a.replace('/vmlinuz', '/vmlinuz-pc').replace('/initrd.img', '/initrd-pc.img') for a in argv]
+
+
 def run(argv, timeout=120):
     start = time.monotonic()
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:

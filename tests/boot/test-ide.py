@@ -137,8 +137,7 @@ def arguments(emulator, guest, work, case, data):
     extra = ['-drive', f'file={work / "disk"},format=raw,index=0,id=disk,discard=unmap',
              '-drive', f'file={work / "script"},format=raw,index=1,id=script', '-cdrom', str(work / 'disc1'),
              '-global', 'ide-hd.rotation_rate=1', '-qmp', f'unix:{work / "qmp"},server=on,wait=off']
-    argv = g.command(emulator, guest, 's=sda d=sdb; [ $(cat /sys/block/$s/size) = 128 ] || s=sdb d=sda; d=$d sh /dev/$s', machine, smp=smp, memory='256', extra=extra)
-    return [a.replace('/vmlinuz', '/vmlinuz-pc').replace('/initrd.img', '/initrd-pc.img') for a in argv]
+    return g.with_pc_kernel(g.command(emulator, guest, 's=sda d=sdb; [ $(cat /sys/block/$s/size) = 128 ] || s=sdb d=sda; d=$d sh /dev/$s', machine, smp=smp, memory='256', extra=extra))
 
 
 def talk(boot, cd, work, check):

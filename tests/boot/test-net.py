@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Networks with Debian's virtio_net: DHCP, TCP both ways through libslirp, forwarded ports, link, hotplug,
+"""Networks with Debian's virtio_net and e1000: DHCP, TCP both ways through libslirp, forwarded ports, link, hotplug,
 receive filters, each transport and ring layout; two guests over sockets; a tap of the host.
 """
 import base64
@@ -21,7 +21,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 import guest as g   # noqa: E402
-from qmp import Qmp   # noqa: E402
+from session import Session   # noqa: E402
 
 SIZE = 3 << 20
 DATA = os.urandom(SIZE)
@@ -122,6 +122,8 @@ CASES = [
     ('q35 no offloads', 'q35', 'virtio-net-pci', ',csum=off,guest_csum=off'),
     ('q35 no control queue, INTx', 'q35', 'virtio-net-pci', ',ctrl_vq=off,vectors=0'),
     ('microvm mmio', 'microvm', 'virtio-net-device', ''),
+    ('pc e1000', 'pc', 'e1000', ''),
+    ('q35 e1000', 'q35', 'e1000', ''),
 ]
 
 
@@ -130,7 +132,7 @@ def test_case(quern, guest, host, case):
     script = PRELUDE + DHCP + host.fill(TRAFFIC) + NO_OOPS
     argv = g.command(quern, guest, script, machine=machine,
                      extra=('-netdev', 'user,id=n0', '-device', f'{device},netdev=n0{options}'))
-    return passed(g.run(argv, 60), 'dhcp', 'download', 'upload', 'no-oops')
+    return passed(g.run(g.with_pc_kernel(argv) if device == 'e1000' else argv, 120), 'dhcp', 'download', 'upload', 'no-oops')
 
 
 # --- everything that a running machine can be asked ---
@@ -156,28 +158,6 @@ echo PLUGGED
 what=unplug; check soon '[ ! -e /sys/class/net/eth1 ]'
 what=end; check soon '[ "$(cat /sys/class/net/eth0/carrier)" = 0 ]'
 ''' + NO_OOPS
-
-
-class Session:
-    """A machine with QMP whose console is read for marks."""
-
-    def __init__(self, argv, qmp):
-        self.p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.output, self.qmp = '', Qmp(qmp)
-        self.ask, self.event = self.qmp.ask, self.qmp.wait_event
-
-    def until(self, mark):
-        while mark not in self.output:
-            line = self.p.stdout.readline()
-            if not line:
-                break
-            self.output += line.decode(errors='replace').replace('\r', '')
-        return mark in self.output
-
-    def finish(self):
-        self.until('QUERN-SCRIPT-STATUS 0')
-        self.output += self.p.stdout.read().decode(errors='replace').replace('\r', '')
-        return g.Result(self.p.wait(timeout=60), self.output, 0, False)
 
 
 def free_port():
