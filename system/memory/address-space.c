@@ -205,6 +205,31 @@ static unsigned call_listeners(size_t hook, bool call)
     return n;
 }
 
+static void tell_log(AddressSpace *as, const FlatRange *r, bool on, unsigned client)
+{
+    for (unsigned i = 0; i < as->listeners->len; i++) {
+        MemoryListener *l = g_ptr_array_index(as->listeners, i);
+        void (*fn)(MemoryListener *l, const FlatRange *r, unsigned client) = on ? l->log_start : l->log_stop;
+
+        if (fn) {
+            fn(l, r, client);
+        }
+    }
+}
+
+void memory_log_changed(const MemoryRegion *mr, bool on, unsigned client)
+{
+    for (unsigned i = 0; spaces && i < spaces->len; i++) {
+        AddressSpace *as = g_ptr_array_index(spaces, i);
+
+        for (unsigned j = 0; as->view && as->listeners->len && j < as->view->n_ranges; j++) {
+            if (as->view->ranges[j].mr == mr) {
+                tell_log(as, &as->view->ranges[j], on, client);
+            }
+        }
+    }
+}
+
 void memory_eventfds_changed(void)
 {
     call_listeners(offsetof(MemoryListener, eventfds_changed), true);

@@ -22,5 +22,7 @@ void ram_block_free(RamBlock *rb);
 /* Tell the listeners of all address spaces. */
 void memory_population_changed(void);
 void memory_eventfds_changed(void);
+/* Logging of @mr for @client began or ended. */
+void memory_log_changed(const MemoryRegion *mr, bool on, unsigned client);
 
 #endif

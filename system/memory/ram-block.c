@@ -304,6 +304,7 @@ void ram_block_set_dirty(RamBlock *rb, uint64_t start, uint64_t len)
 void memory_region_set_log(MemoryRegion *mr, bool on, unsigned client)
 {
     RamBlock *rb = mr->ram;
+    bool was = mr->dirty_log_mask >> client & 1;
 
     assert(rb && client < DIRTY_CLIENTS);
     memory_transaction_begin();
@@ -317,6 +318,9 @@ void memory_region_set_log(MemoryRegion *mr, bool on, unsigned client)
     }
     mr->dirty_log_mask = deposit32(mr->dirty_log_mask, client, 1, on);
     memory_transaction_commit();
+    if (was != on) {
+        memory_log_changed(mr, on, client);
+    }
 }
 
 bool memory_region_snapshot_and_clear_dirty(MemoryRegion *mr, hwaddr addr, uint64_t len, unsigned client, unsigned long *bitmap)

@@ -214,6 +214,30 @@ def test_coalesced_writes(folder):
         assert os.path.getsize(picture) > 1000
 
 
+def dirty_rates(folder, accel, n):
+    log = os.path.join(folder, 'log')
+    rates = []
+    with quern.Quern('-machine', 'pc', '-accel', accel, '-m', '32', '-kernel', kernel(folder), '-serial', 'null',
+                     '-debugcon', f'file:{log}', '-device', 'virtio-rng-pci,addr=5') as q:
+        wait_for(lambda: 'nmi please' in read(log))
+        for _ in range(n):
+            q.command('calc-dirty-rate', {'calc-time': 1, 'mode': 'dirty-bitmap'})
+            wait_for(lambda: q.command('query-dirty-rate')['status'] == 'measured')
+            rates.append(q.command('query-dirty-rate')['dirty-rate'])
+    return rates
+
+
+def test_dirty_log_translator(folder):
+    """The kernel writes to 2048 pages again and again, without ever flushing a TLB: 8 MiB in a second, each time."""
+    rates = dirty_rates(folder, 'tcg', 3)
+    assert all(1 <= r <= 9 for r in rates), rates
+
+
+def test_dirty_log(folder):
+    rates = dirty_rates(folder, 'kvm,assist=insn', 2)
+    assert all(1 <= r <= 9 for r in rates), rates
+
+
 def test_wrong_mode(folder):
     status, _, err = quern.run('-machine', 'none', '-accel', 'kvm,kernel-irqchip=sometimes', '-display', 'none')
     assert (status, err.count('\n')) == (1, 1) and 'kernel-irqchip' in err and 'sometimes' in err, err
@@ -224,6 +248,7 @@ def test_wrong_mode(folder):
 TESTS = [test_translator, test_kvm_by_default, test_off_2_cpus, test_split, test_split_2_cpus, test_on, test_on_2_cpus, test_firmware_on,
          test_firmware_on_2_cpus, test_firmware_split, test_firmware_split_2_cpus, test_stop_reset_and_plug_split,
          test_stop_reset_and_plug_on, test_ioeventfd, test_coalesced_writes,
+         test_dirty_log_translator, test_dirty_log,
          test_wrong_mode]
 
 
@@ -231,7 +256,7 @@ def main():
     quern.BINARY = sys.argv[1]
     tap = g.Tap()
     for test in TESTS:
-        if test is not test_translator and not os.access('/dev/kvm', os.R_OK | os.W_OK):
+        if test not in (test_translator, test_dirty_log_translator) and not os.access('/dev/kvm', os.R_OK | os.W_OK):
             tap.skip(test.__name__, 'no usable /dev/kvm')
         elif 'firmware' in test.__name__ and not SEABIOS.exists():
             tap.skip(test.__name__, f'no {SEABIOS} (package seabios)')
