@@ -223,5 +223,5 @@ INSN2(0xc1, XADD, E,v, G,v, LOCKABLE)
 INSN2(0xc3, MOVNTI, M,y, G,y, WRITE, NP, FEAT(SSE2))
 SUB(0xc7, BY_MOD, grp9)
 EIGHT1(0xc8, BSWAP, Z,v)
-INSN2(0xff, UD, G,v, E,v, WRITE)
+INSN2(0xff, UD, G,v, E,0, WRITE)
 END
