@@ -254,7 +254,7 @@ static void take_context(E1000 *s, const uint8_t *d)
     uint8_t tucmd = d[11];
     E1000Context c = {
         .ipcss = d[0], .ipcso = d[1], .ipcse = ld16_le(d + 2), .tucss = d[4], .tucso = d[5], .tucse = ld16_le(d + 6),
-        .paylen = ld32_le(d + 8) & 0xfffff, .hdrlen = d[13], .mss = ld16_le(d + 14), .tcp = tucmd & TUCMD_TCP,
+        .hdrlen = d[13], .mss = ld16_le(d + 14), .tcp = tucmd & TUCMD_TCP,
         .ipv4 = tucmd & TUCMD_IP,
     };
 

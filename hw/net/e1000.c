@@ -43,7 +43,8 @@ void e1000_raise(E1000 *s, uint32_t causes)
 
 /* --- link --- */
 
-bool e1000_link_is_up(const E1000 *s)
+/* Is a cable in, and has the link been agreed upon? */
+static bool link_is_up(const E1000 *s)
 {
     return !s->nic.queue[0]->link_down && !timer_pending(&s->autoneg);
 }
@@ -51,7 +52,7 @@ bool e1000_link_is_up(const E1000 *s)
 /* Bring STATUS and the PHY to what the cable is. */
 static void update_link(E1000 *s, bool tell)
 {
-    bool up = e1000_link_is_up(s), phy_changed = e1000_phy_set_link(s, up);
+    bool up = link_is_up(s), phy_changed = e1000_phy_set_link(s, up);
     uint32_t *status = e1000_reg(s, E1000_STATUS);
     bool changed = !(*status & STATUS_LU) != !up;
 
@@ -347,7 +348,7 @@ static bool e1000_post_load(void *opaque, unsigned version, Error **errp)
 static const VMField context_fields[] = {
     VMS_U8(E1000Context, ipcss), VMS_U8(E1000Context, ipcso), VMS_U8(E1000Context, tucss), VMS_U8(E1000Context, tucso),
     VMS_U8(E1000Context, hdrlen), VMS_U16(E1000Context, ipcse), VMS_U16(E1000Context, tucse), VMS_U16(E1000Context, mss),
-    VMS_U32(E1000Context, paylen), VMS_BOOL(E1000Context, tcp), VMS_BOOL(E1000Context, ipv4), VMS_END
+    VMS_BOOL(E1000Context, tcp), VMS_BOOL(E1000Context, ipv4), VMS_END
 };
 
 static const VMState vmstate_context = { .name = "e1000/context", .version = 1, .minimum_version = 1, .fields = context_fields };

@@ -59,7 +59,6 @@ enum { PHY_CTRL = 0, PHY_CTRL_LOOPBACK = 1 << 14, E1000_PHY_REGS = 32, E1000_EEP
 typedef struct E1000Context {
     uint8_t ipcss, ipcso, tucss, tucso, hdrlen;
     uint16_t ipcse, tucse, mss;
-    uint32_t paylen;
     bool tcp, ipv4;
 } E1000Context;
 
@@ -102,8 +101,6 @@ static inline uint32_t *e1000_reg(E1000 *s, unsigned offset)
 
 /* Set bits of ICR, and interrupt if they are not masked. */
 void e1000_raise(E1000 *s, uint32_t causes);
-/* Is a cable in, and has the link been agreed upon? */
-bool e1000_link_is_up(const E1000 *s);
 
 /* --- e1000-rings.c --- */
 

@@ -74,7 +74,7 @@ static bool take_endpoint(XhciEndpoint *ep, unsigned dci, const Context c)
         return false;
     }
     *ep = (XhciEndpoint){
-        .state = EP_RUNNING, .type = (uint8_t)type, .max_packet = (uint16_t)(c[1] >> 16),
+        .state = EP_RUNNING, .type = (uint8_t)type,
         .ring = { (c[2] & ~15u) | (uint64_t)c[3] << 32, c[2] & 1 },
     };
     return true;
@@ -318,7 +318,6 @@ static unsigned evaluate_context(Xhci *x, unsigned slot, const Trb *t)
             return CC_TRB_ERROR;
         }
         out[1] = (out[1] & 0xffff) | (in[1] & ~0xffffu);
-        s->ep[1].max_packet = (uint16_t)(out[1] >> 16);
         store_context(x, context_of(s, 1), out);
     }
     return CC_SUCCESS;

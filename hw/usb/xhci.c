@@ -5,7 +5,6 @@
  * buffers point at, registers of this device among them, nothing recurses and nothing runs for ever.
  */
 #include "hw/usb/xhci.h"
-#include "hw/core/bootorder.h"
 #include "util/log.h"
 #include "util/timer.h"
 
@@ -692,7 +691,7 @@ static bool xhci_post_load(void *opaque, unsigned version, Error **errp)
 }
 
 static const VMField ep_fields[] = {
-    VMS_U8(XhciEndpoint, state), VMS_U8(XhciEndpoint, type), VMS_BOOL(XhciEndpoint, doorbell), VMS_U16(XhciEndpoint, max_packet),
+    VMS_U8(XhciEndpoint, state), VMS_U8(XhciEndpoint, type), VMS_BOOL(XhciEndpoint, doorbell),
     VMS_U64(XhciEndpoint, ring.dequeue), VMS_BOOL(XhciEndpoint, ring.cycle), VMS_END
 };
 static const VMState vmstate_ep = { .name = "xhci/endpoint", .version = 1, .minimum_version = 1, .fields = ep_fields };

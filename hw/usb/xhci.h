@@ -63,7 +63,6 @@ typedef struct XhciRing {
 typedef struct XhciEndpoint {
     uint8_t state, type;
     bool doorbell;              /* was rung, and the ring was not yet empty */
-    uint16_t max_packet;
     XhciRing ring;
 } XhciEndpoint;
 

@@ -297,7 +297,7 @@ static bool add_net(Options *o, CliItem *item, Error **errp)
     return net_net_option(item->where, item->dict, errp);
 }
 
-bool wants_default_net(const Options *o, const Machine *m)
+static bool wants_default_net(const Options *o, const Machine *m)
 {
     return net_has_user() && !o->nodefaults && !o->netdevs && !o->nics && !o->nets && machine_info(m)->default_nic;
 }

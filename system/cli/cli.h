@@ -131,8 +131,6 @@ bool budget_print(Options *o, struct Machine *m, Error **errp) MUST_USE;
 
 /* --- build.c --- */
 
-/* Is there to be a device and a user network that nobody asked for? */
-bool wants_default_net(const Options *o, const struct Machine *m);
 /* In this order: character devices, monitors, objects and back ends; then the machine, ready to be reset and run. */
 bool build_before_machine(Options *o, Error **errp) MUST_USE;
 bool build_the_machine(Options *o, Error **errp) MUST_USE;
