@@ -4,6 +4,9 @@
  * Reference: e1000.h.  Registers are one array of words.  What reading or writing one does beside that is a case here;
  * what is in no table of the manual reads as zero and says so to the log.
  *
+ * RDTR, RADV, TIDV and TADV allow an interrupt to come late: here it does not, ITR apart.  Flow control and wake-up have registers
+ * and nothing behind them.
+ *
  * INTx only, as the device: it has MSI, which drivers leave alone.
  */
 #include "hw/net/e1000.h"

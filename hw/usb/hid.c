@@ -25,7 +25,7 @@ typedef struct UsbHid {
     UsbDevice usb;
     InputHandler input;
 
-    uint8_t protocol, idle, leds;
+    uint8_t protocol, leds;
     uint32_t head, n;                   /* of the ring */
     PointerReport pointer[RING], now;
     uint8_t keys[RING];                 /* usages, as they went down or up */
@@ -252,15 +252,14 @@ static UsbResult hid_control(UsbDevice *d, const UsbSetup *s, uint8_t *data, siz
     case (USB_IN | USB_CLASS | USB_TO_INTERFACE) << 8 | HID_GET_REPORT:
         return usb_answer(data, len, report, fill(h, report, false));
     case (USB_IN | USB_CLASS | USB_TO_INTERFACE) << 8 | HID_GET_IDLE:
-        return usb_answer(data, len, &h->idle, 1);
+        return usb_answer(data, len, &(uint8_t){ 0 }, 1);
     case (USB_IN | USB_CLASS | USB_TO_INTERFACE) << 8 | HID_GET_PROTOCOL:
         return usb_answer(data, len, &h->protocol, 1);
     case (USB_CLASS | USB_TO_INTERFACE) << 8 | HID_SET_REPORT:
         h->leds = *len ? data[0] : 0;
         return kind->takes == INPUT_KEYS ? USB_OK : USB_STALL;
     case (USB_CLASS | USB_TO_INTERFACE) << 8 | HID_SET_IDLE:
-        h->idle = s->value >> 8;
-        return USB_OK;
+        return s->value >> 8 ? USB_STALL : USB_OK;      /* reports come when something changed, never again and again */
     case (USB_CLASS | USB_TO_INTERFACE) << 8 | HID_SET_PROTOCOL:
         h->protocol = s->value & 1;
         return USB_OK;
@@ -288,7 +287,7 @@ static void hid_handle_reset(UsbDevice *d)
     UsbHid *h = USB_HID(d);
 
     h->protocol = 1;
-    h->idle = h->leds = h->modifiers = h->n_held = 0;
+    h->leds = h->modifiers = h->n_held = 0;
     h->head = h->n = 0;
     h->now = (PointerReport){ 0 };
 }
@@ -332,7 +331,7 @@ static const VMState vmstate_report = { .name = "usb-hid/report", .version = 1, 
 static const VMState vmstate_hid = {
     .name = "usb-hid", .version = 1, .minimum_version = 1, .post_load = hid_post_load,
     .fields = (const VMField[]){
-        VMS_USB_DEVICE(UsbHid), VMS_U8(UsbHid, protocol), VMS_U8(UsbHid, idle), VMS_U8(UsbHid, leds), VMS_U32(UsbHid, head),
+        VMS_USB_DEVICE(UsbHid), VMS_U8(UsbHid, protocol), VMS_U8(UsbHid, leds), VMS_U32(UsbHid, head),
         VMS_U32(UsbHid, n), VMS_STRUCT_ARRAY(UsbHid, pointer, &vmstate_report), VMS_STRUCT(UsbHid, now, &vmstate_report),
         VMS_BUFFER(UsbHid, keys), VMS_BUFFER(UsbHid, key_down), VMS_U8(UsbHid, modifiers), VMS_BUFFER(UsbHid, held),
         VMS_U8(UsbHid, n_held), VMS_END,

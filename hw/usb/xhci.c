@@ -3,6 +3,7 @@
  *
  * Reference: xhci.h.  Doorbells only note that there is work, which a bottom half does in bursts: whatever the guest's rings and
  * buffers point at, registers of this device among them, nothing recurses and nothing runs for ever.
+ * IMOD is kept and not used: an interrupt comes at once.
  */
 #include "hw/usb/xhci.h"
 #include "util/log.h"
@@ -385,7 +386,7 @@ static void write_usbcmd(Xhci *x, uint32_t v)
     if (v & USBCMD_CRS) {
         x->usbsts |= USBSTS_SRE;        /* nothing was saved: the driver begins anew */
     }
-    x->usbcmd = v & (USBCMD_RUN | USBCMD_INTE | USBCMD_HSEE | USBCMD_EWE);
+    x->usbcmd = v & (USBCMD_RUN | USBCMD_INTE | USBCMD_HSEE);     /* EWE reads 0: MFINDEX wraps without an event */
     if (run && x->usbsts & USBSTS_HCH && !(x->usbsts & USBSTS_HSE)) {
         x->usbsts &= ~USBSTS_HCH;
         x->mfindex_start = clock_get_ns(CLOCK_TYPE_VIRTUAL);

@@ -21,7 +21,7 @@
 
 enum {  /* USBCMD, USBSTS: sections 5.4.1, 5.4.2 */
     USBCMD_RUN = 1 << 0, USBCMD_HCRST = 1 << 1, USBCMD_INTE = 1 << 2, USBCMD_HSEE = 1 << 3, USBCMD_CSS = 1 << 8,
-    USBCMD_CRS = 1 << 9, USBCMD_EWE = 1 << 10,
+    USBCMD_CRS = 1 << 9,
     USBSTS_HCH = 1 << 0, USBSTS_HSE = 1 << 2, USBSTS_EINT = 1 << 3, USBSTS_PCD = 1 << 4, USBSTS_SRE = 1 << 10, USBSTS_HCE = 1 << 12,
 };
 enum {  /* TRB types, table 6-91 */
