@@ -60,6 +60,10 @@ void apic_bus_route(ApicBus *bus, const ApicMessage *m, bool x2_sender, const Lo
 void apic_bus_eoi(ApicBus *bus, uint8_t vector);
 
 /* --- of one local APIC (apic.c) --- */
+/* Its state, whatever it is part of: types that begin with a LocalApic. */
+extern const VMField apic_vmstate_fields[];
+/* A device of such a type as the child "lapic" of @cpu; NULL and @errp. */
+Device *apic_new_for_cpu(const TypeInfo *type, Vcpu *cpu, Error **errp) MUST_USE;
 uint64_t apic_base_at_reset(Vcpu *cpu);
 void apic_reset_registers(LocalApic *s);        /* what INIT and RESET set: all but the base and the id */
 /* Nanoseconds per count of the timer. */

@@ -736,16 +736,17 @@ static bool apic_post_load(void *opaque, unsigned version, Error **errp)
     return true;
 }
 
+const VMField apic_vmstate_fields[] = {
+    VMS_U64(LocalApic, base), VMS_U8(LocalApic, tpr), VMS_U8(LocalApic, ldr), VMS_U8(LocalApic, dfr),
+    VMS_U32(LocalApic, svr), VMS_U32_ARRAY(LocalApic, isr), VMS_U32_ARRAY(LocalApic, tmr), VMS_U32_ARRAY(LocalApic, irr),
+    VMS_U32_ARRAY(LocalApic, lvt), VMS_U32(LocalApic, esr), VMS_U32(LocalApic, esr_pending), VMS_U32(LocalApic, icr_low),
+    VMS_U32(LocalApic, icr_high), VMS_U32(LocalApic, divide), VMS_U32(LocalApic, initial_count),
+    VMS_I64(LocalApic, count_start_ns), VMS_U64(LocalApic, tsc_deadline), VMS_BOOL(LocalApic, extint_message),
+    VMS_TIMER(LocalApic, timer), VMS_END,
+};
+
 static const VMState apic_vmstate = {
-    .name = "apic", .version = 1, .minimum_version = 1, .post_load = apic_post_load,
-    .fields = (const VMField[]){
-        VMS_U64(LocalApic, base), VMS_U8(LocalApic, tpr), VMS_U8(LocalApic, ldr), VMS_U8(LocalApic, dfr),
-        VMS_U32(LocalApic, svr), VMS_U32_ARRAY(LocalApic, isr), VMS_U32_ARRAY(LocalApic, tmr), VMS_U32_ARRAY(LocalApic, irr),
-        VMS_U32_ARRAY(LocalApic, lvt), VMS_U32(LocalApic, esr), VMS_U32(LocalApic, esr_pending), VMS_U32(LocalApic, icr_low),
-        VMS_U32(LocalApic, icr_high), VMS_U32(LocalApic, divide), VMS_U32(LocalApic, initial_count),
-        VMS_I64(LocalApic, count_start_ns), VMS_U64(LocalApic, tsc_deadline), VMS_BOOL(LocalApic, extint_message),
-        VMS_TIMER(LocalApic, timer), VMS_END,
-    },
+    .name = "apic", .version = 1, .minimum_version = 1, .post_load = apic_post_load, .fields = apic_vmstate_fields,
 };
 
 DEVICE_DEFINE(LocalApic, apic, "apic", device,
@@ -757,15 +758,20 @@ DEVICE_DEFINE(LocalApic, apic, "apic", device,
     .not_user_creatable = true,
 );
 
-Device *apic_create_for_cpu(Vcpu *cpu, Error **errp)
+Device *apic_new_for_cpu(const TypeInfo *type, Vcpu *cpu, Error **errp)
 {
-    LocalApic *s = LOCAL_APIC(device_new(&apic_type));
+    Device *dev = device_new(type);
 
-    s->cpu = cpu;
-    object_add_child(cpu, "lapic", s);
-    if (!device_realize_and_unref(&s->dev, NULL, errp)) {
-        object_unparent(s);
+    ((LocalApic *)dev)->cpu = cpu;
+    object_add_child(cpu, "lapic", dev);
+    if (!device_realize_and_unref(dev, NULL, errp)) {
+        object_unparent(dev);
         return NULL;
     }
-    return &s->dev;
+    return dev;
+}
+
+Device *apic_create_for_cpu(Vcpu *cpu, Error **errp)
+{
+    return apic_new_for_cpu(&apic_type, cpu, errp);
 }

@@ -301,14 +301,7 @@ static bool kvm_apic_post_load(void *opaque, unsigned version, Error **errp)
 
 static const VMState kvm_apic_vmstate = {
     .name = "apic", .version = 1, .minimum_version = 1, .pre_save = kvm_apic_pre_save, .post_load = kvm_apic_post_load,
-    .fields = (const VMField[]){
-        VMS_U64(KvmApic, apic.base), VMS_U8(KvmApic, apic.tpr), VMS_U8(KvmApic, apic.ldr), VMS_U8(KvmApic, apic.dfr),
-        VMS_U32(KvmApic, apic.svr), VMS_U32_ARRAY(KvmApic, apic.isr), VMS_U32_ARRAY(KvmApic, apic.tmr),
-        VMS_U32_ARRAY(KvmApic, apic.irr), VMS_U32_ARRAY(KvmApic, apic.lvt), VMS_U32(KvmApic, apic.esr),
-        VMS_U32(KvmApic, apic.esr_pending), VMS_U32(KvmApic, apic.icr_low), VMS_U32(KvmApic, apic.icr_high),
-        VMS_U32(KvmApic, apic.divide), VMS_U32(KvmApic, apic.initial_count), VMS_I64(KvmApic, apic.count_start_ns),
-        VMS_U64(KvmApic, apic.tsc_deadline), VMS_BOOL(KvmApic, apic.extint_message), VMS_TIMER(KvmApic, apic.timer), VMS_END,
-    },
+    .fields = apic_vmstate_fields,
 };
 
 DEVICE_DEFINE(KvmApic, kvm_apic, "kvm-apic", device,
@@ -322,13 +315,5 @@ DEVICE_DEFINE(KvmApic, kvm_apic, "kvm-apic", device,
 
 Device *kvm_apic_create_for_cpu(Vcpu *cpu, Error **errp)
 {
-    LocalApic *s = &KVM_APIC(device_new(&kvm_apic_type))->apic;
-
-    s->cpu = cpu;
-    object_add_child(cpu, "lapic", s);
-    if (!device_realize_and_unref(&s->dev, NULL, errp)) {
-        object_unparent(s);
-        return NULL;
-    }
-    return &s->dev;
+    return apic_new_for_cpu(&kvm_apic_type, cpu, errp);
 }
