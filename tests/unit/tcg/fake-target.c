@@ -298,3 +298,19 @@ void ft_print_diff(const FtEnv *x, const FtEnv *y)
         }
     }
 }
+
+void ft_set_up(FtEnv **env, uint8_t **mem, TcgContext **ctx)
+{
+    g_assert_cmpint(posix_memalign((void **)env, 4096, sizeof(FtEnv)), ==, 0);
+    memset(*env, 0, sizeof(**env));
+    *mem = g_malloc0(FT_MEM);
+    ft_init(*env, *mem);
+    *ctx = tcg_context_new(&ft_target);
+}
+
+void ft_tear_down(FtEnv *env, uint8_t *mem, TcgContext *ctx)
+{
+    tcg_context_free(ctx);
+    free(env);
+    g_free(mem);
+}

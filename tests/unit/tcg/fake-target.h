@@ -52,6 +52,10 @@ void ft_print_diff(const FtEnv *x, const FtEnv *y);
 /* Page tables, slow paths, helpers; @mem: FT_MEM bytes. */
 void ft_init(FtEnv *env, uint8_t *mem);
 
+/* What each case has: made and freed around it. */
+void ft_set_up(FtEnv **env, uint8_t **mem, TcgContext **ctx);
+void ft_tear_down(FtEnv *env, uint8_t *mem, TcgContext *ctx);
+
 /* Executable memory: @rw and @rx are two views of it. */
 typedef struct FtCode {
     uint8_t *rw, *rx;

@@ -10,18 +10,12 @@ static TcgContext *ctx;
 
 static void set_up(void)
 {
-    g_assert_cmpint(posix_memalign((void **)&env, 4096, sizeof(FtEnv)), ==, 0);
-    memset(env, 0, sizeof(*env));
-    mem = g_malloc0(FT_MEM);
-    ft_init(env, mem);
-    ctx = tcg_context_new(&ft_target);
+    ft_set_up(&env, &mem, &ctx);
 }
 
 static void tear_down(void)
 {
-    tcg_context_free(ctx);
-    free(env);
-    g_free(mem);
+    ft_tear_down(env, mem, ctx);
 }
 
 static uintptr_t compile_and_run(IrBlock *b)
