@@ -1,8 +1,37 @@
 """A machine that a boot test talks to while it runs."""
+import os
 import subprocess
+import threading
+import time
 
 import guest as g
 from qmp import Qmp
+
+
+def wait_for(what, seconds=60):
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+class Console:
+    """A machine whose console is read as it comes, by a thread."""
+
+    def __init__(self, argv):
+        self.text = ''
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.reader = threading.Thread(target=self.read_console, daemon=True)
+        self.reader.start()
+
+    def read_console(self):
+        for data in iter(lambda: os.read(self.process.stdout.fileno(), 65536), b''):
+            self.text += data.decode(errors='replace').replace('\r', '')
+
+    def says(self, word, seconds=40):
+        return wait_for(lambda: word in self.text or self.process.poll() is not None, seconds) and word in self.text
 
 
 class Session:

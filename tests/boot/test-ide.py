@@ -9,14 +9,13 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 import guest as g   # noqa: E402
 from qmp import Qmp   # noqa: E402
+from session import Console, wait_for   # noqa: E402
 
 MIB = 1 << 20
 
@@ -87,31 +86,15 @@ def boot_disc(text):
     return bytes(disc)
 
 
-def wait_for(what, seconds=60):
-    end = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-class Boot:
+class Boot(Console):
     """One run; collects what the guest's console says."""
 
     def __init__(self, argv, qmp):
-        self.text = ''
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.reader = threading.Thread(target=self.read_console, daemon=True)
-        self.reader.start()
+        super().__init__(argv)
         self.qmp = Qmp(qmp)
 
-    def read_console(self):
-        for data in iter(lambda: os.read(self.process.stdout.fileno(), 65536), b''):
-            self.text += data.decode(errors='replace').replace('\r', '')
-
     def says(self, word, seconds=240):
-        return wait_for(lambda: word in self.text or self.process.poll() is not None, seconds) and word in self.text
+        return super().says(word, seconds)
 
     def drive(self, name):
         return next(b for b in self.qmp.ask('query-block') if b['device'] == name)

@@ -9,11 +9,9 @@ import gzip
 import hashlib
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +19,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 import guest as g   # noqa: E402
 from qmp import Qmp   # noqa: E402
+from session import Console, wait_for   # noqa: E402
 
 MIB = 1 << 20
 
@@ -68,24 +67,12 @@ CASES = [
 ]
 
 
-def wait_for(what, seconds=20):
-    end = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-class Boot:
+class Boot(Console):
     """One run of the emulator; collects what the guest's serial console and port say."""
 
     def __init__(self, argv, work):
-        self.text, self.port_text = '', b''
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT)
-        self.reader = threading.Thread(target=self.read_console, daemon=True)
-        self.reader.start()
+        self.port_text = b''
+        super().__init__(argv)
         if not wait_for(lambda: (work / 'port').exists() and (work / 'qmp').exists()
                         or self.process.poll() is not None, 10) or self.process.poll() is not None:
             self.process.kill()
@@ -96,19 +83,12 @@ class Boot:
         self.port.connect(str(work / 'port'))
         threading.Thread(target=self.read_port, daemon=True).start()
 
-    def read_console(self):
-        for data in iter(lambda: os.read(self.process.stdout.fileno(), 65536), b''):
-            self.text += data.decode(errors='replace').replace('\r', '')
-
     def read_port(self):
         try:
             for data in iter(lambda: self.port.recv(65536), b''):
                 self.port_text += data
         except OSError:
             pass
-
-    def says(self, word, seconds=40):
-        return wait_for(lambda: word in self.text or self.process.poll() is not None, seconds) and word in self.text
 
     def answer(self, line):
         self.port.sendall(line + b'\n')
