@@ -66,6 +66,19 @@ class Tap:
         if not ok and why:
             print(why, flush=True)
 
+    def attempt(self, test, *args, skips):
+        """A function that asserts: passed, failed at a line, or skipped by an exception of type @skips."""
+        try:
+            test(*args)
+            self.result(True, test.__name__)
+        except skips as e:
+            self.skip(test.__name__, str(e))
+        except (AssertionError, OSError, subprocess.TimeoutExpired) as e:
+            frame = e.__traceback__
+            while frame.tb_next:
+                frame = frame.tb_next
+            self.result(False, test.__name__, f'# line {frame.tb_lineno}: {str(e)[:600]!r}')
+
     def skip(self, name, why):
         self.n += 1
         print(f'ok {self.n} {name} # SKIP {why}', flush=True)

@@ -316,16 +316,7 @@ def main():
             tap.skip(test.__name__, f'no {SEABIOS} (package seabios)')
         else:
             with tempfile.TemporaryDirectory(prefix='quern-kvm-') as folder:
-                try:
-                    test(folder)
-                    tap.result(True, test.__name__)
-                except Skip as e:
-                    tap.skip(test.__name__, str(e))
-                except (AssertionError, OSError) as e:
-                    frame = e.__traceback__
-                    while frame.tb_next:
-                        frame = frame.tb_next
-                    tap.result(False, test.__name__, f'# line {frame.tb_lineno}: {str(e)[:600]!r}')
+                tap.attempt(test, folder, skips=Skip)
     tap.done()
 
 
