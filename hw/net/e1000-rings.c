@@ -213,7 +213,7 @@ static void send_segments(E1000 *s)
     count(s, E1000_TSCTC);
 }
 
-/* 802.1Q, section 9.3. */
+/* 802.1Q, chapter 9. */
 static void insert_tag(E1000 *s)
 {
     if (s->frame_len < 12 || s->frame_len + TAG_BYTES > NET_FRAME_MAX) {
@@ -447,40 +447,29 @@ static void count_received(E1000 *s, const uint8_t *frame, size_t wire)
 /* A frame for the ring, and what its last descriptor tells. */
 typedef struct Received {
     const uint8_t *data;
-    size_t len, pad;            /* bytes of data, and of zeroes that follow */
-    uint8_t crc[CRC_BYTES];
-    size_t crc_len;             /* 0 if it is stripped */
+    size_t len;
+    uint8_t tail[FRAME_MIN + CRC_BYTES];        /* what comes behind the data: zeroes, and the check sequence */
+    size_t tail_len;
     uint16_t sum, tag;
     uint8_t status;
 } Received;
 
-/* Byte @at of what goes into buffers. */
-static size_t received_part(const Received *r, size_t at, uint8_t *buf, size_t n)
+/* Bytes @at to @at + @n of what goes into buffers. */
+static void write_part(E1000 *s, const Received *rx, hwaddr to, size_t at, size_t n)
 {
-    size_t done = 0;
+    size_t of_data = at < rx->len ? MIN(n, rx->len - at) : 0;
 
-    for (; done < n; done++, at++) {
-        if (at < r->len) {
-            size_t run = MIN(n - done, r->len - at);
-
-            memcpy(buf + done, r->data + at, run);
-            done += run - 1;
-            at += run - 1;
-        } else if (at < r->len + r->pad) {
-            buf[done] = 0;
-        } else if (at < r->len + r->pad + r->crc_len) {
-            buf[done] = r->crc[at - r->len - r->pad];
-        } else {
-            break;
-        }
+    if (of_data) {
+        pci_dma_write(&s->pci, to, rx->data + at, of_data);
     }
-    return done;
+    if (of_data < n) {
+        pci_dma_write(&s->pci, to + of_data, rx->tail + (at + of_data - rx->len), n - of_data);
+    }
 }
 
 static void fill_ring(E1000 *s, const Received *rx, uint32_t bsize)
 {
-    size_t total = rx->len + rx->pad + rx->crc_len;
-    uint8_t buf[2048];
+    size_t total = rx->len + rx->tail_len;
 
     for (size_t at = 0; at < total;) {
         Ring r = ring_of(s, E1000_RDBAL);
@@ -492,11 +481,8 @@ static void fill_ring(E1000 *s, const Received *rx, uint32_t bsize)
             guest_error("e1000", "the receive ring changed under a frame");
             return;
         }
-        for (size_t done = 0; done < part && ld64_le(d);) {
-            size_t n = received_part(rx, at + done, buf, MIN(part - done, sizeof(buf)));
-
-            pci_dma_write(&s->pci, ld64_le(d) + done, buf, n);
-            done += n;
+        if (ld64_le(d)) {               /* a null descriptor takes nothing */
+            write_part(s, rx, ld64_le(d), at, part);
         }
         at += part;
         st16_le(d + 8, part);
@@ -531,17 +517,17 @@ static void packet_checksum(E1000 *s, Received *rx)
     }
 }
 
+/* The check sequence over data and padding, unless it is stripped. */
 static void add_crc(E1000 *s, Received *rx)
 {
-    static const uint8_t zeroes[FRAME_MIN];
     uLong crc;
 
     if (*e1000_reg(s, E1000_RCTL) & RCTL_SECRC) {
         return;
     }
-    crc = crc32(crc32(0, rx->data, (uInt)rx->len), zeroes, (uInt)rx->pad);
-    st32_le(rx->crc, (uint32_t)crc);
-    rx->crc_len = CRC_BYTES;
+    crc = crc32(crc32(0, rx->data, (uInt)rx->len), rx->tail, (uInt)rx->tail_len);
+    st32_le(rx->tail + rx->tail_len, (uint32_t)crc);
+    rx->tail_len += CRC_BYTES;
 }
 
 /* How many descriptors are left before the driver wants to know: section 13.4.22, RDMTS. */
@@ -554,7 +540,7 @@ NetResult e1000_receive(NetClient *nc, const NetOffload *off, uint8_t *data, siz
 {
     E1000 *s = nic_device(nc);
     uint32_t rctl = *e1000_reg(s, E1000_RCTL), bsize = buffer_size(rctl), need;
-    Received rx = { .data = data, .len = len, .pad = len < FRAME_MIN ? FRAME_MIN - len : 0, .status = RX_IXSM };
+    Received rx = { .data = data, .len = len, .tail_len = len < FRAME_MIN ? FRAME_MIN - len : 0, .status = RX_IXSM };
     Ring r;
 
     if (!(rctl & RCTL_EN) || !(*e1000_reg(s, E1000_STATUS) & STATUS_LU) || !is_wanted(s, data, len)) {

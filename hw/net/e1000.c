@@ -267,7 +267,7 @@ static void mmio_write(void *opaque, hwaddr addr, uint64_t v, unsigned size)
 
 static const MemoryRegionOps mmio_ops = { .read = mmio_read, .write = mmio_write, .valid = { 1, 8 }, .impl = { 4, 4 } };
 
-/* IOADDR says which register IODATA is, section 4.1.1.2. */
+/* IOADDR says which register IODATA is. */
 static uint64_t io_read(void *opaque, hwaddr addr, unsigned size)
 {
     E1000 *s = opaque;

@@ -70,7 +70,7 @@ typedef struct E1000 {
     int32_t bootindex;
 
     uint32_t regs[E1000_REGS_END / 4];  /* as last written or to be read; see e1000_reg() */
-    uint32_t io_addr;                   /* IOADDR, section 4.1.1.2 */
+    uint32_t io_addr;                   /* IOADDR */
     bool intx;                          /* the pin is driven */
     Timer throttle;                     /* no interrupt before it ends */
     Timer autoneg;                      /* then the link is up */
